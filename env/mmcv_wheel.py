@@ -1,0 +1,88 @@
+"""Build mmcv's wheel with its compiled operators.
+
+PyPI has mmcv as source only. Built in isolation, its setup script does not see torch and silently
+leaves the operators out (``No module named 'mmcv._ext'``), so it is built against the torch of this
+environment. Nearly all of the time goes into parsing torch's headers once per source file; a
+precompiled header does that once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+HEADER = 'mmcv/ops/csrc/common/pytorch_cpp_helper.hpp'
+CXX_STANDARD = 'c++17'  # the one that mmcv's setup script passes; the header must match it
+LEAN_FLAGS = '-DNDEBUG -fwrapv -O2 -g0 -w'
+
+COMPILER_FACTS = """
+import sysconfig, torch
+from torch.utils.cpp_extension import include_paths
+print(torch.cuda.is_available())
+print(*include_paths(), sysconfig.get_paths()['include'], sep='\\n')
+"""
+
+
+def main() -> None:
+    """Leave ``mmcv-*.whl`` in the folder named by the second argument; the first is the version."""
+    version, folder = sys.argv[1], Path(sys.argv[2])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    source = download_source(version, folder)
+    has_cuda, *include_dirs = output_of(sys.executable, '-c', COMPILER_FACTS).split('\n')
+    try:
+        if has_cuda == 'True':
+            raise RuntimeError('the CUDA operators need the plain build')
+        flags = precompile_header(source, include_dirs)
+        build_wheel(source, folder, flags)
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as reason:
+        print(f'building without a precompiled header: {reason}', flush=True)
+        (source / f'{HEADER}.gch').unlink(missing_ok=True)
+        build_wheel(source, folder, flags=None)
+
+
+def download_source(version: str, folder: Path) -> Path:
+    pip('download', '--no-deps', '--no-binary', 'mmcv', '--no-build-isolation',
+        '--dest', str(folder), f'mmcv=={version}')  # fmt: skip
+    with tarfile.open(folder / f'mmcv-{version}.tar.gz') as archive:
+        archive.extractall(folder, filter='data')
+    return folder / f'mmcv-{version}'
+
+
+def precompile_header(source: Path, include_dirs: list[str]) -> str:
+    """Return the compiler flags that make every source file start from the compiled header."""
+    compiler = os.environ.get('CXX', 'g++')
+    header = source / HEADER
+    includes = [f'-I{header.parent}', *(f'-I{folder}' for folder in include_dirs)]
+    macros = ['-DTORCH_API_INCLUDE_EXTENSION_H', '-DTORCH_EXTENSION_NAME=_ext']
+    flags = [*LEAN_FLAGS.split(), '-Wsign-compare', '-fPIC', f'-std={CXX_STANDARD}']
+    subprocess.run(
+        [compiler, *flags, *macros, *includes, '-x', 'c++-header', header, '-o', f'{header}.gch'],
+        check=True,
+    )
+    return f'{LEAN_FLAGS} -Winvalid-pch -include {header}'
+
+
+def build_wheel(source: Path, folder: Path, flags: str | None) -> None:
+    os.environ |= {'MMCV_WITH_OPS': '1', 'MAX_JOBS': str(os.cpu_count())}
+    if flags:
+        os.environ['CFLAGS'] = flags
+    else:
+        os.environ.pop('CFLAGS', None)
+    pip('wheel', '--no-build-isolation', '--no-deps', '-v', '--wheel-dir', str(folder), str(source))
+
+
+def pip(*arguments: str) -> None:
+    subprocess.run([sys.executable, '-m', 'pip', *arguments], check=True)
+
+
+def output_of(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+if __name__ == '__main__':
+    main()

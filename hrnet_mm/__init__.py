@@ -1,0 +1,7 @@
+"""One HRNet for OpenMMLab: backbone and necks that mmpose, mmseg, mmdet, mmpretrain build by name.
+
+Nothing has to be imported to use it: ``dict(type='hrnet_mm.HRNet', arch='w32')`` in any config
+makes MMEngine's registry import this package by itself.
+"""
+
+__version__ = '0.1.0'

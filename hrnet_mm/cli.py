@@ -1,0 +1,37 @@
+"""How every tool reports: one clear sentence and exit code 1, a traceback only with ``--debug``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something the user can mend; the message says what it is and what would be right."""
+
+
+def run_tool(main: Callable[[], None]) -> None:
+    """Run a tool's ``main``; turn an exception into one sentence on stderr and exit code 1."""
+    if '--debug' in sys.argv:
+        main()
+        return
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit('\nstopped')
+    except Exception as error:
+        sys.exit(f'error: {sentence_of(error)}\n(run again with --debug for the traceback)')
+
+
+def sentence_of(error: BaseException) -> str:
+    """The one line that tells the user most: of a wrapped error, the cause's."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f'there is no {error.filename}'
+    if isinstance(error, OSError) and error.strerror:
+        return f'{error.strerror}: {error.filename}' if error.filename else error.strerror
+    message = ' '.join(str(error).split())
+    if isinstance(error, KeyError):
+        message = f'missing key {message}'
+    return message or type(error).__name__

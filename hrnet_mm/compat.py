@@ -1,0 +1,81 @@
+"""Fixes that let the OpenMMLab hosts run on current PyTorch. Importing this module applies them.
+
+Import it before any host. Each fix looks first whether it is needed, so that it does nothing on a
+stack that does not have the fault:
+
+* ``torchvision`` from PyPI beside a CPU-only torch fails to import, and mmengine's Runner imports
+  it: :func:`make_torchvision_importable`.
+* torch 2.6 loads checkpoints with ``weights_only=True``, which refuses the log history that
+  mmengine 0.10 saves in every checkpoint: :func:`allow_mmengine_checkpoints`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+
+_KEPT_LIBRARIES: list[torch.library.Library] = []  # a schema lives as long as its Library
+
+
+def make_torchvision_importable() -> None:
+    """Declare the operators whose absence stops torchvision's import beside a CPU-only torch.
+
+    PyPI's wheel holds operators linked against CUDA; beside a CPU-only torch they do not load, and
+    torchvision then fails while it registers the fake kernel of an operator that does not exist.
+    A bare schema is enough for the import. Calling the operator still fails, with torch's message
+    that it has no kernel; mmcv's operators, which the hosts use, are not concerned.
+    """
+    if 'torchvision' in sys.modules or find_spec('torchvision') is None:
+        return
+    try:
+        importlib.import_module('torchvision')
+    except RuntimeError as error:
+        if 'torchvision::nms' not in str(error):
+            raise
+        for name in [name for name in sys.modules if name.split('.')[0] == 'torchvision']:
+            del sys.modules[name]
+        library = torch.library.Library('torchvision', 'DEF')
+        for operator in ('nms', 'qnms'):
+            library.define(f'{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+        _KEPT_LIBRARIES.append(library)
+        importlib.import_module('torchvision')
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let ``weights_only=True`` read what mmengine's Runner saves: its log history.
+
+    That is HistoryBuffer and the numpy arrays in it. The history also names HistoryBuffer's
+    methods through ``getattr``, which would open every attribute of every allowed class; a
+    stand-in answers those four methods and nothing else.
+    """
+    if not hasattr(torch.serialization, 'add_safe_globals'):
+        return  # torch < 2.4 loads mmengine's checkpoints as they are
+    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
+    allowed: list[Any] = [
+        HistoryBuffer,
+        np.ndarray,
+        np.dtype,
+        (_history_method, 'builtins.getattr'),
+    ]
+    for function in (multiarray._reconstruct, multiarray.scalar):
+        # numpy 1 and numpy 2 write different module names.
+        for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+            allowed.append((function, f'{module}.{function.__name__}'))
+    allowed += sorted({type(np.dtype(code)) for code in np.typecodes['All']}, key=repr)
+    torch.serialization.add_safe_globals(allowed)
+
+
+def _history_method(owner: Any, name: str) -> Any:
+    if owner is HistoryBuffer and name in ('mean', 'max', 'min', 'current'):
+        return getattr(HistoryBuffer, name)
+    raise AttributeError(f'a checkpoint may not ask for {name!r} of {owner!r}')
+
+
+make_torchvision_importable()
+allow_mmengine_checkpoints()
