@@ -5,6 +5,7 @@ stack that does not have the fault:
 
 * ``torchvision`` from PyPI beside a CPU-only torch fails to import, and mmengine's Runner imports
   it: :func:`make_torchvision_importable`.
+* setuptools warns that pkg_resources, which mmengine and mmcv import, is deprecated: silenced.
 * torch 2.6 loads checkpoints with ``weights_only=True``, which refuses the log history that
   mmengine 0.10 saves in every checkpoint: :func:`allow_mmengine_checkpoints`.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from importlib.util import find_spec
 from typing import Any
 
@@ -77,5 +79,6 @@ def _history_method(owner: Any, name: str) -> Any:
     raise AttributeError(f'a checkpoint may not ask for {name!r} of {owner!r}')
 
 
+warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 make_torchvision_importable()
 allow_mmengine_checkpoints()

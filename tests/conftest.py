@@ -1,6 +1,7 @@
-import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 import pytest
 import torch
+
+import hrnet_mm.compat  # noqa: F401  (the fixes run before a test imports a host)
 
 
 @pytest.fixture(autouse=True)

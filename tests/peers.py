@@ -33,6 +33,14 @@ def extra_of(arch: str | int) -> dict[str, Any]:
     }
 
 
+def small_extra(width: int = 8) -> dict[str, Any]:
+    """One module a stage and one block a branch: every kind of layer, little work."""
+    extra = extra_of(width)
+    for i, stage in enumerate(extra.values(), start=1):
+        stage |= dict(num_modules=1, num_blocks=(1,) * i)
+    return extra
+
+
 def host_hrnet(host: str) -> type[nn.Module]:
     return importlib.import_module(f'{host}.models.backbones.hrnet').HRNet
 
@@ -58,7 +66,11 @@ def mmpretrain_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
 def timm_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
     """timm's network up to the four maps: its ``features_only`` form without the stem's map."""
     net = timm.create_model(
-        f'hrnet_{arch}', pretrained=False, features_only=True, feature_location='', out_indices=(1, 2, 3, 4)
+        f'hrnet_{arch}',
+        pretrained=False,
+        features_only=True,
+        feature_location='',
+        out_indices=(1, 2, 3, 4),
     )
     assert net.incre_modules is None
     return net

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
 from hrnet_mm.models.archs import EXPANSION
 from hrnet_mm.models.layers import LayerFactory
+from hrnet_mm.models.recompute import recomputed_in_backward
 
 
 class ResidualBlock(nn.Module):
@@ -54,8 +49,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
         if self.with_cp and torch.is_grad_enabled():
-            contexts = partial(_recompute_contexts, self)
-            y = checkpoint(self._sum, x, use_reentrant=False, context_fn=contexts)
+            y = recomputed_in_backward(self, self._sum, x)
         else:
             y = self._sum(x)
         return F.relu(y, inplace=True)
@@ -100,26 +94,3 @@ def residual_chain(
     return nn.Sequential(
         *(BLOCKS[block](widths[i], out_channels, layers, with_cp) for i in range(num_blocks))
     )
-
-
-def _recompute_contexts(
-    block: nn.Module,
-) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), _running_statistics_kept(block)
-
-
-@contextmanager
-def _running_statistics_kept(block: nn.Module) -> Iterator[None]:
-    """Keep the recomputation from counting its batch in the running statistics a second time."""
-    tracking = [
-        norm
-        for norm in block.modules()
-        if isinstance(norm, _BatchNorm) and norm.track_running_stats
-    ]
-    for norm in tracking:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm in tracking:
-            norm.track_running_stats = True

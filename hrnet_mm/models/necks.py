@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from hrnet_mm.models.archs import is_positive_int
 from hrnet_mm.models.blocks import residual_chain
 from hrnet_mm.models.layers import LayerFactory
+from hrnet_mm.models.recompute import recomputed_in_backward
 from hrnet_mm.registry import MODELS
 
 CLS_CHANNELS = (128, 256, 512, 1024)
@@ -111,6 +111,8 @@ class HRNetV2p(BaseModule):
         pooling = dict(AVG=F.avg_pool2d, MAX=F.max_pool2d)
         if pooling_type not in pooling:
             raise ValueError(f"pooling_type={pooling_type!r} must be 'AVG' or 'MAX'")
+        if not is_positive_int(num_outs):
+            raise ValueError(f'num_outs={num_outs!r} must be a positive integer')
         self.pool = pooling[pooling_type]
         self.out_channels = out_channels
         self.with_cp = with_cp
@@ -139,7 +141,7 @@ class HRNetV2p(BaseModule):
 
     def _run(self, conv: nn.Module, x: Tensor) -> Tensor:
         if self.with_cp and torch.is_grad_enabled():
-            return checkpoint(conv, x, use_reentrant=False)
+            return recomputed_in_backward(conv, conv, x)
         return conv(x)
 
 

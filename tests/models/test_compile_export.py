@@ -1,0 +1,67 @@
+"""The network is one graph: torch.compile finds no break, torch.export keeps the sizes free."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, export
+
+from hrnet_mm.models import HRNet, HRNetCls, HRNetV1, HRNetV2, HRNetV2p
+from tests.peers import relative_difference, small_extra
+
+CHANNELS = [8, 16, 32, 64]
+
+
+class EveryNeck(nn.Module):
+    """One backbone and each neck on it, so that one compilation covers them all."""
+
+    def __init__(self, **options) -> None:
+        super().__init__()
+        self.backbone = HRNet(extra=small_extra(), **options)
+        self.necks = nn.ModuleList(
+            [HRNetV1(), HRNetV2(CHANNELS), HRNetV2p(CHANNELS, 16), HRNetCls(CHANNELS)]
+        )
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        maps = self.backbone(image)
+        return [y for neck in self.necks for y in neck(maps)]
+
+
+def assert_equal_outputs(actual: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
+    assert len(actual) == len(expected) == 1 + 1 + 5 + 1
+    for a, e in zip(actual, expected, strict=True):
+        assert relative_difference(a, e) < tolerance
+
+
+@pytest.mark.parametrize('upsample', ['nearest', 'bilinear'])
+def test_export_keeps_batch_and_size_free(upsample: str) -> None:
+    net = EveryNeck(upsample=upsample).eval()
+    shapes = ({0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC},)
+    exported = export(net, (torch.randn(2, 3, 128, 128),), dynamic_shapes=shapes).module()
+    for size in [(3, 3, 160, 192), (1, 3, 255, 191)]:
+        image = torch.randn(*size)
+        with torch.no_grad():
+            assert_equal_outputs(exported(image), net(image), tolerance=1e-6)
+
+
+@pytest.mark.slow
+def test_inductor_compiles_the_full_graph() -> None:
+    net = EveryNeck().eval()
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        compiled = torch.compile(net, fullgraph=True)
+        assert_equal_outputs(compiled(image), net(image), tolerance=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('with_cp', [False, True])
+def test_training_graph_is_whole(with_cp: bool) -> None:
+    plain, traced = EveryNeck(), EveryNeck(with_cp=with_cp)
+    traced.load_state_dict(plain.state_dict())
+    image = torch.randn(2, 3, 64, 64)
+    compiled = torch.compile(traced, fullgraph=True, backend='aot_eager')
+    for run in (plain, compiled):
+        sum(y.square().mean() for y in run(image)).backward()
+    for a, b in zip(traced.parameters(), plain.parameters(), strict=True):
+        assert relative_difference(a.grad, b.grad) < 1e-4
+    for a, b in zip(traced.buffers(), plain.buffers(), strict=True):
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-7)
