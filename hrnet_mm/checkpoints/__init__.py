@@ -1,0 +1,1 @@
+"""Reading anyone's HRNet weights, safely."""

@@ -1,0 +1,1 @@
+"""Training and testing a config with the hosts' Runner: what tools/train.py and test.py call."""

@@ -1,0 +1,56 @@
+"""Checks before a run, so that a mistake costs a sentence and not a half-made work folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.engine.config import datasets_of
+
+
+def check_data(cfg: Config, phases: tuple[str, ...]) -> None:
+    """Make sure that the files and folders which the phases (train, val, test) name exist.
+
+    Raises:
+        UserError: naming the first absent path, the key that asks for it, and the remedy.
+    """
+    for phase in phases:
+        for key, path in named_paths(cfg, phase):
+            if '://' not in path and not Path(path).exists():
+                remedy = f'put the dataset there, or name its folder with --data-root or {key}'
+                if key.endswith('bbox_file'):
+                    remedy = f'put it there, or use ground-truth boxes: --cfg-options {key}=None'
+                raise UserError(f'there is no {path} ({key} in the config): {remedy}')
+
+
+def named_paths(cfg: Config, phase: str) -> Iterator[tuple[str, str]]:
+    """Pairs of config key and local path of a phase's datasets and evaluators."""
+    for dataset in datasets_of(cfg.get(f'{phase}_dataloader')):
+        key = f'{phase}_dataloader.dataset'
+        root = dataset.get('data_root') or ''
+        if root:
+            yield f'{key}.data_root', root
+        if dataset.get('ann_file'):
+            yield f'{key}.ann_file', joined(root, dataset['ann_file'])
+        for name, folder in (dataset.get('data_prefix') or {}).items():
+            if isinstance(folder, str) and folder:
+                yield f'{key}.data_prefix.{name}', joined(root, folder)
+        if dataset.get('bbox_file'):
+            yield f'{key}.bbox_file', dataset['bbox_file']
+    for evaluator in as_list(cfg.get(f'{phase}_evaluator')):
+        if isinstance(evaluator, dict) and evaluator.get('ann_file'):
+            yield f'{phase}_evaluator.ann_file', evaluator['ann_file']
+
+
+def joined(root: str, path: str) -> str:
+    return path if '://' in path else str(Path(root) / path)
+
+
+def as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]

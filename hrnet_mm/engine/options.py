@@ -1,0 +1,118 @@
+"""What the flags of tools/train.py and tools/test.py change in a config."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict, DictAction
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.engine.checks import as_list
+from hrnet_mm.engine.config import read_config, set_data_root
+
+
+def add_common_options(parser: ArgumentParser) -> None:
+    parser.add_argument('config', help='the config file')
+    parser.add_argument(
+        '--work-dir', help='folder for logs and checkpoints (default: work_dirs/CONFIG)'
+    )
+    parser.add_argument(
+        '--data-root', help="folder of the dataset, in place of the config's data_root"
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config: model.backbone.arch=w48 train_cfg.max_epochs=20 key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help='set by the launcher'
+    )
+    parser.add_argument('--show-dir', help='draw the predictions of evaluation into this folder')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+
+
+def config_from(args: Namespace) -> Config:
+    """Read the config and apply the common options."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = read_config(args.config, args.cfg_options)
+    if args.data_root:
+        set_data_root(cfg, args.data_root)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    if args.show_dir:
+        draw_predictions(cfg, args.show_dir)
+    return cfg
+
+
+def apply_train_options(cfg: Config, args: Namespace) -> None:
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.amp:
+        use_mixed_precision(cfg)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise UserError('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size')
+        cfg.auto_scale_lr.enable = True
+    if args.seed is not None or args.deterministic:
+        cfg.randomness = dict(seed=args.seed, deterministic=args.deterministic)
+    if args.tensorboard:
+        log_to_tensorboard(cfg)
+
+
+def use_mixed_precision(cfg: Config) -> None:
+    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise UserError(f'--amp does not go with optim_wrapper.type={wrapper}')
+    if not torch.cuda.is_available():
+        raise UserError('--amp needs a GPU: MMEngine has mixed precision for GPUs only')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def log_to_tensorboard(cfg: Config) -> None:
+    visualizer = cfg.setdefault('visualizer', ConfigDict(type='Visualizer'))
+    backends = as_list(visualizer.get('vis_backends')) or [dict(type='LocalVisBackend')]
+    if not any(backend['type'] == 'TensorboardVisBackend' for backend in backends):
+        visualizer.vis_backends = [*backends, dict(type='TensorboardVisBackend')]
+
+
+def draw_predictions(cfg: Config, folder: str) -> None:
+    """Switch on the host's own visualisation hook, which each host spells differently."""
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise UserError('--show-dir: the config has no default_hooks.visualization')
+    folder = str(Path(folder).absolute())
+    if hook.type == 'DetVisualizationHook':
+        hook.update(draw=True, test_out_dir=folder)
+    elif hook.type == 'SegVisualizationHook':
+        hook.update(draw=True)
+        cfg.visualizer.save_dir = folder
+    else:  # mmpose and mmpretrain
+        hook.update(enable=True, out_dir=folder)
+
+
+def apply_test_options(cfg: Config, args: Namespace) -> None:
+    cfg.load_from = args.checkpoint
+    if args.out is None:
+        return
+    if not args.out.endswith(('.pkl', '.pickle')):
+        raise UserError(f'--out {args.out}: predictions are written as a pickle file, FILE.pkl')
+    dump = dict(type='DumpResults', out_file_path=args.out)
+    cfg.test_evaluator = [*as_list(cfg.test_evaluator), dump]
