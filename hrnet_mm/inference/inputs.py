@@ -1,0 +1,194 @@
+"""Finding and reading what to predict on: images, folders and globs of images, videos."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from hrnet_mm.cli import UserError
+
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
+FPS_WHERE_UNKNOWN = 25.0
+
+
+class UnreadableImage(UserError):
+    """A file that is no image, or a damaged one."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture to predict on.
+
+    Attributes:
+        path: the file it comes from.
+        name: that file relative to the input's folder, with forward slashes.
+        image: (H, W, 3) uint8 BGR.
+        index: its number in a video, from 0; None for an image.
+    """
+
+    path: Path
+    name: str
+    image: np.ndarray
+    index: int | None = None
+
+
+class ImageFiles:
+    """Image files as frames. Of several, one that cannot be read is reported and skipped.
+
+    Args:
+        paths: the files.
+        root: the folder their names are relative to.
+        report: takes one line for every skipped file.
+    """
+
+    unit = 'image'
+
+    def __init__(self, paths: Sequence[Path], root: Path, report: Callable[[str], None]) -> None:
+        self.names = {path: path.relative_to(root).as_posix() for path in paths}
+        self.skipped = 0
+        self._report = report
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames in the order of the paths.
+
+        Raises:
+            UnreadableImage: the only image cannot be read, or none of them can.
+        """
+        for path, name in self.names.items():
+            try:
+                image = read_image(path)
+            except UnreadableImage as error:
+                if len(self) == 1:
+                    raise
+                self.skipped += 1
+                self._report(f'skipped: {error}')
+                continue
+            yield Frame(path, name, image)
+        if self.skipped == len(self):
+            raise UnreadableImage(f'none of the {len(self)} images can be read')
+
+
+class VideoFile:
+    """The frames of a video, in order.
+
+    Args:
+        path: the file.
+        report: takes a line if the video ends before the number of frames in its header.
+
+    Attributes:
+        fps: frames per second; 25 where the file does not say.
+
+    Raises:
+        UserError: the file cannot be opened as a video.
+    """
+
+    unit = 'frame'
+    skipped = 0
+
+    def __init__(self, path: Path, report: Callable[[str], None]) -> None:
+        capture = cv2.VideoCapture(str(path))
+        if not capture.isOpened():
+            raise UserError(f'{path} cannot be read as a video: damaged, or an unknown codec')
+        self.names = {path: path.name}
+        self.fps = capture.get(cv2.CAP_PROP_FPS) or FPS_WHERE_UNKNOWN
+        self._length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._report = report
+        capture.release()
+
+    def __len__(self) -> int:
+        """The number of frames by the file's header, which may be wrong; 0 where unknown."""
+        return max(self._length, 0)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames until the first that cannot be decoded.
+
+        Raises:
+            UserError: there is not a single one.
+        """
+        [(path, name)] = self.names.items()
+        capture = cv2.VideoCapture(str(path))
+        try:
+            for index in itertools.count():
+                decoded, image = capture.read()
+                if not decoded:
+                    break
+                yield Frame(path, name, image, index)
+        finally:
+            capture.release()
+        if index == 0:
+            raise UserError(f'{path} is a video without a readable frame')
+        if index < len(self):
+            self._report(f'{path} ends after {index} of {len(self)} frames')
+
+
+def find_frames(source: str, out: Path, report: Callable[[str], None]) -> ImageFiles | VideoFile:
+    """Find what ``source`` names.
+
+    Args:
+        source: an image or a video, a folder (read recursively), or a glob of images.
+        out: the folder of the results; images in it are not inputs.
+        report: takes one line for every image that cannot be read, when it is its turn.
+
+    Raises:
+        UserError: nothing is there, or nothing that can be read.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found, root = path.rglob('*'), path
+    elif path.is_file():
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            return VideoFile(path, report)
+        return ImageFiles([path], path.parent, report)
+    elif glob.has_magic(source):
+        found = map(Path, glob.iglob(source, recursive=True))
+        root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+    else:
+        raise UserError(f'there is no {source}')
+    images = sorted(set(_visible_images(found, root, out)))
+    if not images:
+        what = f'the folder {source} holds' if path.is_dir() else f'{source} matches'
+        raise UserError(f'{what} no images ({" ".join(IMAGE_SUFFIXES)})')
+    return ImageFiles(images, root, report)
+
+
+def _visible_images(found: Iterator[Path], root: Path, out: Path) -> Iterator[Path]:
+    results = out.resolve()
+    # An earlier run's drawings are no inputs, unless all inputs lie in the folder of the results.
+    excluded = results if root.resolve() in results.parents else None
+    for path in found:
+        if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
+            continue
+        hidden = any(part.startswith('.') for part in path.relative_to(root).parts)
+        if not hidden and (excluded is None or excluded not in path.resolve().parents):
+            yield path
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode an image file as mmcv does, turned upright by its EXIF orientation.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+
+    Raises:
+        UnreadableImage: it cannot be opened, or not decoded.
+    """
+    try:
+        # Through memory, because cv2.imread cannot open every path on every system.
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except OSError as error:
+        raise UnreadableImage(f'{path} cannot be opened: {error.strerror}') from error
+    except cv2.error:
+        image = None
+    if image is None:
+        raise UnreadableImage(f'{path} cannot be read as an image')
+    return image

@@ -1,0 +1,157 @@
+"""The loop: read frames, predict, draw, write."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.engine.config import read_config
+from hrnet_mm.inference.boxes import BoxesOf, boxes_by_frame
+from hrnet_mm.inference.inputs import Frame, ImageFiles, VideoFile, find_frames
+from hrnet_mm.inference.predictor import Predictor, make_predictor
+from hrnet_mm.inference.progress import progress_bar
+from hrnet_mm.inference.results import (
+    Write,
+    drawing_path,
+    image_writer,
+    video_writer,
+    write_predictions,
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did; ``unit`` says what ``count`` is of: image, or frame (of a video)."""
+
+    count: int
+    unit: str
+    skipped: int
+    instances: int
+    seconds: float
+    out: Path
+
+    def __str__(self) -> str:
+        skipped = f' ({self.skipped} skipped)' if self.skipped else ''
+        return (
+            f'{_plural(self.count, self.unit)}{skipped}, {_plural(self.instances, "instance")}, '
+            f'{self.count / self.seconds:.1f} {self.unit}s/s: {self.out}'
+        )
+
+
+def infer(
+    config: Path,
+    checkpoint: Path,
+    source: str,
+    out: Path | None = None,
+    boxes: Path | Sequence[Sequence[float]] | None = None,
+    device: str | None = None,
+    score_thr: float = 0.3,
+    batch_size: int = 8,
+    draw: bool = True,
+    cfg_options: dict[str, Any] | None = None,
+) -> Summary:
+    """Predict on images or a video; write drawings and ``predictions.json``.
+
+    Args:
+        config: of a host in ``hrnet_mm.inference.predictor.PREDICTORS``.
+        checkpoint: the weights.
+        source: an image or a video, a folder (read recursively), or a glob of images.
+        out: the folder of the results. Default: ``work_dirs/infer/<name of the config>``.
+        boxes: a file (see ``hrnet_mm.inference.box_file.read_boxes``), or the boxes of every image
+            as [x, y, w, h] in pixels. Default: the whole image.
+        device: Default: the first GPU if there is one.
+        score_thr: what scores less is written but not drawn.
+        batch_size: images in memory at once, and boxes in one forward pass.
+        draw: whether to draw.
+        cfg_options: changes to the config, by dotted keys.
+
+    Raises:
+        UserError: naming what is wrong with an argument or a file.
+    """
+    out = out or Path('work_dirs/infer') / config.stem
+    frames = find_frames(source, out, _report)
+    _check_out(out, frames, draw)
+    boxes_of = boxes_by_frame(boxes, frames, _report)
+    cfg = read_config(config, cfg_options)
+    predictor = make_predictor(cfg, checkpoint, _find_device(device), batch_size)
+    out.mkdir(parents=True, exist_ok=True)
+
+    start = time.perf_counter()
+    records: list[dict[str, Any]] = []
+    with _writer(out, frames, draw) as write, progress_bar(len(frames), frames.unit) as show:
+        for frame, prediction in _predictions(predictor, frames, boxes_of, batch_size):
+            if write:
+                write(frame, predictor.draw(frame, prediction, score_thr))
+            records.append(_place(frame) | prediction)
+            show(len(records) + frames.skipped)
+    origin = {'config': str(config), 'checkpoint': str(checkpoint), 'input': source}
+    write_predictions(out, origin | predictor.header | {'images': records})
+    return Summary(
+        count=len(records),
+        unit=frames.unit,
+        skipped=frames.skipped,
+        instances=sum(len(record['instances']) for record in records),
+        seconds=time.perf_counter() - start,
+        out=out,
+    )
+
+
+def _plural(count: int, noun: str) -> str:
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
+
+
+def _report(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _check_out(out: Path, frames: ImageFiles | VideoFile, draw: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise UserError(f'{out} is a file; the results need a folder')
+    for path, name in frames.names.items():
+        if draw and drawing_path(out, name).resolve() == path.resolve():
+            raise UserError(f'the drawing of {path} would replace it; choose another --out')
+
+
+def _find_device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f'this machine has no device {name!r}, or torch is built without'
+        ) from error
+    return device
+
+
+def _writer(
+    out: Path, frames: ImageFiles | VideoFile, draw: bool
+) -> AbstractContextManager[Write | None]:
+    if not draw:
+        return nullcontext()
+    return video_writer(out, frames) if isinstance(frames, VideoFile) else image_writer(out)
+
+
+def _predictions(
+    predictor: Predictor, frames: Iterable[Frame], boxes_of: BoxesOf, batch_size: int
+) -> Iterator[tuple[Frame, dict[str, Any]]]:
+    frames = iter(frames)
+    while batch := list(itertools.islice(frames, batch_size)):
+        predictions = predictor.predict(batch, [boxes_of(frame) for frame in batch])
+        yield from zip(batch, predictions, strict=True)
+
+
+def _place(frame: Frame) -> dict[str, Any]:
+    height, width = frame.image.shape[:2]
+    number = {} if frame.index is None else {'frame': frame.index}
+    return {'file': frame.name, **number, 'width': width, 'height': height}

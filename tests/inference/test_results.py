@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from hrnet_mm.inference.inputs import find_frames
+from hrnet_mm.inference.results import drawing_path, replacing, video_writer
+
+
+def test_file_is_replaced_only_without_an_error(tmp_path: Path) -> None:
+    path = tmp_path / 'new' / 'file.txt'
+    with replacing(path) as temporary:
+        temporary.write_text('first')
+        assert not path.exists()
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text('half')
+        raise RuntimeError
+    assert path.read_text() == 'first'
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_video_is_there_whole_or_not_at_all(video: Path, tmp_path: Path) -> None:
+    frames = find_frames(str(video), Path('out'), print)
+    out = tmp_path / 'out'
+    with pytest.raises(RuntimeError), video_writer(out, frames) as write:
+        for frame in frames:
+            write(frame, frame.image)
+        raise RuntimeError
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ('name', 'drawing'),
+    [
+        ('a/b.jpg', 'a/b.jpg'),
+        ('b.JPEG', 'b.JPEG'),
+        ('b.png', 'b.png'),
+        ('b.bmp', 'b.bmp.png'),
+        ('clip.mp4', 'clip.mp4'),
+        ('clip.avi', 'clip.avi.mp4'),
+    ],
+)
+def test_drawing_has_the_name_of_its_input(name: str, drawing: str) -> None:
+    assert drawing_path(Path('out'), name) == Path('out') / drawing

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.inference.weights import load_weights
+
+
+def test_weights_are_loaded_from_every_form() -> None:
+    source = nn.Linear(2, 3)
+    weights = source.state_dict()
+    wrapped = {f'module.{name}': weight for name, weight in weights.items()}
+    for contents in (weights, {'state_dict': weights, 'meta': {}}, {'state_dict': wrapped}):
+        model = nn.Linear(2, 3)
+        load_weights(model, contents, Path('x.pth'))
+        assert torch.equal(model.weight, source.weight)
+
+
+def test_checkpoint_without_weights_is_told_so() -> None:
+    with pytest.raises(UserError, match=r'x\.pth does not hold the weights of a model'):
+        load_weights(nn.Linear(2, 3), {'state_dict': 3}, Path('x.pth'))
+
+
+def test_weights_of_another_model_are_told_by_name() -> None:
+    with pytest.raises(UserError, match='size mismatch for weight.*1 such'):
+        load_weights(nn.Linear(2, 3), nn.Linear(5, 3).state_dict(), Path('x.pth'))
+    with pytest.raises(UserError, match='1 of 2 weights are missing, the first is bias'):
+        load_weights(nn.Linear(2, 3), nn.Linear(2, 3, bias=False).state_dict(), Path('x.pth'))
