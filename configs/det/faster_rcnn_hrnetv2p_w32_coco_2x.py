@@ -1,0 +1,8 @@
+# Faster R-CNN, HRNetV2p-W32, COCO, 2x schedule. Paper: AP 40.9 on val (arXiv 1908.07919).
+_base_ = 'mmdet::hrnet/faster-rcnn_hrnetv2p-w32_2x_coco.py'
+
+# The batch norms stay as pre-trained, which is mmdet's default.
+model = dict(
+    backbone=dict(type='hrnet_mm.HRNet', arch='w32', extra=None, norm_eval=True),
+    neck=dict(type='hrnet_mm.HRNetV2p'),
+)
