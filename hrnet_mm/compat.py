@@ -13,6 +13,7 @@ stack that does not have the fault:
 from __future__ import annotations
 
 import importlib
+import pickle
 import sys
 import warnings
 from importlib.util import find_spec
@@ -76,7 +77,7 @@ def allow_mmengine_checkpoints() -> None:
 def _history_method(owner: Any, name: str) -> Any:
     if owner is HistoryBuffer and name in ('mean', 'max', 'min', 'current'):
         return getattr(HistoryBuffer, name)
-    raise AttributeError(f'a checkpoint may not ask for {name!r} of {owner!r}')
+    raise pickle.UnpicklingError(f'a checkpoint may not ask for {name!r} of {owner!r}')
 
 
 warnings.filterwarnings('ignore', message='pkg_resources is deprecated')

@@ -45,6 +45,6 @@ def refusal(error: pickle.UnpicklingError) -> str:
     """The part of torch's message that says what the file asked for."""
     message = str(error)
     for line in message.splitlines():
-        if 'Unsupported global' in line or 'GLOBAL' in line:
+        if 'Unsupported global' in line or 'GLOBAL' in line or 'may not ask' in line:
             return line.strip()
     return 'it is damaged, or holds more than tensors, numbers, texts and containers of these'

@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
 
 from hrnet_mm.cli import UserError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
-# Keys that the Runner or our tools read and that a config need not spell out.
-RUNNER_KEYS = [
-    'model',
-    'work_dir',
-    'train_dataloader',
-    'val_dataloader',
-    'test_dataloader',
-    'train_cfg',
-    'val_cfg',
-    'test_cfg',
-    'auto_scale_lr',
-    'optim_wrapper',
-    'param_scheduler',
-    'val_evaluator',
-    'test_evaluator',
-    'default_hooks',
-    'custom_hooks',
-    'data_preprocessor',
-    'load_from',
-    'resume',
-    'launcher',
-    'env_cfg',
-    'log_processor',
-    'log_level',
-    'visualizer',
-    'vis_backends',
-    'default_scope',
-    'randomness',
-    'experiment_name',
+# What the Runner and MMEngine read of a config and what it need not spell out.
+RUNNER_KEYS = {
+    *inspect.signature(Runner).parameters,
     'custom_imports',
-    'model_wrapper_cfg',
     'find_unused_parameters',
+    'model_wrapper_cfg',
     'sync_bn',
-    'compile',
-]
+    'vis_backends',
+}
 
 
 def read_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -61,7 +37,9 @@ def read_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         raise UserError(f'there is no config {path}')
     try:
         cfg = Config.fromfile(path)
-    except SyntaxError as error:
+    except (SyntaxError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise  # a base that is absent names itself
         raise UserError(f'{path} is no config: {error}') from error
     for key in options or {}:
         check_option(key, cfg, path)

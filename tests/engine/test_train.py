@@ -66,12 +66,13 @@ def test_two_processes_train_as_one_on_the_union_batch(
 ) -> None:
     options = [
         *('--data-root', people, '--seed', 3, '--no-validate', '--cfg-options'),
-        "model.backbone.norm_cfg=dict(type='GN',num_groups=2)",
+        *('model.backbone.norm_cfg.type=GN', 'model.backbone.norm_cfg.num_groups=2'),
         'train_dataloader.sampler.shuffle=True',
-        'train_dataloader.dataset.pipeline.2.prob=0',
+        'train_dataloader.dataset.pipeline.2.prob=0.0',
+        'train_dataloader.dataset.pipeline.3.shift_prob=0',
         'train_dataloader.dataset.pipeline.3.scale_prob=0',
         'train_dataloader.dataset.pipeline.3.rotate_prob=0',
-        "optim_wrapper.optimizer=dict(type='SGD',lr=0.5,momentum=0.9)",
+        *('optim_wrapper.optimizer.type=SGD', 'optim_wrapper.optimizer.lr=0.5'),
         'train_dataloader.drop_last=True',
     ]
     alone = ['--work-dir', tmp_path / 'alone', *options, 'train_dataloader.batch_size=4']

@@ -1,0 +1,54 @@
+"""The hosts find the package by its scope, without an import; importing it is cheap."""
+
+import subprocess
+import sys
+
+import pytest
+
+# On a CPU the hosts need the fix for torchvision; it does not bring the registry with it.
+START = 'import sys, hrnet_mm.compat\nassert "hrnet_mm.registry" not in sys.modules\n'
+REGISTRIES = ('mmengine', 'mmpose', 'mmdet', 'mmseg', 'mmpretrain')
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize('host', REGISTRIES)
+def test_host_registry_builds_by_scope_without_import(host: str) -> None:
+    printed = run_python(
+        f'{START}from {host}.registry import MODELS\n'
+        "net = MODELS.build(dict(type='hrnet_mm.HRNet', arch='w18_small'))\n"
+        "necks = [MODELS.build(dict(type=f'hrnet_mm.{name}', **options)) for name, options in [\n"
+        "    ('HRNetV1', {}), ('HRNetV2', dict(in_channels=net.out_channels)),\n"
+        "    ('HRNetV2p', dict(in_channels=net.out_channels, out_channels=8)),\n"
+        "    ('HRNetCls', dict(in_channels=net.out_channels))]]\n"
+        'print(*(type(m).__module__ for m in (net, *necks)))'
+    )
+    assert printed.split() == ['hrnet_mm.models.hrnet', *['hrnet_mm.models.necks'] * 4]
+
+
+@pytest.mark.parametrize('host', REGISTRIES)
+def test_hook_is_found_by_scope_without_import(host: str) -> None:
+    printed = run_python(
+        f'{START}from {host}.registry import HOOKS\n'
+        "print(type(HOOKS.build(dict(type='hrnet_mm.EpochSeedHook'))).__module__)"
+    )
+    assert printed == 'hrnet_mm.hooks'
+
+
+def test_import_brings_no_host() -> None:
+    printed = run_python(
+        'import sys, hrnet_mm.models\n'
+        "print([h for h in ('mmpose', 'mmdet', 'mmseg', 'mmpretrain') if h in sys.modules])"
+    )
+    assert printed == '[]'
+
+
+def test_bare_import_brings_neither_torch_nor_mmengine() -> None:
+    printed = run_python(
+        "import sys, hrnet_mm\nprint([m for m in ('torch', 'mmengine') if m in sys.modules])"
+    )
+    assert printed == '[]'
