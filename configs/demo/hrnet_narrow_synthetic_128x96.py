@@ -3,7 +3,9 @@ _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-21
 
 width = 18
 # At so low a resolution it is sub-pixel decoding that makes the difference: UDP, not MSRA.
-codec = dict(type='UDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.5)
+codec = dict(
+    type='UDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.5, blur_kernel_size=5
+)
 model = dict(
     backbone=dict(
         _delete_=True,
@@ -34,7 +36,7 @@ model = dict(
 )
 
 # From scratch in few steps: a short warm-up, a high learning rate and cosine decay.
-num_epochs = 36
+num_epochs = 42
 train_cfg = dict(max_epochs=num_epochs, val_interval=num_epochs)
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
 param_scheduler = [
