@@ -1,3 +1,71 @@
-from setuptools import setup
+"""What setup.cfg cannot say: the package carries configs/ and tools/, and a start-up file.
 
-setup()
+mim and MMEngine look for an installed package's configs, tools and indexes in its folder ``.mim``.
+Those files are in the source tree once, at its root: a wheel gets copies of them and an editable
+install links. ``hrnet_mm_startup.pth`` goes beside the package: Python runs it when it starts.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+MIM_FOLDER = Path('hrnet_mm/.mim')
+MIM_CONTENT = ('configs', 'tools', 'model-index.yml', 'dataset-index.yml')
+STARTUP = 'hrnet_mm_startup.pth'
+
+
+class BuildWithMim(build_py):
+    """Build the Python modules, and what mim, MMEngine and Python's start-up need."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            link_mim_content()
+            # An editable wheel takes nothing from build_lib; its own content is in install_lib.
+            self.copy_file(STARTUP, self.get_finalized_command('install').install_lib)
+        else:
+            for target, source in self.mim_mapping().items():
+                self.mkpath(os.path.dirname(target))
+                self.copy_file(source, target)
+            self.copy_file(STARTUP, self.build_lib)
+
+    def get_source_files(self) -> list[str]:
+        return [*super().get_source_files(), *self.mim_mapping().values(), STARTUP]
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        outputs = super().get_outputs(include_bytecode)
+        return [*dict.fromkeys([*outputs, *self.mim_mapping()])]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return super().get_output_mapping() | self.mim_mapping()
+
+    def mim_mapping(self) -> dict[str, str]:
+        """The files of ``.mim`` in the built package, and where they come from."""
+        folder = Path(self.build_lib) / MIM_FOLDER
+        return {str(folder / source): str(source) for source in mim_sources()}
+
+
+def mim_sources() -> list[Path]:
+    found = (path for name in MIM_CONTENT for path in (Path(name), *Path(name).rglob('*')))
+    return sorted(path for path in found if path.is_file() and '__pycache__' not in path.parts)
+
+
+def link_mim_content() -> None:
+    """Fill ``.mim`` of the source tree with links, or with copies where links are not allowed."""
+    MIM_FOLDER.mkdir(exist_ok=True)
+    for name in MIM_CONTENT:
+        link = MIM_FOLDER / name
+        if link.is_dir() and not link.is_symlink():
+            shutil.rmtree(link)
+        link.unlink(missing_ok=True)
+        try:
+            link.symlink_to(Path('../..') / name, target_is_directory=Path(name).is_dir())
+        except OSError:
+            copy = shutil.copytree if Path(name).is_dir() else shutil.copy2
+            copy(name, link)
+
+
+setup(cmdclass={'build_py': BuildWithMim})

@@ -4,4 +4,10 @@ Nothing has to be imported to use it: ``dict(type='hrnet_mm.HRNet', arch='w32')`
 makes MMEngine's registry import this package by itself.
 """
 
+from contextlib import suppress
+
 __version__ = '0.1.0'
+
+# Python has run it already where the package is installed; a copied folder works without it.
+with suppress(ModuleNotFoundError):
+    import hrnet_mm_startup  # noqa: F401

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict, DictAction
@@ -12,6 +13,19 @@ from mmengine.config import Config, ConfigDict, DictAction
 from hrnet_mm.cli import UserError
 from hrnet_mm.engine.checks import as_list
 from hrnet_mm.engine.config import read_config, set_data_root
+
+
+class ConfigOptions(DictAction):
+    """``KEY=VALUE`` pairs, as MMEngine reads them; it has no way to read ``dict(...)``."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, *args) -> None:
+        try:
+            super().__call__(parser, namespace, values, *args)
+        except (RecursionError, ValueError, AssertionError) as error:
+            parser.error(
+                f'--cfg-options {" ".join(values)}: not KEY=VALUE with a number, a text or a list '
+                f'as value ({error}); write model.backbone.arch=w48, not model=dict(...)'
+            )
 
 
 def add_common_options(parser: ArgumentParser) -> None:
@@ -25,7 +39,7 @@ def add_common_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         metavar='KEY=VALUE',
         help='change the config: model.backbone.arch=w48 train_cfg.max_epochs=20 key="[a,b]"',
     )
@@ -38,6 +52,11 @@ def add_common_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help='set by the launcher'
     )
+    parser.add_argument(
+        '--takeover',
+        action='store_true',
+        help="run the config of a host on our HRNet: type='HRNet' means ours",
+    )
     parser.add_argument('--show-dir', help='draw the predictions of evaluation into this folder')
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
 
@@ -46,6 +65,8 @@ def config_from(args: Namespace) -> Config:
     """Read the config and apply the common options."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
+    if args.takeover:
+        take_over(cfg)
     if args.data_root:
         set_data_root(cfg, args.data_root)
     cfg.launcher = args.launcher
@@ -56,6 +77,16 @@ def config_from(args: Namespace) -> Config:
     if args.show_dir:
         draw_predictions(cfg, args.show_dir)
     return cfg
+
+
+def take_over(cfg: Config) -> None:
+    """Put our HRNet in the hosts' place, now and whenever the saved config is run again."""
+    # Not at the top of the file: a config that imports hrnet_mm.takeover itself must be the first.
+    from hrnet_mm.takeover.switch import take
+
+    take()
+    imports = cfg.setdefault('custom_imports', ConfigDict(imports=[]))
+    imports.imports = [*as_list(imports.imports), 'hrnet_mm.takeover']
 
 
 def apply_train_options(cfg: Config, args: Namespace) -> None:

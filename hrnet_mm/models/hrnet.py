@@ -67,7 +67,8 @@ class HRNet(BaseModule):
             the first branch as an integer. Default: ``'w32'``.
         extra: the hosts' description of the four stages, in place of ``arch``.
         in_channels: channels of the image.
-        out_indices: the branches to return, 0 the finest. Only their layers are built.
+        out_indices: the branches to return, 0 the finest; only what they need is built. Default:
+            all of them.
         upsample: ``'nearest'`` (pose, detection, classification) or ``'bilinear'``
             (segmentation). Default: what ``extra['upsample']`` says, or ``'nearest'``.
         align_corners: for bilinear upsampling.
@@ -100,7 +101,7 @@ class HRNet(BaseModule):
         arch: str | int | None = None,
         extra: Mapping[str, Any] | None = None,
         in_channels: int = 3,
-        out_indices: Sequence[int] = (0, 1, 2, 3),
+        out_indices: Sequence[int] | None = None,
         upsample: str | None = None,
         align_corners: bool = False,
         fusion: str = 'full',
@@ -213,8 +214,10 @@ def _parse_stages(arch: str | int | None, extra: Mapping[str, Any] | None) -> tu
     return stages_from_extra(extra)
 
 
-def _parse_out_indices(out_indices: Sequence[int], last: Stage) -> tuple[int, ...]:
+def _parse_out_indices(out_indices: Sequence[int] | None, last: Stage) -> tuple[int, ...]:
     every_branch = range(last.num_branches)
+    if out_indices is None:
+        return tuple(every_branch)
     chosen = tuple(out_indices) if isinstance(out_indices, list | tuple | range) else ()
     if not chosen or list(chosen) != sorted(set(chosen) & set(every_branch)):
         raise ValueError(
