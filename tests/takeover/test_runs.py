@@ -1,0 +1,104 @@
+"""Upstream configs train and evaluate on our HRNet, by the host's tools and by ours."""
+
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from hrnet_mm.engine.options import add_common_options, config_from
+from tests.takeover.upstream import build, config_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = 'body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
+UPSTREAM = config_folder('mmpose') / NAME
+TINY_RUN = (
+    'model.backbone.init_cfg=None',  # its checkpoint would have to be downloaded
+    'train_cfg.max_epochs=1',
+    'train_dataloader.batch_size=2',
+    'train_dataloader.num_workers=0',
+    'train_dataloader.persistent_workers=False',
+    'train_dataloader.dataset.indices=2',
+)
+DOWNSTREAM_CONFIG = """
+_base_ = 'mmpose::{name}'
+custom_imports = dict(imports=['hrnet_mm.takeover.mmpose', 'witness'])
+custom_hooks = [dict(type='Witness')]
+train_dataloader = dict(dataset=dict(data_root='{coco}'))
+"""
+WITNESS = """
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module()
+class Witness(Hook):
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        print('trained', type(runner.model.backbone), flush=True)
+"""
+
+
+def run(tool: Path, *arguments: object, python_path: Path = ROOT) -> str:
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', *map(str, (tool, *arguments))],
+        cwd=python_path,
+        env=os.environ | dict(OMP_NUM_THREADS='1', PYTHONPATH=f'{python_path}:{ROOT}'),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_mmposes_own_train_tool_trains_ours(coco: Path, tmp_path: Path) -> None:
+    (tmp_path / 'witness.py').write_text(WITNESS)
+    config = tmp_path / 'downstream.py'
+    config.write_text(DOWNSTREAM_CONFIG.format(name=NAME, coco=coco))
+    output = run(
+        config_folder('mmpose').parent / 'tools' / 'train.py',
+        *(config, '--work-dir', tmp_path / 'run', '--no-validate', '--cfg-options', *TINY_RUN),
+        python_path=tmp_path,
+    )
+    assert "trained <class 'hrnet_mm.takeover.mmpose.HRNet'>" in output
+    assert (tmp_path / 'run' / 'epoch_1.pth').exists()
+
+
+@pytest.mark.slow
+def test_our_tools_train_and_evaluate_an_unedited_config(coco: Path, tmp_path: Path) -> None:
+    common = ('--takeover', '--data-root', coco, '--work-dir', tmp_path)
+    output = run(
+        ROOT / 'tools/train.py',
+        *(UPSTREAM, *common, '--no-validate', '--cfg-options', *TINY_RUN),
+    )
+    assert 'hrnet_mm stands in for the HRNet of mmpose' in output
+    saved = Config.fromfile(tmp_path / UPSTREAM.name, import_custom_modules=False)
+    assert saved.custom_imports.imports == ['hrnet_mm.takeover']
+    output = run(
+        ROOT / 'tools/test.py',
+        *(UPSTREAM, tmp_path / 'epoch_1.pth', *common),
+        *('--cfg-options', 'test_dataloader.dataset.bbox_file=None'),
+    )
+    assert 'coco/AP ' in output.splitlines()[-1]
+
+
+@pytest.mark.parametrize('flag', [[], ['--takeover']], ids=str)
+def test_takeover_flag_decides_which_hrnet_is_built(flag: list[str]) -> None:
+    parser = ArgumentParser()
+    add_common_options(parser)
+    cfg = config_from(parser.parse_args([str(UPSTREAM), *flag]))
+    backbone = build('mmpose', cfg.model.backbone)
+    assert type(backbone).__module__ == (
+        'hrnet_mm.takeover.mmpose' if flag else 'mmpose.models.backbones.hrnet'
+    )
+
+
+def test_takeover_flag_keeps_the_configs_own_imports(tmp_path: Path) -> None:
+    path = tmp_path / 'config.py'
+    path.write_text("custom_imports = dict(imports='mmpose.models')\n")
+    parser = ArgumentParser()
+    add_common_options(parser)
+    cfg = config_from(parser.parse_args([str(path), '--takeover']))
+    assert cfg.custom_imports.imports == ['mmpose.models', 'hrnet_mm.takeover']
