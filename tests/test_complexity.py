@@ -12,6 +12,7 @@ from torch import nn
 from hrnet_mm.cli import UserError
 from hrnet_mm.complexity import (
     ROWS,
+    TEST_MASKS,
     Complexity,
     Row,
     configs_folder,
@@ -25,14 +26,19 @@ REPO = Path(__file__).parents[1]
 
 # Ours minus the printed number, where they differ; docs/model_zoo.md says why, or that we cannot.
 BOX_AND_CLASS_LAYERS = 512 * 1024 * (81 + 320) / 2**30  # on 512 RoIs, missing in print
+CLASS_AT_480 = 720 * 120**2 / 2**30  # of one class more than Cityscapes has
 PARAMS_DIFFER = {
     'seg/fcn_hrnetv2_w40_cityscapes_512x1024.py': 0.69,
     **{row.config: 0.35 for row in ROWS if row.task == 'face'},
 }
 GFLOPS_DIFFER = {
     'seg/fcn_hrnetv2_w40_cityscapes_512x1024.py': 5.47,
+    'seg/fcn_hrnetv2_w48_pascal_context59_480x480.py': 40 * CLASS_AT_480,
+    'seg/fcn_hrnetv2_w48_pascal_context60_480x480.py': 41 * CLASS_AT_480,
+    'seg/fcn_hrnetv2_w48_lip_473x473.py': 1.7,
+    'det/fcos_hrnetv2p_w18_coco_2x.py': -0.09,
     'face/hrnetv2_w18_wflw_256x256.py': 0.07,
-    **{row.config: BOX_AND_CLASS_LAYERS for row in ROWS if row.task == 'det'},
+    **{row.config: BOX_AND_CLASS_LAYERS for row in ROWS if 'faster_rcnn' in row.config},
 }
 
 
@@ -95,10 +101,36 @@ def test_counts_convolutions_and_linear_layers_only(device: str) -> None:
     assert (head.params, head.norm_params, head.macs) == (50, 0, 40)
 
 
-def test_mask_heads_are_refused_not_ignored(tmp_path: Path) -> None:
-    config = tmp_path / 'mask_rcnn.py'
-    config.write_text("_base_ = 'mmdet::hrnet/mask-rcnn_hrnetv2p-w18-1x_coco.py'\n")
-    with pytest.raises(UserError, match='mask heads'):
+BOX_HEAD = 256 * 7 * 7 * 1024 + 1024 * 1024
+MASK_HEAD = (4 * 9 + 4) * 256 * 256 * 14 * 14 + 256 * 80 * 28 * 28
+
+
+@pytest.mark.parametrize(
+    ('name', 'per_region', 'per_mask'),
+    [
+        ('faster_rcnn_hrnetv2p_w18_coco_1x', BOX_HEAD + 1024 * (81 + 320), 0),
+        ('mask_rcnn_hrnetv2p_w18_coco_1x', BOX_HEAD + 1024 * (81 + 320), MASK_HEAD),
+        ('cascade_rcnn_hrnetv2p_w18_coco_20e', 3 * (BOX_HEAD + 1024 * (81 + 4)), 0),
+        ('cascade_mask_rcnn_hrnetv2p_w18_coco_20e', 3 * (BOX_HEAD + 1024 * 85), 3 * MASK_HEAD),
+    ],
+)
+def test_every_box_and_mask_head_is_counted(name: str, per_region: int, per_mask: int) -> None:
+    complexity = count_config(configs_folder() / 'det' / f'{name}.py', (64, 64), num_rois=7)
+    assert complexity.parts[-1].macs == 7 * per_region + TEST_MASKS * per_mask
+
+
+def test_the_mask_features_of_a_hybrid_task_cascade_flow_on() -> None:
+    config = configs_folder() / 'det' / 'htc_hrnetv2p_w32_coco_20e.py'
+    semantic_head = (6 + 4 * 9) * 256 * 256 * 8 * 8 + 256 * 183 * 8 * 8
+    flow = 2 * 256 * 256 * 14 * 14
+    expected = 7 * 3 * (BOX_HEAD + 1024 * 85) + TEST_MASKS * (3 * MASK_HEAD + flow) + semantic_head
+    assert count_config(config, (64, 64), num_rois=7).parts[-1].macs == expected
+
+
+def test_other_heads_are_refused_not_ignored(tmp_path: Path) -> None:
+    config = tmp_path / 'mask_scoring.py'
+    config.write_text("_base_ = 'mmdet::ms_rcnn/ms-rcnn_r50-caffe_fpn_1x_coco.py'\n")
+    with pytest.raises(UserError, match='MaskScoringRoIHead has more than'):
         count_config(config, (64, 64))
 
 

@@ -1,0 +1,9 @@
+# Cascade R-CNN, HRNetV2p-W18, COCO, 20 epochs.
+# Official code: AP 41.2 on val (HRNet/HRNet-Object-Detection).
+_base_ = 'mmdet::hrnet/cascade-rcnn_hrnetv2p-w18-20e_coco.py'
+
+# The batch norms stay as pre-trained, which is mmdet's default.
+model = dict(
+    backbone=dict(type='hrnet_mm.HRNet', arch='w18', extra=None, norm_eval=True),
+    neck=dict(type='hrnet_mm.HRNetV2p'),
+)

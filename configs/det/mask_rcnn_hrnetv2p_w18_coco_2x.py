@@ -1,0 +1,9 @@
+# Mask R-CNN, HRNetV2p-W18, COCO, 2x schedule.
+# Paper: box AP 39.2, mask AP 35.3 on val (arXiv 1908.07919).
+_base_ = 'mmdet::hrnet/mask-rcnn_hrnetv2p-w18-2x_coco.py'
+
+# The batch norms stay as pre-trained, which is mmdet's default.
+model = dict(
+    backbone=dict(type='hrnet_mm.HRNet', arch='w18', extra=None, norm_eval=True),
+    neck=dict(type='hrnet_mm.HRNetV2p'),
+)
