@@ -55,6 +55,11 @@ STEPS = (
          ('mmpose', 'mmdet', 'mmsegmentation', 'mmpretrain'), NETWORK, ('--no-deps',)),
     Step('checks', 'test and development tools',
          ('pytest', 'ruff', 'timm', 'tensorboard', 'pre-commit'), NETWORK),
+    # Of mim's requirements opendatalab is left out: it fetches data sets for `mim download`, and
+    # would itself replace setuptools, requests and rich by versions of years ago.
+    Step('mim', 'mim, with which the tests install and run the package',
+         ('openmim', 'pandas', 'tabulate', 'colorama', 'requests', 'urllib3', 'certifi', 'idna',
+          'charset-normalizer'), NETWORK, ('--no-deps',)),
     Step('hrnet_mm', 'hrnet_mm itself, editable', (), NETWORK,
          ('--no-deps', '--no-build-isolation', '--editable', str(ROOT))),
 )  # fmt: skip

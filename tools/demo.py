@@ -13,7 +13,7 @@ from hrnet_mm.datasets.synthetic_people import make_synthetic_people
 from hrnet_mm.inference.comparison import compare_poses
 
 TOOLS = Path(__file__).resolve().parent
-CONFIG = TOOLS.parent / 'configs/demo/hrnet_narrow_synthetic_128x96.py'
+CONFIG = TOOLS.parent / 'configs/demo/hrnet_small_synthetic_128x96.py'
 # glibc gives memory back to the system after every step and takes it again; keeping it made
 # training on a CPU faster. Other allocators ignore these.
 KEEP_MEMORY = dict(

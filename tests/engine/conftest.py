@@ -12,7 +12,7 @@ from hrnet_mm.datasets.synthetic_people import make_synthetic_people
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
-_base_ = '{root}/configs/demo/hrnet_narrow_synthetic_128x96.py'
+_base_ = '{root}/configs/demo/hrnet_small_synthetic_128x96.py'
 width = 4
 model = dict(
     backbone=dict(extra=dict(

@@ -1,0 +1,126 @@
+"""The metafiles tell mim about every config, in agreement with the model zoo and the hosts."""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from mmengine.config import Config, config, utils
+from mmengine.hub import get_config
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
+
+from hrnet_mm.model_zoo import ROWS, Row
+from tests.packaging.conftest import ROOT
+from tests.test_complexity import counted
+
+HOSTS = {'pose': 'mmpose', 'face': 'mmpose', 'det': 'mmdet', 'seg': 'mmseg', 'cls': 'mmpretrain'}
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _metafiles_of_hosts_are_parsed_once() -> Iterator[None]:
+    """MMEngine does it again for every config; that is most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, 'load', cache(utils.load))
+        patch.setattr(config, 'is_installed', cache(config.is_installed))
+        yield
+
+
+def metafiles(root: Path) -> Iterator[dict[str, Any]]:
+    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    for name in index['Import']:
+        yield yaml.load((root / name).read_text(), yaml.CSafeLoader)
+
+
+ENTRIES = {entry['Config']: entry for file in metafiles(ROOT) for entry in file['Models']}
+WITH_WEIGHTS = [row for row in ROWS if 'Weights' in ENTRIES.get(f'configs/{row.config}', ())]
+
+
+@cache
+def host_configs(host: str) -> dict[str, Path]:
+    """The host's config of every checkpoint that the host publishes."""
+    root = Path(find_spec(host).origin).parent / '.mim'
+    return {
+        entry['Weights']: root / entry['Config']
+        for file in metafiles(root)
+        for entry in file['Models']
+        if isinstance(entry.get('Weights'), str)
+    }
+
+
+def build(path: Path) -> nn.Module:
+    cfg = Config.fromfile(path)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.device('meta'):
+        return MODELS.build(cfg.model)
+
+
+def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in model.state_dict().items()}
+
+
+def test_every_config_has_an_entry() -> None:
+    configs = {path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py')}
+    assert set(ENTRIES) == {name for name in configs if not name.startswith('configs/demo/')}
+
+
+def test_index_lists_every_metafile() -> None:
+    listed = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    existing = [path.relative_to(ROOT).as_posix() for path in ROOT.glob('configs/*/metafile.yml')]
+    assert sorted(listed) == sorted(existing)
+
+
+def test_entries_are_found_by_the_name_of_their_config() -> None:
+    for name, entry in ENTRIES.items():
+        assert entry['Name'] == Path(name).stem
+        assert entry['Name'] == entry['Name'].lower(), 'mim searches lower-case names only'
+
+
+def test_collections_exist() -> None:
+    collections = {item['Name'] for file in metafiles(ROOT) for item in file.get('Collections', [])}
+    assert {entry['In Collection'] for entry in ENTRIES.values()} == collections
+
+
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: Path(row.config).stem)
+def test_results_are_those_of_the_model_zoo(row: Row) -> None:
+    entry = ENTRIES[f'configs/{row.config}']
+    printed = [float(word) for word in row.score.split() if word.replace('.', '').isdigit()]
+    results = entry.get('Results', [])
+    assert [value for result in results for value in result['Metrics'].values()] == printed
+    source = entry['Metadata'].get('Results From', '')
+    assert row.source.replace('official code', 'github.com/') in source
+    assert bool(source) == bool(row.source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: Path(row.config).stem)
+def test_sizes_are_those_of_the_model(row: Row) -> None:
+    metadata = ENTRIES[f'configs/{row.config}']['Metadata']
+    complexity = counted(row)
+    assert metadata['Input Size'] == 'x'.join(map(str, row.shape))
+    assert (metadata['Parameters'], metadata['FLOPs']) == (complexity.params, complexity.macs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('row', WITH_WEIGHTS, ids=lambda row: Path(row.config).stem)
+def test_weights_of_the_host_load_unchanged(row: Row) -> None:
+    theirs = host_configs(HOSTS[row.task])[ENTRIES[f'configs/{row.config}']['Weights']]
+    ours = ROOT / 'configs' / row.config
+    assert shapes(build(ours)) == shapes(build(theirs))
+
+
+def test_mmengine_finds_config_and_weights() -> None:
+    name = 'pose/hrnet_w48_coco_384x288.py'
+    cfg = get_config(f'hrnet_mm::{name}', pretrained=True)
+    assert cfg.model.backbone.arch == 'w48'
+    assert cfg.model_path == ENTRIES[f'configs/{name}']['Weights']
+
+
+def test_datasets_have_what_mim_asks_for() -> None:
+    datasets = yaml.safe_load((ROOT / 'dataset-index.yml').read_text())
+    for dataset in datasets.values():
+        assert dataset.keys() >= {'dataset', 'download_root', 'data_root'}
+        assert 'script' not in dataset or (ROOT / dataset['script']).is_file()
