@@ -78,7 +78,7 @@ def test_two_processes_train_as_one_on_the_union_batch(
     alone = ['--work-dir', tmp_path / 'alone', *options, 'train_dataloader.batch_size=4']
     done = run_tool('train.py', config, *alone)
     assert done.returncode == 0, done.stderr
-    torchrun = ('torchrun', '--nproc-per-node=2', '--master-port=29617')
+    torchrun = ('torchrun', '--standalone', '--nproc-per-node=2')
     launcher = (str(Path(sys.executable).with_name(torchrun[0])), *torchrun[1:])
     both = ['--launcher', 'pytorch', '--work-dir', tmp_path / 'both', *options]
     done = run_tool('train.py', config, *both, 'train_dataloader.batch_size=2', launcher=launcher)

@@ -1,6 +1,7 @@
 """The launch scripts that OpenMMLab's users know."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,12 @@ def launch(
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
 
 
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return str(listener.getsockname()[1])
+
+
 @pytest.mark.parametrize(('script', 'count'), TOO_FEW.items())
 def test_missing_arguments_cost_a_sentence(script: str, count: int, tmp_path: Path) -> None:
     done = launch(script, *['word'] * count, cwd=tmp_path)
@@ -35,10 +42,10 @@ def test_missing_arguments_cost_a_sentence(script: str, count: int, tmp_path: Pa
 @pytest.mark.slow
 def test_processes_train_and_test(workplace: Path) -> None:
     options = ('--work-dir', 'two processes', '--cfg-options', *ONE_EPOCH)
-    trained = launch('dist_train', DEMO, 2, *options, cwd=workplace, PORT='29617')
+    trained = launch('dist_train', DEMO, 2, *options, cwd=workplace, PORT=free_port())
     assert trained.returncode == 0, trained.stderr
     checkpoint = workplace / 'two processes' / 'epoch_1.pth'
-    tested = launch('dist_test', DEMO, checkpoint, 1, cwd=workplace, PORT='29618')
+    tested = launch('dist_test', DEMO, checkpoint, 1, cwd=workplace, PORT=free_port())
     assert tested.returncode == 0, tested.stderr
     assert 'coco/AP' in tested.stdout
 
