@@ -37,7 +37,7 @@ model = dict(
 )
 
 # From scratch in few steps: a short warm-up, a high learning rate and cosine decay.
-num_epochs = 36
+num_epochs = 42
 train_cfg = dict(max_epochs=num_epochs, val_interval=num_epochs)
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
 param_scheduler = [
