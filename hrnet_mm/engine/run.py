@@ -52,6 +52,8 @@ def run(cfg: Config, job: Any) -> Runner:
         runner = Runner.from_cfg(cfg)
         runner.register_hook(first_step, priority='LOWEST')
         job(runner)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()  # else a process may abort while it exits
     return runner
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmseg.models.decode_heads import FCNHead
 from torch import Tensor, nn
 
@@ -97,7 +98,7 @@ def test_cls_equals_mmpretrain_hrfusescales() -> None:
 
 def fcn_head(channels: int | list[int], num_convs: int) -> FCNHead:
     raw = isinstance(channels, list)
-    return FCNHead(
+    head = dict(
         in_channels=channels,
         in_index=tuple(range(4)) if raw else 0,
         input_transform='resize_concat' if raw else None,
@@ -109,6 +110,8 @@ def fcn_head(channels: int | list[int], num_convs: int) -> FCNHead:
         norm_cfg=dict(type='BN'),
         dropout_ratio=0,
     )
+    with DefaultScope.overwrite_default_scope('mmseg'):  # where its loss is looked up
+        return FCNHead(**head)
 
 
 def test_v2_and_bare_head_equal_mmseg_resize_concat_head() -> None:
