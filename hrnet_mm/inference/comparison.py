@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from hrnet_mm.engine.config import read_config
 from hrnet_mm.inference.inputs import Frame
@@ -27,7 +28,6 @@ def compare_poses(
     image_folder: Path,
     out: Path,
     num_images: int = 6,
-    device: str = 'cpu',
     score_thr: float = 0.3,
 ) -> None:
     """Draw the first annotated images twice, with labelled and with predicted poses.
@@ -45,7 +45,7 @@ def compare_poses(
     boxes = [
         np.float32([[*instance['bbox'], 1] for instance in truth['instances']]) for truth in truths
     ]
-    predictor = make_predictor(read_config(config), checkpoint, device, batch_size=32)
+    predictor = make_predictor(read_config(config), checkpoint, torch.device('cpu'), batch_size=32)
     predictions = predictor.predict(frames, boxes)
     pairs = [
         np.hstack([framed(predictor.draw(large, zoomed(record), score_thr)) for record in records])
