@@ -3,7 +3,8 @@
 ``_base_ = 'hrnet_mm::pose/x.py'`` and ``with read_base(): from hrnet_mm.configs.pose.x import *``
 must work in the hosts' own tools, which read a config before anything imports hrnet_mm. So
 ``hrnet_mm_startup.pth`` imports this module whenever Python starts. All it does then is to wait for
-MMEngine's config module, where it changes nothing for any other package.
+MMEngine's config module, where it changes nothing for any other package, with one exception: hosts
+from the maintained fork, whose distributions have other names, are found as the originals are.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class ConfigModuleFinder:
 def extend(module: ModuleType) -> None:
     """Teach MMEngine's config module where the configs of this package are."""
     try:
+        find_hosts_of_forks()
         extend_base(module)
         extend_read_base(module)
     except (AttributeError, KeyError) as error:
@@ -54,6 +56,23 @@ def extend(module: ModuleType) -> None:
 
         message = f'configs cannot inherit from {PACKAGE} with this mmengine: {error}'
         warnings.warn(message, stacklevel=2)
+
+
+def find_hosts_of_forks() -> None:
+    """Let ``mmseg::`` find mmseg where its distribution is not named mmsegmentation.
+
+    MMEngine looks for that distribution. Under the module's own name it asks Python instead.
+    """
+    from importlib.metadata import PackageNotFoundError, distribution
+    from importlib.util import find_spec
+
+    distributions = sys.modules['mmengine.config.utils'].MODULE2PACKAGE
+    for host, name in list(distributions.items()):
+        if host != name and find_spec(host) is not None:
+            try:
+                distribution(name)
+            except PackageNotFoundError:
+                distributions[host] = host
 
 
 def extend_base(module: ModuleType) -> None:

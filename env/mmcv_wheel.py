@@ -1,6 +1,6 @@
-"""Build mmcv's wheel with its compiled operators.
+"""Build the wheel of mmcv, or of its fork, with the compiled operators.
 
-PyPI has mmcv as source only. Built in isolation, its setup script does not see torch and silently
+PyPI has both as source only. Built in isolation, its setup script does not see torch and silently
 leaves the operators out (``No module named 'mmcv._ext'``), so it is built against the torch of this
 environment. Nearly all of the time goes into parsing torch's headers once per source file; a
 precompiled header does that once.
@@ -28,11 +28,11 @@ print(*include_paths(), sysconfig.get_paths()['include'], sep='\\n')
 
 
 def main() -> None:
-    """Leave ``mmcv-*.whl`` in the folder named by the second argument; the first is the version."""
-    version, folder = sys.argv[1], Path(sys.argv[2])
+    """Take the package's name, its version and the folder in which to leave the wheel."""
+    package, version, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    source = download_source(version, folder)
+    source = download_source(package, version, folder)
     has_cuda, *include_dirs = output_of(sys.executable, '-c', COMPILER_FACTS).split('\n')
     try:
         if has_cuda == 'True':
@@ -45,12 +45,13 @@ def main() -> None:
         build_wheel(source, folder, flags=None)
 
 
-def download_source(version: str, folder: Path) -> Path:
-    pip('download', '--no-deps', '--no-binary', 'mmcv', '--no-build-isolation',
-        '--dest', str(folder), f'mmcv=={version}')  # fmt: skip
-    with tarfile.open(folder / f'mmcv-{version}.tar.gz') as archive:
+def download_source(package: str, version: str, folder: Path) -> Path:
+    pip('download', '--no-deps', '--no-binary', package, '--no-build-isolation',
+        '--dest', str(folder), f'{package}=={version}')  # fmt: skip
+    name = f'{package.replace("-", "_")}-{version}'
+    with tarfile.open(folder / f'{name}.tar.gz') as archive:
         archive.extractall(folder, filter='data')
-    return folder / f'mmcv-{version}'
+    return folder / name
 
 
 def precompile_header(source: Path, include_dirs: list[str]) -> str:
@@ -68,7 +69,8 @@ def precompile_header(source: Path, include_dirs: list[str]) -> str:
 
 
 def build_wheel(source: Path, folder: Path, flags: str | None) -> None:
-    os.environ |= {'MMCV_WITH_OPS': '1', 'MAX_JOBS': str(os.cpu_count())}
+    os.environ['MMCV_WITH_OPS'] = '1'
+    os.environ.setdefault('MAX_JOBS', str(os.cpu_count()))
     if flags:
         os.environ['CFLAGS'] = flags
     else:

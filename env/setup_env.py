@@ -1,8 +1,8 @@
-"""Set up the environment of this checkout: the pinned OpenMMLab stack, mmcv's operators included.
+"""Set up an environment of this checkout: a pinned OpenMMLab stack, mmcv's operators included.
 
 Run by ``make env`` with any Python 3.10+ that has venv. Every finished step leaves a stamp, so a
 second run takes a moment, a run after a failure continues where it stopped, and a changed version
-in ``constraints.txt`` repeats the steps that name it.
+in ``constraints.txt`` repeats the steps that name it. ``--stack onedl`` takes the maintained fork.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import subprocess
 import sys
 import time
 import venv
-from dataclasses import dataclass
+from argparse import ArgumentParser
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -52,9 +53,11 @@ STEPS = (
          ('--no-binary', 'xtcocotools', '--no-build-isolation', '--no-deps')),
     # mmpose asks for chumpy, which no longer builds and which nothing imports.
     Step('hosts', 'mmpose, mmdetection, mmsegmentation, mmpretrain',
-         ('mmpose', 'mmdet', 'mmsegmentation', 'mmpretrain'), NETWORK, ('--no-deps',)),
+         ('mmpose', 'mmdet', 'mmsegmentation', 'mmpretrain'), NETWORK,
+         ('--no-deps', '--no-build-isolation')),
     Step('checks', 'test and development tools',
-         ('pytest', 'ruff', 'timm', 'tensorboard', 'pre-commit'), NETWORK),
+         ('pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'timm', 'tensorboard', 'pre-commit'),
+         NETWORK),
     # Of mim's requirements opendatalab is left out: it fetches data sets for `mim download`, and
     # would itself replace setuptools, requests and rich by versions of years ago.
     Step('mim', 'mim, with which the tests install and run the package',
@@ -64,9 +67,27 @@ STEPS = (
          ('--no-deps', '--no-build-isolation', '--editable', str(ROOT))),
 )  # fmt: skip
 
+# What each stack installs in place of the packages that the steps name. The maintained fork has the
+# same modules under other names of packages, so that each needs an environment of its own.
+STACKS: dict[str, dict[str, tuple[str, ...]]] = {
+    'openmmlab': {},
+    'onedl': {
+        'mmengine': ('onedl-mmengine',),
+        'mmcv': ('onedl-mmcv',),
+        # Its datasets import imaug, which asks for an older opencv, and with it these.
+        'mmdet': ('onedl-mmdetection', 'imaug', 'scikit-image', 'imageio', 'lazy-loader',
+                  'tifffile'),
+        'mmsegmentation': ('onedl-mmsegmentation',),
+    },
+}  # fmt: skip
+
 
 def main() -> int:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / '.venv').resolve()
+    parser = ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('folder', type=Path, help='the virtual environment, made where it is not')
+    parser.add_argument('--stack', choices=STACKS, default='openmmlab', help='whose packages')
+    args = parser.parse_args()
+    folder, steps = args.folder.resolve(), steps_of(args.stack)
     if sys.version_info < (3, 10):
         print(f'Python 3.10 or newer is needed (3.11 is tested); this is {sys.version.split()[0]}.')
         return 1
@@ -74,11 +95,20 @@ def main() -> int:
     if not python.exists():
         print(f'creating {folder}', flush=True)
         venv.create(folder, with_pip=True)
-    for number, step in enumerate(STEPS, start=1):
-        label = f'[{number}/{len(STEPS)}] {step.title}'
+    for number, step in enumerate(steps, start=1):
+        label = f'[{number}/{len(steps)}] {step.title}'
         if not install(step, label, python, folder / 'setup'):
             return 1
     return 0
+
+
+def steps_of(stack: str) -> tuple[Step, ...]:
+    """The steps with the packages of one stack."""
+    others = STACKS[stack]
+    return tuple(
+        replace(step, packages=tuple(name for p in step.packages for name in others.get(p, (p,))))
+        for step in STEPS
+    )
 
 
 def install(step: Step, label: str, python: Path, state: Path) -> bool:
@@ -110,9 +140,10 @@ def commands(step: Step, python: Path, state: Path) -> list[list[str]]:
         index = os.environ.get('TORCH_INDEX') if step.name == 'torch' else None
         return [[*pip, *(['--extra-index-url', index] if index else []), *step.options,
                  *step.packages]]  # fmt: skip
-    wheels = state / 'mmcv'
-    build = [str(python), str(HERE / 'mmcv_wheel.py'), pinned_version('mmcv'), str(wheels)]
-    return [build, [*pip, '--no-deps', '--no-index', '--find-links', str(wheels), 'mmcv']]
+    (package,) = step.packages
+    wheels = str(state / 'mmcv')
+    build = [str(python), str(HERE / 'mmcv_wheel.py'), package, pinned_version(package), wheels]
+    return [build, [*pip, '--no-deps', '--no-index', '--find-links', wheels, package]]
 
 
 def pinned_version(package: str) -> str:

@@ -8,6 +8,8 @@ stack that does not have the fault:
 * setuptools warns that pkg_resources, which mmengine and mmcv import, is deprecated: silenced.
 * torch 2.6 loads checkpoints with ``weights_only=True``, which refuses the log history that
   mmengine 0.10 saves in every checkpoint: :func:`allow_mmengine_checkpoints`.
+* mmengine unpickles downloaded checkpoints without ``weights_only``, and the maintained fork's does
+  so with every file that torch refuses: :func:`load_weights_only`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import importlib
 import pickle
 import sys
 import warnings
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -55,7 +58,8 @@ def allow_mmengine_checkpoints() -> None:
 
     That is HistoryBuffer and the numpy arrays in it. The history also names HistoryBuffer's
     methods through ``getattr``, which would open every attribute of every allowed class; a
-    stand-in answers those four methods and nothing else.
+    stand-in answers those four methods and nothing else. An array without elements, as mmpose's
+    description of a dataset without a skeleton, asks for ``bytes()``.
     """
     if not hasattr(torch.serialization, 'add_safe_globals'):
         return  # torch < 2.4 loads mmengine's checkpoints as they are
@@ -65,6 +69,7 @@ def allow_mmengine_checkpoints() -> None:
         np.ndarray,
         np.dtype,
         (_history_method, 'builtins.getattr'),
+        (_empty_bytes, 'builtins.bytes'),
     ]
     for function in (multiarray._reconstruct, multiarray.scalar):
         # numpy 1 and numpy 2 write different module names.
@@ -74,12 +79,31 @@ def allow_mmengine_checkpoints() -> None:
     torch.serialization.add_safe_globals(allowed)
 
 
+def load_weights_only() -> None:
+    """Let all checkpoints that mmengine loads be read with ``weights_only=True``, or not at all."""
+    if not hasattr(torch.serialization, 'add_safe_globals'):
+        return  # torch < 2.4 would refuse mmengine's own checkpoints
+    checkpoint = importlib.import_module('mmengine.runner.checkpoint')
+    checkpoint.load_url = partial(torch.hub.load_state_dict_from_url, weights_only=True)
+    if hasattr(checkpoint, '_safe_torch_load'):
+        # The fork's: where torch refuses a file, it reads it again without weights_only; and before
+        # that it allows getattr, whatever is asked of it.
+        checkpoint._safe_torch_load = partial(torch.load, weights_only=True)
+
+
 def _history_method(owner: Any, name: str) -> Any:
     if owner is HistoryBuffer and name in ('mean', 'max', 'min', 'current'):
         return getattr(HistoryBuffer, name)
     raise pickle.UnpicklingError(f'a checkpoint may not ask for {name!r} of {owner!r}')
 
 
+def _empty_bytes(*arguments: Any) -> bytes:
+    if arguments:
+        raise pickle.UnpicklingError(f'a checkpoint may not ask for bytes{arguments!r:.99}')
+    return b''
+
+
 warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 make_torchvision_importable()
 allow_mmengine_checkpoints()
+load_weights_only()

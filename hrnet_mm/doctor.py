@@ -8,11 +8,23 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
+from io import StringIO
 
 import torch
+
+# What pip calls the modules that OpenMMLab's maintained fork has too.
+ORIGINALS = dict(mmengine='mmengine', mmcv='mmcv', mmdet='mmdet', mmseg='mmsegmentation')
+FORKS = dict(
+    mmengine='onedl-mmengine',
+    mmcv='onedl-mmcv',
+    mmdet='onedl-mmdetection',
+    mmseg='onedl-mmsegmentation',
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,8 @@ def main() -> int:
     healthy = True
     for check in CHECKS:
         try:
-            found = check.run()
+            with redirect_stdout(StringIO()):  # the fork's hosts print when they are imported
+                found = check.run()
         except ModuleNotFoundError as error:
             healthy &= not check.required
             absent = error.name.split('.')[0]
@@ -51,9 +64,27 @@ def python_version() -> str:
     return f'{sys.version.split()[0]} at {sys.executable}'
 
 
+@cache
+def distributions() -> dict[str, set[str]]:
+    """For each module that can be imported, the names under which pip knows it."""
+    return {module: set(names) for module, names in packages_distributions().items()}
+
+
+def pip_names() -> dict[str, str]:
+    """The names of the stack that is installed; the original's if there is none."""
+    has_fork = any(name in distributions().get(module, ()) for module, name in FORKS.items())
+    return FORKS if has_fork else ORIGINALS
+
+
 def version_of(module: str) -> Callable[[], str]:
     def run() -> str:
-        return importlib.import_module(module).__version__
+        found = importlib.import_module(module).__version__
+        both = {ORIGINALS.get(module), FORKS.get(module)} & distributions().get(module, set())
+        if len(both) > 1:
+            raise RuntimeError(
+                f'{" and ".join(sorted(both))} lie over each other; uninstall both and install one'
+            )
+        return f'{found} ({FORKS[module]})' if FORKS.get(module) in both else found
 
     return run
 
@@ -97,25 +128,39 @@ def gpu() -> str:
 
 def host(module: str) -> Callable[[], str]:
     def run() -> str:
-        found = importlib.import_module(module).__version__
+        found = version_of(module)()
         registry = importlib.import_module(f'{module}.registry').MODELS
-        importlib.import_module(f'{module}.models')
+        for part in ('models', 'datasets'):
+            importlib.import_module(f'{module}.{part}')
         registry.build(dict(type='hrnet_mm.HRNet', arch='w18_small'))
         return f'{found}, builds hrnet_mm.HRNet'
 
     return run
 
 
+NAMES = pip_names()
 REINSTALL = 'Run `make env`, or see docs/install.md.'
+MMCV_VERSION = 'mmcv==2.1.0' if NAMES is ORIGINALS else "'onedl-mmcv<2.4'"
 MMCV_REMEDY = (
     'Build it from source against the installed torch: MMCV_WITH_OPS=1 pip install '
-    '--no-build-isolation --no-binary mmcv mmcv==2.1.0 (with setuptools<81).'
+    f'--no-build-isolation --no-binary {NAMES["mmcv"]} {MMCV_VERSION} (with setuptools<81).'
 )
+MMDET_REMEDY = (
+    f'pip install --no-deps {NAMES["mmdet"]} pycocotools scipy shapely terminaltables tqdm.'
+)
+if NAMES is FORKS:
+    imgaug = 'imaug scikit-image imageio lazy-loader tifffile'
+    MMDET_REMEDY += f' For its module imgaug: pip install --no-deps {imgaug}.'
 CHECKS = (
     Check('python', python_version, REINSTALL, required=True),
     Check('torch', version_of('torch'), REINSTALL, required=True),
     Check('numpy', numpy_version, "Install 'numpy<2.4'.", required=True),
-    Check('mmengine', version_of('mmengine'), "Install 'mmengine' and 'setuptools<81'.", True),
+    Check(
+        'mmengine',
+        version_of('mmengine'),
+        f"Install '{NAMES['mmengine']}' and 'setuptools<81'.",
+        required=True,
+    ),
     Check('hrnet_mm', version_of('hrnet_mm'), 'Run `pip install -e .` here.', required=True),
     Check('compat', compatibility_fixes, 'Install the torchvision that fits this torch.'),
     Check('mmcv', version_of('mmcv'), MMCV_REMEDY, required=True),
@@ -127,8 +172,8 @@ CHECKS = (
         xtcocotools_version,
         'pip install --no-binary xtcocotools --no-build-isolation xtcocotools (needs Cython).',
     ),
-    Check('mmdet', host('mmdet'), 'pip install mmdet.'),
-    Check('mmseg', host('mmseg'), 'pip install mmsegmentation ftfy regex.'),
+    Check('mmdet', host('mmdet'), MMDET_REMEDY),
+    Check('mmseg', host('mmseg'), f'pip install {NAMES["mmseg"]} ftfy regex.'),
     Check('mmpretrain', host('mmpretrain'), 'pip install mmpretrain.'),
 )
 

@@ -1,10 +1,18 @@
+import os
+import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
 
 from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.cli import UserError
@@ -47,3 +55,57 @@ def test_only_the_four_history_methods_are_answered(tmp_path) -> None:
     torch.save(dict(bad=AsksForAttribute('__init_subclass__')), tmp_path / 'bad.pth')
     with pytest.raises(UserError, match=r"bad\.pth .*'__init_subclass__'"):
         read_checkpoint(tmp_path / 'bad.pth')
+
+
+class AsksForBytes:
+    def __reduce__(self):
+        return bytes, (10**12,)
+
+
+def test_an_array_without_elements_is_read_and_no_memory_is_asked_for(tmp_path) -> None:
+    torch.save(dict(skeleton_links=np.zeros((0, 2), np.uint8)), tmp_path / 'face.pth')
+    assert read_checkpoint(tmp_path / 'face.pth')['skeleton_links'].shape == (0, 2)
+    torch.save(dict(bad=AsksForBytes()), tmp_path / 'bad.pth')
+    with pytest.raises(UserError, match=r'bad\.pth .*bytes\(1000000000000'):
+        read_checkpoint(tmp_path / 'bad.pth')
+
+
+class RunsCode:
+    """Unpickled without care, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.fixture
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where the files of ``tmp_path`` can be downloaded."""
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'downloaded'))
+    with ThreadingHTTPServer(
+        ('127.0.0.1', 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    ) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+@pytest.mark.parametrize('place', ['local', 'remote'])
+def test_mmengine_loads_tensors_and_runs_no_code(place: str, tmp_path: Path, address: str) -> None:
+    folder = address if place == 'remote' else tmp_path
+    torch.save(dict(state_dict=dict(weight=torch.ones(2))), tmp_path / 'good.pth')
+    torch.save(dict(state_dict=RunsCode(tmp_path / 'made')), tmp_path / 'bad.pth')
+    good = CheckpointLoader.load_checkpoint(f'{folder}/good.pth', map_location='cpu')
+    assert good['state_dict']['weight'].tolist() == [1, 1]
+    with pytest.raises(pickle.UnpicklingError, match='mkdir'):
+        CheckpointLoader.load_checkpoint(f'{folder}/bad.pth', map_location='cpu')
+    assert not (tmp_path / 'made').exists()
+
+
+def test_mmengine_answers_no_other_attribute(tmp_path: Path) -> None:
+    torch.save(dict(bad=AsksForAttribute('__init_subclass__')), tmp_path / 'bad.pth')
+    with pytest.raises(pickle.UnpicklingError, match='__init_subclass__'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'bad.pth'), map_location='cpu')

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -49,7 +50,36 @@ def test_finished_step_is_repeated_only_when_its_versions_change(
     assert 'done in' in install()
 
 
-def test_every_package_of_every_step_is_pinned(setup_env) -> None:
+def packages(setup_env, stack: str) -> set[str]:
+    return {package for step in setup_env.steps_of(stack) for package in step.packages}
+
+
+@pytest.mark.parametrize('stack', ['openmmlab', 'onedl'])
+def test_every_package_of_every_step_is_pinned(setup_env, stack: str) -> None:
     pins = dict(re.findall(r'^([\w.-]+)(==.+|<.+)$', setup_env.CONSTRAINTS.read_text(), re.M))
-    unpinned = {p for step in setup_env.STEPS for p in step.packages} - set(pins)
-    assert unpinned == set()
+    assert packages(setup_env, stack) - set(pins) == set()
+
+
+def test_each_stack_has_one_package_for_a_module(setup_env) -> None:
+    originals, forks = (packages(setup_env, stack) for stack in ('openmmlab', 'onedl'))
+    assert originals - forks == {'mmengine', 'mmcv', 'mmdet', 'mmsegmentation'}
+    added = {name for name in forks - originals if name.startswith('onedl-')}
+    assert added == {
+        f'onedl-{name}' for name in ('mmengine', 'mmcv', 'mmdetection', 'mmsegmentation')
+    }
+
+
+def test_mmcv_is_built_from_the_stacks_own_source(setup_env, tmp_path) -> None:
+    step = next(step for step in setup_env.steps_of('onedl') if step.name == 'mmcv')
+    build, install = setup_env.commands(step, Path('python'), tmp_path)
+    pinned = setup_env.pinned_version('onedl-mmcv')
+    assert build[-3:] == ['onedl-mmcv', pinned, str(tmp_path / 'mmcv')]
+    assert install[-1] == 'onedl-mmcv'
+
+
+def test_unknown_stack_is_refused_before_anything_is_made(tmp_path) -> None:
+    command = [sys.executable, ENV / 'setup_env.py', tmp_path / 'venv', '--stack', 'mmlab']
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "invalid choice: 'mmlab' (choose from" in done.stderr
+    assert not (tmp_path / 'venv').exists()
