@@ -6,9 +6,18 @@ ImportError on the way, so nothing else may be imported here.
 
 from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import WEIGHT_INITIALIZERS as ROOT_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry
 
 SCOPE = 'hrnet_mm'
+HOOK_MODULES = ['hrnet_mm.hooks', 'hrnet_mm.checkpoints.pretrained']
 
 MODELS = Registry('model', parent=ROOT_MODELS, scope=SCOPE, locations=['hrnet_mm.models'])
-HOOKS = Registry('hook', parent=ROOT_HOOKS, scope=SCOPE, locations=['hrnet_mm.hooks'])
+HOOKS = Registry('hook', parent=ROOT_HOOKS, scope=SCOPE, locations=HOOK_MODULES)
+# The modules named here are imported when something of the scope is first built.
+WEIGHT_INITIALIZERS = Registry(
+    'weight initializer',
+    parent=ROOT_WEIGHT_INITIALIZERS,
+    scope=SCOPE,
+    locations=['hrnet_mm.checkpoints.pretrained'],
+)

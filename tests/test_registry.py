@@ -34,9 +34,9 @@ def test_host_registry_builds_by_scope_without_import(host: str) -> None:
 def test_hook_is_found_by_scope_without_import(host: str) -> None:
     printed = run_python(
         f'{START}from {host}.registry import HOOKS\n'
-        "print(type(HOOKS.build(dict(type='hrnet_mm.EpochSeedHook'))).__module__)"
+        "print(type(HOOKS.build(dict(type='hrnet_mm.ExactResumeHook'))).__module__)"
     )
-    assert printed == 'hrnet_mm.hooks'
+    assert printed == 'hrnet_mm.hooks.exact_resume'
 
 
 def test_import_brings_no_host() -> None:

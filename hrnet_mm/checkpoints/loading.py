@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
+import re
 import zipfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,21 @@ import torch
 import hrnet_mm.compat  # noqa: F401  (allows what mmengine's own checkpoints contain)
 from hrnet_mm.cli import UserError
 
+# What training scripts keep beside the weights; it holds values and does nothing.
+HARMLESS = [argparse.Namespace]
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Load a checkpoint on the CPU with ``weights_only=True``.
+
+def read_checkpoint(
+    path: str | Path, trust: bool = False, mmap: bool = True, map_location: Any = 'cpu'
+) -> dict[str, Any]:
+    """Load a checkpoint, by default with ``weights_only=True``: nothing in it is run.
+
+    Args:
+        path: a file of torch (either format) or of safetensors; its contents decide, not its name.
+        trust: unpickle whatever the file asks for, which runs code that its author chose.
+        mmap: map the file into memory where it can be, so that only what is used is read. The file
+            must then not be overwritten in place while its tensors are in use.
+        map_location: where the tensors go.
 
     Raises:
         UserError: the file is absent, truncated, no checkpoint, or asks for code to be run.
@@ -25,13 +40,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if path.stat().st_size == 0:
         raise UserError(f'the checkpoint {path} is empty')
     try:
-        # Mapped into memory, so that checking a file does not read all of it.
-        loaded = torch.load(
-            path, map_location='cpu', weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
+        loaded = _load(path, trust, mmap, map_location)
+    except UserError:
+        raise
     except pickle.UnpicklingError as error:
         raise UserError(f'the checkpoint {path} is refused: {refusal(error)}') from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever the bytes of a damaged file make torch and pickle raise
         raise UserError(
             f'the checkpoint {path} cannot be read ({type(error).__name__}): '
             'it is truncated, damaged or no checkpoint'
@@ -41,10 +55,45 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return loaded
 
 
+def _load(path: Path, trust: bool, mmap: bool, map_location: Any) -> Any:
+    if is_safetensors(path):
+        try:
+            from safetensors.torch import load_file  # here, as files of torch do not need it
+        except ModuleNotFoundError as error:
+            raise UserError(f'{path} needs safetensors: pip install safetensors') from error
+        return load_file(path, device=str(map_location))
+    with nullcontext() if trust else _harmless_allowed():
+        return torch.load(
+            path,
+            map_location=map_location,
+            weights_only=not trust,
+            mmap=mmap and zipfile.is_zipfile(path),
+        )
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the length of a header of JSON, and the header."""
+    with path.open('rb') as file:
+        start = file.read(9)
+    return start[8:] == b'{' and start[:4] != b'PK\x03\x04'
+
+
+def _harmless_allowed() -> AbstractContextManager[None]:
+    if hasattr(torch.serialization, 'safe_globals'):
+        return torch.serialization.safe_globals(HARMLESS)
+    return nullcontext()
+
+
 def refusal(error: pickle.UnpicklingError) -> str:
-    """The part of torch's message that says what the file asked for."""
+    """What the file asked for, out of torch's message."""
     message = str(error)
+    if found := re.search(r'GLOBAL ([\w.]+)|[Uu]nsupported class ([\w.]+)', message):
+        return (
+            f'it asks for {found[1] or found[2]}, which is no part of weights and may run code. If '
+            'you trust whoever made it, let tools/convert_checkpoint.py --trust-checkpoint write '
+            'its weights to a file of their own'
+        )
     for line in message.splitlines():
-        if 'Unsupported global' in line or 'GLOBAL' in line or 'may not ask' in line:
+        if 'may not ask' in line:
             return line.strip()
     return 'it is damaged, or holds more than tensors, numbers, texts and containers of these'

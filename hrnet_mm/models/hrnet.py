@@ -14,7 +14,7 @@ from hrnet_mm.models.archs import Stage, is_positive_int, stages_from_arch, stag
 from hrnet_mm.models.blocks import ResidualBlock, residual_chain
 from hrnet_mm.models.hrmodule import HRModule, Upsample
 from hrnet_mm.models.layers import LayerFactory
-from hrnet_mm.registry import MODELS
+from hrnet_mm.registry import MODELS, SCOPE
 
 STEM_CHANNELS = 64
 FUSIONS = ('full', 'across_stages', 'final')
@@ -84,6 +84,8 @@ class HRNet(BaseModule):
         pretrained: a checkpoint, deprecated spelling of ``init_cfg=dict(type='Pretrained', ...)``.
         init_cfg: MMEngine's initialisation. Default: Kaiming, as the official classification and
             mmdet, mmseg; pose from scratch wants ``dict(type='Normal', std=0.001, ...)``.
+            ``dict(type='Pretrained', checkpoint=...)`` takes anyone's HRNet weights, see
+            ``hrnet_mm.checkpoints.pretrained.Pretrained``.
 
     Raises:
         ValueError, TypeError: naming the argument, its value and what would be right.
@@ -198,8 +200,12 @@ class HRNet(BaseModule):
 
     def init_weights(self) -> None:
         """Initialise by ``init_cfg``; loaded weights are kept from ``zero_init_residual``."""
-        first_time = not self.is_init
-        super().init_weights()
+        first_time, given = not self.is_init, self.init_cfg
+        self.init_cfg = _with_our_pretrained(given)
+        try:
+            super().init_weights()
+        finally:
+            self.init_cfg = given
         if first_time and self.zero_init_residual and not _loads_checkpoint(self.init_cfg):
             for module in self.modules():
                 if isinstance(module, ResidualBlock):
@@ -265,6 +271,18 @@ def _init_cfg(init_cfg: Any, pretrained: str | None) -> Any:
     return dict(type='Pretrained', checkpoint=pretrained)
 
 
+def _with_our_pretrained(init_cfg: Any) -> Any:
+    """``Pretrained`` in this package's scope; by that type alone does MMEngine load it last."""
+    if isinstance(init_cfg, list):
+        return [_with_our_pretrained(cfg) for cfg in init_cfg]
+    if init_cfg is not None and _is_pretrained(init_cfg):
+        return dict(init_cfg, type='Pretrained', _scope_=SCOPE)
+    return init_cfg
+
+
+def _is_pretrained(cfg: dict[str, Any]) -> bool:
+    return cfg['type'] in ('Pretrained', PretrainedInit)
+
+
 def _loads_checkpoint(init_cfg: Any) -> bool:
-    cfgs = init_cfg if isinstance(init_cfg, list) else [init_cfg]
-    return any(cfg['type'] in ('Pretrained', PretrainedInit) for cfg in cfgs)
+    return any(map(_is_pretrained, init_cfg if isinstance(init_cfg, list) else [init_cfg]))

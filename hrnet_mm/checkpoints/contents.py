@@ -1,0 +1,65 @@
+"""Which entry of a checkpoint holds the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from hrnet_mm.cli import UserError
+
+# The first that a checkpoint has is taken. timm's ``state_dict_ema`` comes before its weights, as
+# timm itself prefers it; mmengine's ``ema_state_dict`` after them, because mmengine puts the
+# averaged weights into ``state_dict`` when it saves.
+ENTRIES = (
+    'state_dict_ema',
+    'state_dict',
+    'model_state_dict',
+    'model_state',
+    'model_ema',
+    'model',
+    'net',
+    'network',
+    'weights',
+    'params',
+    'ema_state_dict',
+    'ema',
+)
+COMPILED = '_orig_mod.'  # what torch.compile puts into the names of what is inside
+
+
+def weights_of(checkpoint: Mapping[str, Any], where: str, entry: str | None = None) -> Mapping:
+    """The state dict in a checkpoint: the tensors in it, by key.
+
+    Args:
+        checkpoint: what a file holds: a state dict, or a dict with one beside other things.
+        where: the file, for the messages.
+        entry: the name of the entry. Default: the first of ``ENTRIES`` there is, or all of it.
+
+    Raises:
+        UserError: there are no weights there.
+    """
+    if entry is not None and entry not in checkpoint:
+        raise UserError(f'{where} has no entry {entry!r}; it has {", ".join(map(str, checkpoint))}')
+    if entry is None:
+        entry = next((name for name in ENTRIES if _is_weights(checkpoint.get(name))), None)
+    contents = checkpoint if entry is None else checkpoint[entry]
+    if isinstance(contents, nn.Module):  # a whole model, which only a trusted file can hold
+        contents = contents.state_dict()
+    if not _is_weights(contents):
+        raise UserError(f'{where} does not hold the weights of a model')
+    if all(_is_weight(*item) and COMPILED not in item[0] for item in contents.items()):
+        return contents
+    weights = {key: value for key, value in contents.items() if _is_weight(key, value)}
+    return {key.replace(COMPILED, ''): weight for key, weight in weights.items()}
+
+
+def _is_weights(contents: Any) -> bool:
+    if isinstance(contents, nn.Module):
+        return True
+    return isinstance(contents, Mapping) and any(_is_weight(*item) for item in contents.items())
+
+
+def _is_weight(key: Any, value: Any) -> bool:
+    return isinstance(key, str) and isinstance(value, Tensor)

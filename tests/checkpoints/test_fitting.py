@@ -1,0 +1,65 @@
+"""Whatever is wrong with a state dict, it costs a sentence."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+
+import pytest
+import torch
+from torch import Tensor
+
+from hrnet_mm.checkpoints.fitting import fit
+from hrnet_mm.checkpoints.pretrained import starting_weights
+from hrnet_mm.cli import UserError
+from tests.checkpoints import hosts, official
+
+MODEL = hosts.pose(4, hosts.OURS)
+FILES = (official.pose, official.classification, official.ocr, official.detection)
+
+
+def mutated(weights: dict[str, Tensor], draw: random.Random) -> dict[str, Tensor]:
+    """Some keys lost, renamed or given a tensor of another shape; most often those that matter."""
+    weights = dict(weights)
+    telling = [key for key in weights if '.0.conv' in key or '.fc_' in key or 'conv1' in key]
+    for key in draw.sample(telling, 3) + draw.sample(list(weights), 3):
+        match draw.randrange(4):
+            case 0:
+                weights.pop(key, None)
+            case 1:
+                weights[f'{key}x'] = weights.pop(key, torch.zeros(1))
+            case 2:
+                weights[key] = torch.zeros([draw.randrange(5) for _ in range(draw.randrange(5))])
+            case 3:
+                weights[key[: draw.randrange(len(key))]] = torch.zeros(2)
+    return weights
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_mutated_weights_are_taken_or_refused_with_a_sentence(seed: int) -> None:
+    draw = random.Random(seed)
+    for file in FILES:
+        with suppress(UserError):
+            fitted = starting_weights(mutated(file(4), draw), MODEL, 'x.pth')
+            own = MODEL.state_dict()
+            assert all(fitted[key].shape == own[key].shape for key in fitted if key in own)
+
+
+def test_misfit_in_the_backbone_is_no_matter_of_heads() -> None:
+    weights = official.pose(4) | {'conv2.weight': torch.zeros(64, 64, 5, 5)}
+    with pytest.raises(
+        UserError, match=r'backbone\.conv2\.weight is 64x64x5x5 there and 64x64x3x3'
+    ):
+        starting_weights(weights, MODEL, 'x.pth')
+
+
+def test_weights_of_the_model_itself_are_left_as_they_are() -> None:
+    own = MODEL.state_dict()
+    fitted = fit(own, MODEL, 'x.pth')
+    assert fitted.weights._metadata == own._metadata and not fitted.report.renamed
+    assert all(fitted.weights[key] is own[key] for key in own)
+
+
+def test_maps_that_the_model_does_not_make_are_left_out() -> None:
+    fitted = fit(official.classification(4), MODEL, 'x.pth')
+    assert {*fitted.weights} == {key for key in MODEL.state_dict() if key.startswith('backbone.')}

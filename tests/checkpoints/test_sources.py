@@ -1,0 +1,153 @@
+"""Checkpoints come from paths, URLs, OpenMMLab's zoo and the Hugging Face hub, and are checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import huggingface_hub.constants
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from hrnet_mm.checkpoints.sources import fetch, hash_in, is_local, read_source
+from hrnet_mm.cli import UserError
+
+WEIGHTS = {'conv1.weight': torch.ones(2)}
+
+
+class CountingHandler(SimpleHTTPRequestHandler):
+    requests: list[str] = []
+
+    def do_GET(self) -> None:
+        self.requests.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder that is served, with a checkpoint whose name carries its hash."""
+    folder = tmp_path / 'site'
+    folder.mkdir()
+    torch.save(WEIGHTS, folder / 'x.pth')
+    digest = hashlib.sha256((folder / 'x.pth').read_bytes()).hexdigest()
+    (folder / 'x.pth').rename(folder / f'hrnet-{digest[:8]}_20200708.pth')
+    return folder
+
+
+@pytest.fixture
+def address(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    CountingHandler.requests = []
+    handler = partial(CountingHandler, directory=site)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+def test_url_is_downloaded_once(site: Path, address: str) -> None:
+    [file] = site.iterdir()
+    for _ in range(2):
+        assert torch.equal(read_source(f'{address}/{file.name}')['conv1.weight'], torch.ones(2))
+    assert len(CountingHandler.requests) == 1
+
+
+def test_download_of_another_hash_is_refused_and_not_kept(site: Path, address: str) -> None:
+    (site / 'hrnet-36af842e.pth').write_bytes(b'something else')
+    with pytest.raises(UserError, match='not the file that its name promises: .*"36af842e"'):
+        fetch(f'{address}/hrnet-36af842e.pth')
+    assert not list(Path(os.environ['TORCH_HOME']).rglob('hrnet-*'))
+
+
+def test_damaged_file_in_the_cache_is_downloaded_again(site: Path, address: str) -> None:
+    [file] = site.iterdir()
+    fetch(f'{address}/{file.name}').write_bytes(b'half of')
+    assert read_source(f'{address}/{file.name}').keys() == WEIGHTS.keys()
+
+
+def test_failed_download_is_told_so(address: str) -> None:
+    with pytest.raises(UserError, match=r'gone\.pth cannot be downloaded: HTTP Error 404'):
+        fetch(f'{address}/gone.pth')
+    with pytest.raises(UserError, match='names no file'):
+        fetch(address)
+
+
+@pytest.mark.parametrize(
+    ('name', 'digits'),
+    [
+        ('hrnetv2_w32-dc9eeb4f.pth', 'dc9eeb4f'),
+        ('td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth', '81c58e40'),
+        ('fcn_hr18_512x1024_40k_cityscapes_20200601_014216-93db27d0.pth', '93db27d0'),
+        ('faster_rcnn_hrnetv2p_w18_1x_coco_20200130-56651a6d.pth', '56651a6d'),
+        ('hrnet_w18_small_v1-f460c6bc.pth', 'f460c6bc'),
+        ('x-12345678.pth', '12345678'),
+        ('hrnet-20200708.pth', None),
+        ('hrnet_w32-256x192.pth', None),
+        ('model.safetensors', None),
+    ],
+)
+def test_hash_in_a_name(name: str, digits: str | None) -> None:
+    assert hash_in(name) == digits
+
+
+def test_open_mmlab_names_are_looked_up(
+    site: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``open_mmlab.json`` in MMENGINE_HOME is MMEngine's own way to add names."""
+    [file] = site.iterdir()
+    names = {'me/hrnet': f'{address}/{file.name}'}
+    (tmp_path / 'open_mmlab.json').write_text(json.dumps(names))
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
+    for scheme in ('open-mmlab', 'openmmlab'):
+        assert read_source(f'{scheme}://me/hrnet').keys() == WEIGHTS.keys()
+    with pytest.raises(UserError, match=r'no msra/hrnetv2_w33; its HRNets are .*msra/hrnetv2_w32'):
+        fetch('open-mmlab://msra/hrnetv2_w33')
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub's cache, filled as a download fills it; the hub itself is not reached."""
+    monkeypatch.setattr(huggingface_hub.constants, 'HF_HUB_CACHE', str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, 'HF_HUB_OFFLINE', True)
+    repository = tmp_path / 'models--timm--hrnet_w18_small.gluon_in1k'
+    (repository / 'refs').mkdir(parents=True)
+    (repository / 'refs' / 'main').write_text('0' * 40)
+    (repository / 'snapshots' / ('0' * 40)).mkdir(parents=True)
+    return repository / 'snapshots' / ('0' * 40)
+
+
+def test_hub_weights_come_from_its_cache(hub: Path) -> None:
+    name = 'hf-hub:timm/hrnet_w18_small.gluon_in1k'
+    torch.save(WEIGHTS, hub / 'pytorch_model.bin')
+    assert fetch(name).name == 'pytorch_model.bin'
+    save_file(WEIGHTS, hub / 'model.safetensors')
+    assert fetch(f'{name}@main').name == 'model.safetensors'
+    assert torch.equal(read_source(name)['conv1.weight'], torch.ones(2))
+
+
+def test_hub_that_is_not_reached_is_told_so(hub: Path) -> None:
+    with pytest.raises(UserError, match='hf-hub:timm/hrnet_w32 cannot be had'):
+        fetch('hf-hub:timm/hrnet_w32')
+    with pytest.raises(UserError, match='hf-hub:a/b/c cannot be had'):
+        fetch('hf-hub:a/b/c')
+
+
+def test_other_schemes_are_refused_with_those_there_are() -> None:
+    with pytest.raises(UserError, match='s3://x.pth: checkpoints come from a path, http://'):
+        fetch('s3://x.pth')
+
+
+def test_local_paths() -> None:
+    assert is_local('a b/ä.pth') and is_local(Path('x')) and not is_local('hf-hub:a/b')
+    assert fetch('~/x.pth') == Path.home() / 'x.pth'
