@@ -1,9 +1,10 @@
 """Predict on images, folders or videos; draw the results and write them as JSON.
 
 python tools/infer.py CONFIG CHECKPOINT photo.jpg
-python tools/infer.py CONFIG CHECKPOINT photos/ --boxes annotations.json --out results
-python tools/infer.py CONFIG CHECKPOINT 'photos/*/*.jpg' --bbox 10 20 100 200
+python tools/infer.py CONFIG CHECKPOINT 'photos/*/*.jpg' --out results
 python tools/infer.py CONFIG CHECKPOINT clip.mp4 --device cuda:0
+python tools/infer.py POSE_CONFIG CHECKPOINT photos/ --boxes annotations.json
+python tools/infer.py POSE_CONFIG CHECKPOINT photos/ --detector DETECTOR_CONFIG CHECKPOINT
 """
 
 import argparse
@@ -17,15 +18,50 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Predict on images or a video: drawings and predictions.json.'
     )
-    parser.add_argument('config', type=Path, metavar='CONFIG', help='a top-down config of mmpose')
-    parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT', help='its weights, .pth')
+    parser.add_argument(
+        'config', type=Path, metavar='CONFIG', help='of mmpose, mmdet, mmseg or mmpretrain'
+    )
+    parser.add_argument(
+        'checkpoint',
+        metavar='CHECKPOINT',
+        help='its weights: a file, a URL, open-mmlab://... or hf-hub:...',
+    )
     parser.add_argument(
         'input', metavar='INPUT', help="an image, a folder, a glob ('photos/*.jpg') or a video"
     )
     parser.add_argument(
         '--out', type=Path, metavar='DIR', help='default: work_dirs/infer/<name of the config>'
     )
-    boxes = parser.add_mutually_exclusive_group()
+    add_boxes(parser)
+    parser.add_argument('--device', help='cpu, cuda:0, ...; default: a GPU if there is one')
+    parser.add_argument(
+        '--score-thr',
+        type=float,
+        metavar='S',
+        help='draw nothing that scores less; default: 0.3, for classes of images 0',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=positive,
+        metavar='N',
+        help='images, or boxes, in one forward pass; default: 8, for detection, segmentation and '
+        'bottom-up pose 1',
+    )
+    parser.add_argument('--no-draw', action='store_true', help='write no drawings')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config changes'
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    args = parser.parse_args(argv)
+    if args.detector is None and (args.det_class, args.det_score_thr) != (None, None):
+        parser.error('--det-class and --det-score-thr are of a --detector')
+    return args
+
+
+def add_boxes(parser: argparse.ArgumentParser) -> None:
+    """The options that say where a top-down pose model looks; default: at the whole image."""
+    group = parser.add_argument_group('boxes, for a top-down pose model; default: the whole image')
+    boxes = group.add_mutually_exclusive_group()
     boxes.add_argument(
         '--boxes',
         type=Path,
@@ -38,21 +74,20 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs=4,
         action='append',
         metavar=('X', 'Y', 'W', 'H'),
-        help='a box in every image, in pixels; may be repeated; default: the whole image',
+        help='a box in every image, in pixels; may be repeated',
     )
-    parser.add_argument('--device', help='cpu, cuda:0, ...; default: a GPU if there is one')
-    parser.add_argument(
-        '--score-thr', type=float, default=0.3, metavar='S', help='draw nothing that scores less'
+    boxes.add_argument(
+        '--detector',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='of mmdet; its boxes are taken',
     )
-    parser.add_argument(
-        '--batch-size', type=positive, default=8, metavar='N', help='boxes in one forward pass'
+    group.add_argument(
+        '--det-class', metavar='NAME', help='whose boxes the detector gives; default: person'
     )
-    parser.add_argument('--no-draw', action='store_true', help='write predictions.json only')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config changes'
+    group.add_argument(
+        '--det-score-thr', type=float, metavar='S', help='take no box that scores less; default 0.3'
     )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
-    return parser.parse_args(argv)
 
 
 def positive(text: str) -> int:
@@ -65,14 +100,21 @@ def positive(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     # Imported late: the hosts take seconds, a wrong argument should not.
-    from hrnet_mm.inference import infer
+    from hrnet_mm.inference import Detector, infer
 
+    detector = None
+    if args.detector:
+        given = dict(category=args.det_class, score_thr=args.det_score_thr)
+        given = {key: value for key, value in given.items() if value is not None}
+        config, checkpoint = args.detector
+        detector = Detector(Path(config), checkpoint, **given)
     summary = infer(
         args.config,
         args.checkpoint,
         args.input,
         out=args.out,
         boxes=args.boxes or args.bbox,
+        detector=detector,
         device=args.device,
         score_thr=args.score_thr,
         batch_size=args.batch_size,

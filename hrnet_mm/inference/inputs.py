@@ -14,6 +14,7 @@ import numpy as np
 from hrnet_mm.cli import UserError
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+LABEL_MAP_SUFFIX = '.labels.png'  # of a segmentation's results, which are no inputs
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 FPS_WHERE_UNKNOWN = 25.0
 
@@ -135,7 +136,8 @@ def find_frames(source: str, out: Path, report: Callable[[str], None]) -> ImageF
     """Find what ``source`` names.
 
     Args:
-        source: an image or a video, a folder (read recursively), or a glob of images.
+        source: an image or a video, a folder (read recursively), or a glob of images. Of several,
+            label maps (``.labels.png``) are left out.
         out: the folder of the results; images in it are not inputs.
         report: takes one line for every image that cannot be read, when it is its turn.
 
@@ -169,7 +171,8 @@ def _visible_images(found: Iterator[Path], root: Path, out: Path) -> Iterator[Pa
         if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
             continue
         hidden = any(part.startswith('.') for part in path.relative_to(root).parts)
-        if not hidden and (excluded is None or excluded not in path.resolve().parents):
+        left_out = hidden or path.name.lower().endswith(LABEL_MAP_SUFFIX)
+        if not left_out and (excluded is None or excluded not in path.resolve().parents):
             yield path
 
 

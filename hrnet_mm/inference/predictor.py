@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import pkgutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,40 +21,59 @@ class Predictor(Protocol):
     header: dict[str, Any]
     """What is the same for every image; it goes to the top of predictions.json."""
 
-    def predict(
-        self, frames: Sequence[Frame], boxes: Sequence[np.ndarray | None]
-    ) -> list[dict[str, Any]]:
-        """One record per frame, of what JSON knows; boxes are (N, 5) or None: none are given."""
+    takes_boxes: bool
+    """Whether ``predict`` takes boxes beside the frames, as ``pose.TopDownPredictor`` does."""
+
+    batch_size: int
+    """The number of images, or boxes, in one forward pass."""
+
+    score_thr: float
+    """What scores less is not drawn, where the user says nothing else."""
+
+    def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
+        """One record per frame, of what JSON knows.
+
+        Found instances are under ``instances``; a segmentation's array of labels, to be written
+        as a file, is under ``label_map``.
+        """
 
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
         """The frame with its record drawn: (H, W, 3) uint8 BGR, the frame's own left as it is."""
 
 
-def _pose(cfg: Config, checkpoint: Path, device: torch.device, batch_size: int) -> Predictor:
-    from hrnet_mm.inference.pose import PosePredictor
-
-    return PosePredictor(cfg, checkpoint, device, batch_size)
-
-
-# By the default_scope of the config. A host is imported only when its configs are run.
-PREDICTORS: dict[str, Callable[[Config, Path, torch.device, int], Predictor]] = {'mmpose': _pose}
+# What makes one, by the default_scope of the config; imported, with the host, when it is needed.
+PREDICTORS = {
+    'mmpose': 'hrnet_mm.inference.pose:make_pose_predictor',
+    'mmdet': 'hrnet_mm.inference.detection:DetectionPredictor',
+    'mmseg': 'hrnet_mm.inference.segmentation:SegmentationPredictor',
+    'mmpretrain': 'hrnet_mm.inference.classification:ClassificationPredictor',
+}
 
 
 def make_predictor(
-    cfg: Config, checkpoint: Path, device: torch.device, batch_size: int
+    cfg: Config, checkpoint: str | Path, device: torch.device, batch_size: int | None = None
 ) -> Predictor:
     """Build the predictor for a config, with its weights, on a device.
 
+    Args:
+        cfg: of a host in ``PREDICTORS``.
+        checkpoint: its weights.
+        device: where it runs.
+        batch_size: the number of images, or boxes, in one forward pass; default: 8, and 1 for the
+            large images of detectors, segmentors and bottom-up pose models.
+
     Raises:
-        UserError: configs of this host cannot be run, or the host is not installed.
+        UserError: configs or models of this kind cannot be run, the host is not installed, or the
+            checkpoint cannot be loaded.
     """
     scope = cfg.get('default_scope')
     if scope not in PREDICTORS:
         raise UserError(
-            f'configs with default_scope={scope!r} cannot be run yet, only those of '
+            f'configs with default_scope={scope!r} cannot be run, only those of '
             f'{", ".join(PREDICTORS)}'
         )
     try:
-        return PREDICTORS[scope](cfg, checkpoint, device, batch_size)
+        make = pkgutil.resolve_name(PREDICTORS[scope])
+        return make(cfg, checkpoint, device, batch_size)
     except ModuleNotFoundError as error:
         raise UserError(f'{error.name} is not installed; configs of {scope} need it') from error

@@ -1,10 +1,9 @@
-"""Writing predictions and drawings: a file is there whole or not at all."""
+"""Writing predictions, label maps and drawings: a file is there whole or not at all."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,29 +12,37 @@ import cv2
 import numpy as np
 
 from hrnet_mm.cli import UserError
-from hrnet_mm.inference.inputs import VIDEO_SUFFIXES, Frame, VideoFile
+from hrnet_mm.files import replacing
+from hrnet_mm.inference.inputs import LABEL_MAP_SUFFIX, VIDEO_SUFFIXES, Frame, VideoFile
 
 PREDICTIONS = 'predictions.json'
 KEPT_SUFFIXES = ('.jpeg', '.jpg', '.png')
 Write = Callable[[Frame, np.ndarray], None]
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of ``path`` when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{os.getpid()}{path.suffix}')
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_predictions(out: Path, document: dict[str, Any]) -> None:
     """Write ``predictions.json`` into a folder."""
     with replacing(out / PREDICTIONS) as temporary:
         temporary.write_text(json.dumps(document, allow_nan=False), encoding='utf-8')
+
+
+def rounded(numbers: Iterable[float], digits: int) -> list[float]:
+    """Numbers as predictions.json has them."""
+    return [round(float(number), digits) for number in numbers]
+
+
+def write_label_map(out: Path, frame: Frame, labels: np.ndarray) -> str:
+    """Write a label map (H, W), uint8 or uint16, as a PNG whose values are the labels.
+
+    Returns:
+        Its name in the folder: the input's, with ``.labels.png`` appended, which no drawing has;
+        of a video a folder of that name without ``.png``, with a file for each frame.
+    """
+    name = f'{frame.name}{LABEL_MAP_SUFFIX}'
+    if frame.index is not None:
+        name = f'{name.removesuffix(".png")}/{frame.index:06d}.png'
+    _write_image(out / name, labels)
+    return name
 
 
 def drawing_path(out: Path, name: str) -> Path:
@@ -54,10 +61,7 @@ def image_writer(out: Path) -> Iterator[Write]:
     """A function that writes the drawing of a frame, BGR, into a folder."""
 
     def write(frame: Frame, image: np.ndarray) -> None:
-        path = drawing_path(out, frame.name)
-        _, encoded = cv2.imencode(path.suffix.lower(), image)
-        with replacing(path) as temporary:
-            encoded.tofile(temporary)
+        _write_image(drawing_path(out, frame.name), image)
 
     yield write
 
@@ -85,3 +89,9 @@ def video_writer(out: Path, video: VideoFile) -> Iterator[Write]:
             yield write
         finally:
             writer.release()
+
+
+def _write_image(path: Path, image: np.ndarray) -> None:
+    _, encoded = cv2.imencode(path.suffix.lower(), image)
+    with replacing(path) as temporary:
+        encoded.tofile(temporary)

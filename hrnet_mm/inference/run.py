@@ -15,8 +15,9 @@ import torch
 
 from hrnet_mm.cli import UserError
 from hrnet_mm.engine.config import read_config
-from hrnet_mm.inference.boxes import BoxesOf, boxes_by_frame
+from hrnet_mm.inference.boxes import InBoxes, boxes_by_frame
 from hrnet_mm.inference.inputs import Frame, ImageFiles, VideoFile, find_frames
+from hrnet_mm.inference.people import Detector, boxes_by_detector
 from hrnet_mm.inference.predictor import Predictor, make_predictor
 from hrnet_mm.inference.progress import progress_bar
 from hrnet_mm.inference.results import (
@@ -24,53 +25,68 @@ from hrnet_mm.inference.results import (
     drawing_path,
     image_writer,
     video_writer,
+    write_label_map,
     write_predictions,
 )
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did; ``unit`` says what ``count`` is of: image, or frame (of a video)."""
+    """What a run did.
+
+    Attributes:
+        count: of images, or of frames of a video.
+        unit: which of them: ``'image'`` or ``'frame'``.
+        skipped: images that could not be read.
+        instances: how many were found; None for tasks that look for none.
+        seconds: that it took, without the time to build the model.
+        out: the folder of the results.
+    """
 
     count: int
     unit: str
     skipped: int
-    instances: int
+    instances: int | None
     seconds: float
     out: Path
 
     def __str__(self) -> str:
         skipped = f' ({self.skipped} skipped)' if self.skipped else ''
+        found = '' if self.instances is None else f', {_plural(self.instances, "instance")}'
+        rate = self.count / self.seconds
         return (
-            f'{_plural(self.count, self.unit)}{skipped}, {_plural(self.instances, "instance")}, '
-            f'{self.count / self.seconds:.1f} {self.unit}s/s: {self.out}'
+            f'{_plural(self.count, self.unit)}{skipped}{found}, '
+            f'{rate:.{1 if rate >= 1 else 3}f} {self.unit}s/s: {self.out}'
         )
 
 
 def infer(
     config: Path,
-    checkpoint: Path,
+    checkpoint: str | Path,
     source: str,
     out: Path | None = None,
     boxes: Path | Sequence[Sequence[float]] | None = None,
+    detector: Detector | None = None,
     device: str | None = None,
-    score_thr: float = 0.3,
-    batch_size: int = 8,
+    score_thr: float | None = None,
+    batch_size: int | None = None,
     draw: bool = True,
     cfg_options: dict[str, Any] | None = None,
 ) -> Summary:
-    """Predict on images or a video; write drawings and ``predictions.json``.
+    """Predict on images or a video; write drawings, label maps and ``predictions.json``.
 
     Args:
         config: of a host in ``hrnet_mm.inference.predictor.PREDICTORS``.
         checkpoint: the weights.
         source: an image or a video, a folder (read recursively), or a glob of images.
         out: the folder of the results. Default: ``work_dirs/infer/<name of the config>``.
-        boxes: a file (see ``hrnet_mm.inference.box_file.read_boxes``), or the boxes of every image
-            as [x, y, w, h] in pixels. Default: the whole image.
+        boxes: for a top-down pose model: a file (see ``hrnet_mm.inference.box_file.read_boxes``),
+            or the boxes of every image as [x, y, w, h] in pixels. Default: the whole image.
+        detector: finds the boxes of a top-down pose model, in the place of ``boxes``.
         device: Default: the first GPU if there is one.
-        score_thr: what scores less is written but not drawn.
-        batch_size: images in memory at once, and boxes in one forward pass.
+        score_thr: what scores less is written but not drawn. Default: 0.3 for instances and
+            keypoints, 0 for classes of images.
+        batch_size: images, or boxes, in one forward pass. Default: see ``make_predictor``.
         draw: whether to draw.
         cfg_options: changes to the config, by dotted keys.
 
@@ -80,29 +96,70 @@ def infer(
     out = out or Path('work_dirs/infer') / config.stem
     frames = find_frames(source, out, _report)
     _check_out(out, frames, draw)
-    boxes_of = boxes_by_frame(boxes, frames, _report)
+    boxes_of = None if boxes is None else boxes_by_frame(boxes, frames, _report)
     cfg = read_config(config, cfg_options)
-    predictor = make_predictor(cfg, checkpoint, _find_device(device), batch_size)
-    out.mkdir(parents=True, exist_ok=True)
-
+    device = _find_device(device)
+    predictor = make_predictor(cfg, checkpoint, device, batch_size)
+    if detector:
+        boxes_of = boxes_by_detector(detector, device, batch_size)
+    if boxes_of:
+        predictor = InBoxes(predictor, boxes_of)
     start = time.perf_counter()
-    records: list[dict[str, Any]] = []
-    with _writer(out, frames, draw) as write, progress_bar(len(frames), frames.unit) as show:
-        for frame, prediction in _predictions(predictor, frames, boxes_of, batch_size):
-            if write:
-                write(frame, predictor.draw(frame, prediction, score_thr))
-            records.append(_place(frame) | prediction)
-            show(len(records) + frames.skipped)
+    records = _run(predictor, frames, out, draw, score_thr)
     origin = {'config': str(config), 'checkpoint': str(checkpoint), 'input': source}
+    if detector:
+        origin['detector'] = detector.origin
     write_predictions(out, origin | predictor.header | {'images': records})
     return Summary(
         count=len(records),
         unit=frames.unit,
         skipped=frames.skipped,
-        instances=sum(len(record['instances']) for record in records),
+        instances=_count_instances(records),
         seconds=time.perf_counter() - start,
         out=out,
     )
+
+
+def _run(
+    predictor: Predictor,
+    frames: ImageFiles | VideoFile,
+    out: Path,
+    draw: bool,
+    score_thr: float | None,
+) -> list[dict[str, Any]]:
+    """Predict, draw and write label maps; the records of predictions.json."""
+    score_thr = predictor.score_thr if score_thr is None else score_thr
+    out.mkdir(parents=True, exist_ok=True)
+    records: list[dict[str, Any]] = []
+    with _writer(out, frames, draw) as write, progress_bar(len(frames), frames.unit) as show:
+        for frame, prediction in _predictions(predictor, frames):
+            if write:
+                write(frame, predictor.draw(frame, prediction, score_thr))
+            if 'label_map' in prediction:
+                prediction['label_map'] = write_label_map(out, frame, prediction['label_map'])
+            records.append(_place(frame) | prediction)
+            show(len(records) + frames.skipped)
+    return records
+
+
+def _predictions(
+    predictor: Predictor, frames: Iterable[Frame]
+) -> Iterator[tuple[Frame, dict[str, Any]]]:
+    frames = iter(frames)
+    while batch := list(itertools.islice(frames, predictor.batch_size)):
+        yield from zip(batch, predictor.predict(batch), strict=True)
+
+
+def _place(frame: Frame) -> dict[str, Any]:
+    height, width = frame.image.shape[:2]
+    number = {} if frame.index is None else {'frame': frame.index}
+    return {'file': frame.name, **number, 'width': width, 'height': height}
+
+
+def _count_instances(records: list[dict[str, Any]]) -> int | None:
+    if 'instances' not in records[0]:
+        return None
+    return sum(len(record['instances']) for record in records)
 
 
 def _plural(count: int, noun: str) -> str:
@@ -140,18 +197,3 @@ def _writer(
     if not draw:
         return nullcontext()
     return video_writer(out, frames) if isinstance(frames, VideoFile) else image_writer(out)
-
-
-def _predictions(
-    predictor: Predictor, frames: Iterable[Frame], boxes_of: BoxesOf, batch_size: int
-) -> Iterator[tuple[Frame, dict[str, Any]]]:
-    frames = iter(frames)
-    while batch := list(itertools.islice(frames, batch_size)):
-        predictions = predictor.predict(batch, [boxes_of(frame) for frame in batch])
-        yield from zip(batch, predictions, strict=True)
-
-
-def _place(frame: Frame) -> dict[str, Any]:
-    height, width = frame.image.shape[:2]
-    number = {} if frame.index is None else {'frame': frame.index}
-    return {'file': frame.name, **number, 'width': width, 'height': height}

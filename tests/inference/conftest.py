@@ -1,6 +1,10 @@
-"""A tiny pose HRNet with random weights, and pictures to run it on."""
+"""Tiny models with random weights, and pictures to run them on."""
 
+import functools
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,7 +12,9 @@ import pytest
 import torch
 from mmpose.apis import init_model
 
+from hrnet_mm.inference import Summary, infer
 from tests.inference.pictures import picture
+from tests.inference.tiny_models import TinyModel, make_tiny_model
 
 CONFIG = """
 _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
@@ -39,6 +45,30 @@ def checkpoint(mmpose_model: torch.nn.Module, tmp_path_factory: pytest.TempPathF
     meta = {'dataset_meta': mmpose_model.dataset_meta}
     torch.save({'state_dict': mmpose_model.state_dict(), 'meta': meta}, path)
     return path
+
+
+@pytest.fixture(scope='session')
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TinyModel]:
+    """A model of ``tiny_models.TINY`` by its name."""
+    folder = tmp_path_factory.mktemp('tiny models')
+    return functools.cache(lambda name: make_tiny_model(name, folder))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Summary]:
+    """Predict with a tiny model, on the CPU and into ``out``."""
+
+    def run(model: TinyModel, source: Path, **options: Any) -> Summary:
+        options = {'out': tmp_path / 'out', 'device': 'cpu', **options}
+        return infer(Path(model.config), Path(model.checkpoint), str(source), **options)
+
+    return run
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Callable[[], dict[str, Any]]:
+    """What ``predictions.json`` in ``out`` holds."""
+    return lambda: json.loads((tmp_path / 'out' / 'predictions.json').read_text())
 
 
 @pytest.fixture

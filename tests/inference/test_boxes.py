@@ -18,7 +18,7 @@ def boxes_in(folder: Path, document: Any, lines: list[str] | None = None) -> dic
     file.write_text(json.dumps(document))
     frames = find_frames(str(folder), Path('out'), print)
     boxes_of = boxes_by_frame(file, frames, ([] if lines is None else lines).append)
-    return {frame.name: boxes_of(frame).tolist() for frame in frames}
+    return {frame.name: boxes_of([frame])[0].tolist() for frame in frames}
 
 
 def coco(**changes: Any) -> dict[str, Any]:

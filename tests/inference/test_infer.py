@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from hrnet_mm.cli import UserError
 from hrnet_mm.inference import Summary, infer
 from hrnet_mm.inference.predictor import make_predictor
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'infer.py'
 BOXES = [[10, 5, 60, 80], [40, 20, 50.5, 60.25]]
 Infer = Callable[..., Summary]
 
@@ -185,25 +182,44 @@ def test_damaged_and_foreign_checkpoints_are_refused(
     assert not (tmp_path / 'out').exists()
 
 
-def test_weights_that_give_nan_are_told_so(predict: Infer, folder: Path, checkpoint: Path) -> None:
+def test_weights_that_give_no_numbers_are_told_so(
+    predict: Infer, folder: Path, checkpoint: Path
+) -> None:
     contents = torch.load(checkpoint, weights_only=True)
-    contents['state_dict']['head.final_layer.bias'].fill_(float('nan'))
+    contents['state_dict']['head.final_layer.bias'].fill_(float('inf'))
     broken = folder.parent / 'broken.pth'
     torch.save(contents, broken)
     with pytest.raises(UserError, match=r'the model gives NaN for .*a\.jpg'):
         predict(folder / 'a.jpg', checkpoint=broken)
 
 
-@pytest.mark.parametrize('scope', ['mmseg', None])
-def test_configs_of_other_tasks_are_refused(scope: str | None) -> None:
+@pytest.mark.parametrize('scope', ['mmrotate', None])
+def test_configs_of_other_hosts_are_refused(scope: str | None) -> None:
     cfg = Config(dict(default_scope=scope))
-    with pytest.raises(UserError, match=f'default_scope={scope!r} cannot be run yet'):
-        make_predictor(cfg, Path('x.pth'), torch.device('cpu'), 1)
+    with pytest.raises(UserError, match=f'default_scope={scope!r} cannot be run, only .* mmdet'):
+        make_predictor(cfg, Path('x.pth'), torch.device('cpu'))
 
 
-def test_bottom_up_models_are_refused(predict: Infer, folder: Path) -> None:
-    options = {'model.type': 'BottomupPoseEstimator'}
-    with pytest.raises(UserError, match='is a BottomupPoseEstimator; of mmpose, only top-down'):
+def test_models_of_other_kinds_are_refused(predict: Infer, folder: Path) -> None:
+    kinds = 'TopdownPoseEstimator or BottomupPoseEstimator can be run'
+    with pytest.raises(UserError, match=f'is a PoseLifter; of mmpose, models of the kind {kinds}'):
+        predict(folder, cfg_options={'model.type': 'PoseLifter'})
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'test_dataloader.dataset.pipeline': []}, 'test_dataloader of the config has no pipeline'),
+        (
+            {'test_dataloader.dataset.pipeline': [{'type': 'GetBBoxCenterScale'}]},
+            'the test pipeline of the config, GetBBoxCenterScale, loads no image',
+        ),
+    ],
+)
+def test_pipelines_that_load_no_image_are_told_so(
+    predict: Infer, folder: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
         predict(folder, cfg_options=options)
 
 
@@ -224,35 +240,3 @@ def test_broken_configs_are_told_so(tmp_path: Path, folder: Path, text: str, mes
     with pytest.raises((UserError, FileNotFoundError), match=message):
         infer(tmp_path / 'x.py', tmp_path / 'x.pth', str(folder), out=tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
-
-
-@pytest.mark.slow
-def test_tool_ends_with_one_line_that_counts(config: Path, checkpoint: Path, folder: Path) -> None:
-    done = run_tool(config, checkpoint, folder, '--bbox', '1', '2', '30', '40', cwd=folder.parent)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith('3 images, 3 instances, ')
-    assert done.stdout.endswith(' images/s: work_dirs/infer/tiny pose\n')
-    assert 'predictions.json' in files(folder.parent / 'work_dirs' / 'infer' / 'tiny pose')
-
-
-@pytest.mark.slow
-def test_tool_fails_with_one_sentence(config: Path, folder: Path) -> None:
-    failed = run_tool(config, 'nowhere.pth', folder, cwd=folder.parent)
-    assert failed.returncode == 1
-    assert 'error: there is no checkpoint nowhere.pth\n' in failed.stderr
-    assert 'Traceback' not in failed.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    'options', [['--batch-size', '0'], ['--bbox', '1', '2'], ['--boxes', 'x', '--bbox', *'1234']]
-)
-def test_wrong_usage_of_the_tool_exits_with_2(folder: Path, options: list[str]) -> None:
-    failed = run_tool('x.py', 'x.pth', folder, *options, cwd=folder.parent)
-    assert failed.returncode == 2
-    assert failed.stderr.startswith('usage: ')
-
-
-def run_tool(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, '-W', 'ignore', TOOL, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)

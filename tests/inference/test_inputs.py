@@ -38,6 +38,16 @@ def test_results_of_an_earlier_run_are_no_inputs(folder: Path) -> None:
     assert len(names(folder, out=folder.parent)) == 3
 
 
+def test_label_maps_are_inputs_only_by_their_own_name(folder: Path) -> None:
+    label_map = folder / 'a.jpg.LABELS.png'
+    cv2.imwrite(str(label_map), picture(8, 8, seed=0))
+    assert [frame.name for frame in find_frames(str(folder), Path('out'), print)][:2] == [
+        'a.jpg',
+        'b.bmp',
+    ]
+    assert len(find_frames(str(label_map), Path('out'), print)) == 1
+
+
 def test_unreadable_image_of_a_folder_is_reported_and_skipped(folder: Path) -> None:
     (folder / 'a.jpg').write_bytes((folder / 'a.jpg').read_bytes()[:200])
     (folder / 'empty.png').touch()

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from hrnet_mm.files import replacing
 from hrnet_mm.inference.inputs import find_frames
-from hrnet_mm.inference.results import drawing_path, replacing, video_writer
+from hrnet_mm.inference.results import drawing_path, video_writer
 
 
 def test_file_is_replaced_only_without_an_error(tmp_path: Path) -> None:

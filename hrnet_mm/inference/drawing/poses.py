@@ -1,4 +1,4 @@
-"""Drawing predictions into images."""
+"""Poses and landmarks: boxes, skeletons and keypoints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+from hrnet_mm.inference.drawing.marks import draw_box, line_width
 
 BOX_COLOR = (230, 90, 200)  # BGR; purple, because skeletons are green, orange and blue
 FARTHEST = 100_000  # pixels; OpenCV draws to 32-bit coordinates only
@@ -38,28 +40,25 @@ def draw_poses(
     for instance in instances:
         if instance['bbox_score'] < score_thr:
             continue
-        thickness = _line_width(instance['bbox'], image)
-        _draw_box(drawn, instance['bbox'], thickness)
+        thickness = line_width(instance['bbox'], image)
+        draw_box(drawn, instance['bbox'], BOX_COLOR, thickness)
         keypoints = np.asarray(instance['keypoints'], np.float64)
         visible = keypoints[:, 2] >= score_thr
         points = np.clip(keypoints[:, :2].round(), -FARTHEST, FARTHEST).astype(int).tolist()
         for (start, end), color in zip(links, link_colors.tolist(), strict=True):
             if visible[start] and visible[end]:
                 cv2.line(drawn, points[start], points[end], color, thickness, cv2.LINE_AA)
-        for point, color in zip(np.array(points)[visible], keypoint_colors[visible], strict=True):
-            cv2.circle(drawn, point.tolist(), 2 * thickness, color.tolist(), -1, cv2.LINE_AA)
+        dots = np.array(points)[visible]
+        radius = min(2 * thickness, _dot_radius(dots))
+        for point, color in zip(dots, keypoint_colors[visible], strict=True):
+            cv2.circle(drawn, point.tolist(), radius, color.tolist(), -1, cv2.LINE_AA)
     return drawn
 
 
-def _line_width(box: Sequence[float], image: np.ndarray) -> int:
-    """Thin for small people and thick for large ones, so that both stay visible."""
-    height, width = image.shape[:2]
-    side = min(max(box[2:]), max(height, width))
-    return max(1, round(side / 160))
-
-
-def _draw_box(image: np.ndarray, box: Sequence[float], thickness: int) -> None:
-    height, width = image.shape[:2]
-    x, y, w, h = box
-    corners = np.clip([[x, y], [x + w, y + h]], 0, [width - 1, height - 1]).round().astype(int)
-    cv2.rectangle(image, *corners.tolist(), BOX_COLOR, thickness)
+def _dot_radius(points: np.ndarray) -> int:
+    """The largest with which most dots stay apart: those of a face or a hand lie close."""
+    if len(points) < 2:
+        return FARTHEST
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    return max(1, int(np.median(distances.min(axis=1)) / 3))

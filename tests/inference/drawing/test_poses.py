@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 
-from hrnet_mm.inference.drawing import BOX_COLOR, draw_poses
+from hrnet_mm.inference.drawing.poses import BOX_COLOR, draw_poses
 
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)
 LINKS = [(0, 1), (1, 2)]
@@ -44,3 +44,14 @@ def test_the_image_itself_is_left_as_it_is() -> None:
     none = np.zeros((0, 3), np.uint8)
     drawn = draw_poses(image, [instance], [], none, np.uint8([RED]), 0.3)
     assert drawn.any() and not image.any()
+
+
+def test_dots_of_close_keypoints_stay_apart() -> None:
+    face = np.mgrid[200:301:6, 200:301:6].reshape(2, -1).T  # 17 x 17 points, 6 pixels apart
+    keypoints = [[x, y, 1.0] for x, y in face.tolist()]
+    instance = {'bbox': [0, 0, 639, 639], 'bbox_score': 1, 'keypoints': keypoints}
+    image = np.zeros((640, 640, 3), np.uint8)
+    colors = np.full((len(face), 3), RED, np.uint8)
+    drawn = draw_poses(image, [instance], [], np.zeros((0, 3), np.uint8), colors, 0.3)
+    assert tuple(drawn[206, 206]) == RED
+    assert not drawn[203:300:6, 203:300:6].any()  # between them

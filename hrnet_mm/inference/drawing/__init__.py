@@ -1,0 +1,1 @@
+"""Drawing predictions into images, one file a task."""

@@ -1,0 +1,147 @@
+"""A model of a host with a checkpoint's weights, fed through the host's own test pipeline."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.structures import BaseDataElement
+from torch import nn
+
+from hrnet_mm.checkpoints.sources import read_source
+from hrnet_mm.cli import UserError
+from hrnet_mm.engine.config import datasets_of
+from hrnet_mm.inference.inputs import Frame
+from hrnet_mm.inference.weights import load_weights
+
+# Steps that open an image file; LoadImage, mmpose's, takes an image that is loaded, too.
+FILE_LOADERS = ('LoadImageFromFile', 'LoadImageFromNDArray')
+
+
+class HostModel:
+    """A host's model in evaluation mode, and what goes into it and comes out of it.
+
+    Attributes:
+        module: the model itself.
+        meta: what the checkpoint knows of the data it was trained on; empty where it does not.
+
+    Args:
+        cfg: a config of a host, with ``default_scope``, ``model`` and ``test_dataloader``.
+        checkpoint: its weights.
+        device: where it runs.
+        kinds: the classes of models that can be run.
+
+    Raises:
+        UserError: another kind of model, a checkpoint that cannot be loaded into it, or a config
+            without a pipeline for images.
+    """
+
+    def __init__(
+        self, cfg: Config, checkpoint: str | Path, device: torch.device, kinds: tuple[type, ...]
+    ) -> None:
+        contents = read_source(checkpoint)
+        self._scope = cfg.default_scope
+        with DefaultScope.overwrite_default_scope(self._scope):
+            self.module = revert_sync_batchnorm(_build(cfg))
+            self._pipeline = Compose(_image_pipeline(cfg))
+        if not isinstance(self.module, kinds):
+            raise UserError(
+                f'the model of the config is a {type(self.module).__name__}; of {self._scope}, '
+                f'models of the kind {" or ".join(kind.__name__ for kind in kinds)} can be run'
+            )
+        load_weights(self.module, contents, checkpoint)
+        self.module.to(device).eval()
+        self.meta = _dataset_meta(contents)
+
+    def predict(
+        self, inputs: Sequence[dict[str, Any]], batch_size: int
+    ) -> Iterator[BaseDataElement]:
+        """Predict on images.
+
+        Images that the pipeline gives different sizes are not padded to share a forward pass, so
+        that no result depends on the images beside it.
+
+        Args:
+            inputs: for each image what the pipeline takes (see ``input_of``).
+            batch_size: the most images in one forward pass.
+
+        Returns:
+            The host's data samples, in the order of the inputs.
+        """
+        for start in range(0, len(inputs), batch_size):
+            samples: list[BaseDataElement] = []
+            with DefaultScope.overwrite_default_scope(self._scope), torch.no_grad():
+                packed = map(self._pipeline, inputs[start : start + batch_size])
+                for _, group in itertools.groupby(packed, key=_shape):
+                    samples += self.module.test_step(pseudo_collate(list(group)))
+            yield from samples
+
+
+def input_of(frame: Frame) -> dict[str, Any]:
+    """What the hosts' pipelines take of a frame."""
+    return {'img': frame.image, 'img_path': str(frame.path), 'img_id': 0}
+
+
+def _build(cfg: Config) -> nn.Module:
+    model = cfg.model.copy()
+    if 'data_preprocessor' in cfg:  # of the Runner's conventions; mmpretrain's configs rely on it
+        model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    with warnings.catch_warnings():
+        # mmseg's, of losses, which a prediction does not use.
+        warnings.filterwarnings('ignore', message='(``build_loss``|Default ``avg_non_ignore``)')
+        return MODELS.build(model)
+
+
+def _image_pipeline(cfg: Config) -> list[Any]:
+    """The steps of the test pipeline, for images in memory and without annotations."""
+    loader = cfg.get('test_dataloader')
+    datasets = [] if loader is None else [loader['dataset'], *datasets_of(loader)]
+    steps = next((dataset['pipeline'] for dataset in datasets if dataset.get('pipeline')), None)
+    if steps is None:
+        raise UserError('the test_dataloader of the config has no pipeline to prepare images with')
+    names = [_name_of(step) for step in steps]
+    if not {*names} & {*FILE_LOADERS, 'LoadImage'}:
+        raise UserError(f'the test pipeline of the config, {", ".join(names)}, loads no image')
+    return [
+        _from_memory(step) if name in FILE_LOADERS else step
+        for name, step in zip(names, steps, strict=True)
+        if not (name.startswith('Load') and 'Annotation' in name)
+    ]
+
+
+def _name_of(step: dict[str, Any]) -> str:
+    kind = step['type']
+    return getattr(kind, '__name__', kind).split('.')[-1]
+
+
+def _from_memory(step: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What a step that opens a file does, for an image that is in memory."""
+
+    def load(results: dict[str, Any]) -> dict[str, Any]:
+        image = results['img']
+        size = image.shape[:2]
+        if step.get('to_float32'):
+            image = image.astype(np.float32)
+        return {**results, 'img': image, 'img_shape': size, 'ori_shape': size}
+
+    return load
+
+
+def _shape(packed: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(packed['inputs'].shape)
+
+
+def _dataset_meta(contents: dict[str, Any]) -> dict[str, Any]:
+    """The checkpoint's dataset_meta; OpenMMLab 1.x wrote CLASSES and PALETTE in its place."""
+    meta = contents.get('meta') or {}
+    old = {key: meta[key] for key in ('CLASSES', 'PALETTE') if key in meta}
+    return {key.lower(): value for key, value in (meta.get('dataset_meta') or old).items()}
