@@ -19,7 +19,7 @@ def main() -> None:
 
     cfg = config_from(args)
     apply_test_options(cfg, args)
-    metrics = test(cfg)
+    metrics = test(cfg, args.trust_checkpoint)
     print(', '.join(f'{name} {value:.4g}' for name, value in metrics.items()))
 
 

@@ -34,7 +34,7 @@ def main() -> None:
 
     cfg = config_from(args)
     apply_train_options(cfg, args)
-    runner = train(cfg)
+    runner = train(cfg, args.trust_checkpoint)
     print(f'trained; logs and checkpoints are in {runner.work_dir}')
 
 

@@ -57,8 +57,17 @@ def add_common_options(parser: ArgumentParser) -> None:
         action='store_true',
         help="run the config of a host on our HRNet: type='HRNet' means ours",
     )
+    add_trust_option(parser)
     parser.add_argument('--show-dir', help='draw the predictions of evaluation into this folder')
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+
+
+def add_trust_option(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load checkpoints even if they ask for code to be run: it runs with all your rights',
+    )
 
 
 def config_from(args: Namespace) -> Config:

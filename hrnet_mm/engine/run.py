@@ -4,72 +4,157 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from hrnet_mm.checkpoints.loading import read_checkpoint
+from hrnet_mm.checkpoints.pretrained import AnyWeightsHook
+from hrnet_mm.checkpoints.schemes import use_our_readers
+from hrnet_mm.checkpoints.sources import is_local
 from hrnet_mm.cli import UserError
 from hrnet_mm.engine.checks import check_data
+from hrnet_mm.engine.faults import data_faults_told
+from hrnet_mm.engine.resume import prepare_resume
+
+SAFETY_HOOKS = (
+    'hrnet_mm.DataFaultsHook',
+    'hrnet_mm.ExactResumeHook',
+    'hrnet_mm.FiniteCheckHook',
+    'hrnet_mm.InterruptHook',
+    'hrnet_mm.OverdueEvaluationHook',
+)
 
 
-def train(cfg: Config) -> Runner:
+def train(cfg: Config, trust: bool = False) -> Runner:
     """Train, evaluating on the way, as the config says.
+
+    Args:
+        cfg: the config.
+        trust: run what checkpoints ask to be run (``--trust-checkpoint``).
 
     Raises:
         UserError: data or a checkpoint is absent or unreadable.
     """
-    validates = cfg.get('val_dataloader') is not None
-    check_data(cfg, ('train', 'val') if validates else ('train',))
-    if cfg.get('load_from'):
-        check_checkpoint(cfg.load_from)
-    repeat_epochs_on_resume(cfg)
-    return run(cfg, Runner.train)
+    phases = ('train',) if cfg.get('val_dataloader') is None else ('train', 'val')
+    check_data(cfg, phases)
+    lose_no_work(cfg)
+    notes = []
+    if cfg.get('resume'):
+        notes = prepare_resume(cfg, trust)
+    elif cfg.get('load_from'):
+        check_checkpoint(cfg.load_from, trust)
+
+    def job(runner: Runner) -> None:
+        for note in notes:
+            runner.logger.warning(note)
+        runner.train()
+
+    return run(cfg, phases, job, AnyWeightsHook(), trust)
 
 
-def test(cfg: Config) -> dict[str, float]:
+def test(cfg: Config, trust: bool = False) -> dict[str, float]:
     """Evaluate ``cfg.load_from`` on the test data and return the metrics.
+
+    Args:
+        cfg: the config.
+        trust: as for :func:`train`.
 
     Raises:
         UserError: data or the checkpoint is absent or unreadable.
     """
     check_data(cfg, ('test',))
-    check_checkpoint(cfg.load_from)
+    check_checkpoint(cfg.load_from, trust)
     metrics: dict[str, float] = {}
-    run(cfg, lambda runner: metrics.update(runner.test()))
+    add_hooks(cfg, 'hrnet_mm.DataFaultsHook')
+
+    def job(runner: Runner) -> None:
+        metrics.update(runner.test())
+
+    run(cfg, ('test',), job, AnyWeightsHook(whole=True), trust)
     return metrics
 
 
-def run(cfg: Config, job: Any) -> Runner:
+def run(
+    cfg: Config,
+    phases: tuple[str, ...],
+    job: Callable[[Runner], object],
+    weights_hook: AnyWeightsHook,
+    trust: bool,
+) -> Runner:
     prepare_processes(cfg)
-    with no_traces_of_a_failed_start(Path(cfg.work_dir)) as first_step:
+    use_our_readers(trust)
+    with (
+        no_traces_of_a_failed_start(Path(cfg.work_dir)) as first_step,
+        data_faults_told(cfg, phases, lambda: first_step.is_done),
+    ):
+        make_work_dir(Path(cfg.work_dir))
         runner = Runner.from_cfg(cfg)
-        runner.register_hook(first_step, priority='LOWEST')
-        job(runner)
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()  # else a process may abort while it exits
+        runner.register_hook(first_step, priority='HIGHEST')
+        runner.register_hook(weights_hook)
+        try:
+            job(runner)
+        except SystemExit:  # InterruptHook's
+            leave_process_group()
+            raise
+    leave_process_group()
     return runner
 
 
-def check_checkpoint(path: str) -> None:
-    if '://' not in path:
-        read_checkpoint(path)
+def make_work_dir(work_dir: Path) -> None:
+    """Create the folder and make sure that files can be written into it.
+
+    Raises:
+        UserError: they cannot.
+    """
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=work_dir) as file:
+            file.write(b'0')
+    except OSError as error:
+        raise UserError(
+            f'--work-dir {work_dir}: nothing can be written there ({error.strerror}); '
+            'name another folder'
+        ) from error
 
 
-def repeat_epochs_on_resume(cfg: Config) -> None:
-    """Make a resumed run equal to an uninterrupted one: see EpochSeedHook."""
-    hook = dict(type='hrnet_mm.EpochSeedHook')
+def leave_process_group() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()  # else a process may abort while it exits
+
+
+def check_checkpoint(path: str, trust: bool) -> None:
+    if is_local(path):
+        read_checkpoint(path, trust)
+
+
+def lose_no_work(cfg: Config) -> None:
+    """Add the hooks that save safely and resume exactly, where the config has not got them."""
+    add_hooks(cfg, *SAFETY_HOOKS)
+    checkpoint = cfg.setdefault('default_hooks', ConfigDict()).setdefault(
+        'checkpoint', ConfigDict(type='CheckpointHook', interval=1)
+    )
+    if checkpoint is not None and name_of(checkpoint) == 'CheckpointHook':
+        checkpoint.type = 'hrnet_mm.SafeCheckpointHook'
+
+
+def add_hooks(cfg: Config, *names: str) -> None:
     hooks = list(cfg.get('custom_hooks') or [])
-    if hook not in hooks:
-        cfg.custom_hooks = [*hooks, hook]
-    if cfg.train_dataloader.get('persistent_workers'):
-        cfg.train_dataloader.persistent_workers = False
+    present = {name_of(hook) for hook in hooks}
+    new = [dict(type=name) for name in names if name.rpartition('.')[2] not in present]
+    cfg.custom_hooks = hooks + new
+
+
+def name_of(hook: dict[str, Any]) -> str:
+    """The name of a hook's class: configs have it with or without a scope, or the class."""
+    return str(getattr(hook['type'], '__name__', hook['type'])).rpartition('.')[2]
 
 
 def prepare_processes(cfg: Config) -> None:

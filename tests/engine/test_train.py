@@ -1,64 +1,22 @@
-"""Training and testing through the tools, as separate processes."""
+"""Training and testing through the tools, as separate processes.
 
-import os
+What a kill leaves, and how a run resumes, is in tests/robustness.
+"""
+
 import pickle
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from hrnet_mm.checkpoints.loading import read_checkpoint
-from tests.engine.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
     return read_checkpoint(path)['state_dict']
-
-
-def start_and_kill_after_first_epoch(arguments: list[object], work_dir: Path) -> None:
-    with subprocess.Popen(
-        list(map(str, [sys.executable, ROOT / 'tools/train.py', *arguments])),
-        env=os.environ | {'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        deadline = time.monotonic() + 120
-        pointer = work_dir / 'last_checkpoint'
-        while not (pointer.exists() and pointer.read_text()):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    assert not (work_dir / 'epoch_3.pth').exists()
-
-
-@pytest.mark.parametrize('num_workers', [0, 2])
-def test_killed_and_resumed_training_ends_with_the_same_bits(
-    run_tool, config: Path, people: Path, tmp_path: Path, num_workers: int
-) -> None:
-    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-    options = [
-        *('--data-root', people, '--seed', 3, '--no-validate', '--cfg-options'),
-        'train_cfg.max_epochs=6',
-        f'train_dataloader.num_workers={num_workers}',
-        f'train_dataloader.persistent_workers={num_workers > 0}',
-    ]
-    done = run_tool('train.py', config, '--work-dir', whole, *options)
-    assert done.returncode == 0, done.stderr
-    start_and_kill_after_first_epoch([config, '--work-dir', killed, *options], killed)
-    assert not (killed / 'epoch_6.pth').exists()
-    done = run_tool('train.py', config, '--work-dir', killed, '--resume', *options)
-    assert done.returncode == 0, done.stderr
-    assert 'resumed epoch' in done.stdout + done.stderr
-    expected, actual = weights(whole / 'epoch_6.pth'), weights(killed / 'epoch_6.pth')
-    assert list(actual) == list(expected)
-    assert all(torch.equal(actual[name], expected[name]) for name in expected)
-    assert not all(torch.equal(w, weights(whole / 'epoch_1.pth')[n]) for n, w in expected.items())
 
 
 def test_two_processes_train_as_one_on_the_union_batch(

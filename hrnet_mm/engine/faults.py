@@ -1,0 +1,72 @@
+"""Errors of the data, told as what is wrong with which file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.config import Config
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.engine.annotations import listed, read_annotations, skip_reasons
+from hrnet_mm.engine.checks import joined
+from hrnet_mm.engine.config import datasets_of
+
+IN_WORKER = 'in DataLoader worker process'
+NOTHING_TO_READ = 'need at least one array to concatenate'  # what a dataset with no sample says
+NOT_COCO = 'annotation file format'  # what pycocotools says
+
+
+@contextmanager
+def data_faults_told(
+    cfg: Config, phases: tuple[str, ...], has_started: Callable[[], bool]
+) -> Iterator[None]:
+    """Turn the error of a run into a sentence on the data where these are the cause.
+
+    Raises:
+        UserError: in place of an error that the data explain.
+    """
+    try:
+        yield
+    except UserError as error:
+        if IN_WORKER not in str(error):
+            raise
+        # torch gives the worker's whole traceback as the message.
+        raise UserError(str(error).rstrip().splitlines()[-1].partition(': ')[2]) from error
+    except Exception as error:
+        fault = None if has_started() else dataset_fault(cfg, phases, str(error))
+        if fault is None:
+            raise
+        raise UserError(fault) from error
+
+
+def dataset_fault(cfg: Config, phases: tuple[str, ...], message: str) -> str | None:
+    """Why a dataset of the phases cannot be built, as far as their files tell."""
+    described = []
+    for phase in phases:
+        for dataset in datasets_of(cfg.get(f'{phase}_dataloader')):
+            kind, file = str(dataset.get('type')), dataset.get('ann_file') or ''
+            path = Path(joined(dataset.get('data_root') or '', file))
+            if path.suffix == '.json' and ('Coco' in kind or NOT_COCO in message):
+                fault = annotation_fault(path, with_keypoints='data_mode' in dataset)
+                if fault is not None:
+                    return f'{fault} ({phase}_dataloader.dataset.ann_file in the config)'
+            named = ('data_root', 'ann_file', 'data_prefix', 'img_suffix')
+            values = ', '.join(f'{key}={dataset[key]!r}' for key in named if dataset.get(key))
+            described.append(f'{kind} with {values}')
+    if message == NOTHING_TO_READ:
+        return f'a dataset has no sample; the config has {"; ".join(described)}'
+    return None
+
+
+def annotation_fault(path: Path, with_keypoints: bool) -> str | None:
+    """Why there is nothing to train on or to evaluate in a file; None if there is something."""
+    try:
+        document = read_annotations(path, with_keypoints)
+    except UserError as error:
+        return str(error)
+    reasons = skip_reasons(document, with_keypoints)
+    if reasons.total() < len(document['annotations']):
+        return None
+    return f'{path} has no annotation that can be used: {listed(reasons) or "it is empty"}'

@@ -1,0 +1,114 @@
+"""Finding the checkpoint that a run goes on from, past broken ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from hrnet_mm.checkpoints.loading import read_checkpoint
+from hrnet_mm.checkpoints.sources import is_local
+from hrnet_mm.cli import UserError
+from hrnet_mm.hooks.safe_checkpoint import INTERRUPTED, POINTER, point_to
+
+
+def prepare_resume(cfg: Config, trust: bool = False) -> list[str]:
+    """Let ``cfg.resume`` find a whole checkpoint: the named one or, without ``load_from``, any.
+
+    MMEngine takes what ``last_checkpoint`` names; if that is broken, it is set to the newest whole
+    checkpoint here. A run that was started without a seed goes on with the one it drew then.
+
+    Returns:
+        Sentences for the user.
+
+    Raises:
+        UserError: the named checkpoint is broken; or there are some, and none is whole.
+    """
+    if cfg.get('load_from'):
+        if is_local(cfg.load_from):
+            take_seed(cfg, read_training_checkpoint(Path(cfg.load_from), trust))
+        return []
+    work_dir, broken = Path(cfg.work_dir), []
+    for path in resumable(cfg):
+        try:
+            checkpoint = read_training_checkpoint(path, trust)
+        except UserError as error:
+            broken.append(str(error))
+            continue
+        take_seed(cfg, checkpoint)
+        if str(path.absolute()) == named_in(work_dir):
+            return []
+        point_to(path.absolute(), work_dir)
+        return [*(f'skipped: {reason}' for reason in broken), f'resuming {path}']
+    if broken:
+        raise UserError(
+            f'--resume: no checkpoint of {work_dir} can be resumed ({"; ".join(broken)}); '
+            'name another with --resume CHECKPOINT, or start anew in another --work-dir'
+        )
+    return [f'there is no checkpoint in {work_dir} yet: training starts at the beginning']
+
+
+def resumable(cfg: Config) -> Iterator[Path]:
+    """Checkpoints of this run: the one that ``last_checkpoint`` names, then from the newest on."""
+    work_dir = Path(cfg.work_dir)
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    folder = Path(hook['out_dir']) / work_dir.name if hook.get('out_dir') else work_dir
+    kind = 'epoch' if hook.get('by_epoch', True) else 'iter'
+    template = hook.get('filename_tmpl') or f'{kind}_{{}}.pth'
+    pattern = re.compile(re.escape(template).replace(r'\{\}', r'(\d+)'))
+    numbered = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if match := pattern.fullmatch(path.name):
+            numbered[path] = int(match[1])
+    found = sorted(numbered, key=numbered.get, reverse=True)
+    if (work_dir / INTERRUPTED).exists():  # the next regular checkpoint would have removed it
+        found.insert(0, work_dir / INTERRUPTED)
+    if named := named_in(work_dir):
+        # A run that was moved since has its checkpoints under other paths.
+        found.insert(0, Path(named) if Path(named).exists() else folder / Path(named).name)
+    yield from dict.fromkeys(found)
+
+
+def named_in(work_dir: Path) -> str:
+    """What ``last_checkpoint`` says; nothing if it is absent, or was left empty by a kill."""
+    pointer = work_dir / POINTER
+    return os.fsdecode(pointer.read_bytes()).strip() if pointer.is_file() else ''
+
+
+def read_training_checkpoint(path: Path, trust: bool = False) -> dict[str, Any]:
+    """Load a checkpoint of a run whose every byte is as it was written.
+
+    Raises:
+        UserError: it is absent, damaged, or holds no state of a training.
+    """
+    checkpoint = read_checkpoint(path, trust)
+    if zipfile.is_zipfile(path):
+        check_sums(path)
+    meta = checkpoint.get('meta')
+    if not isinstance(meta, dict) or 'iter' not in meta or 'message_hub' not in checkpoint:
+        raise UserError(f'the checkpoint {path} holds weights only, no training to go on with')
+    return checkpoint
+
+
+def check_sums(path: Path) -> None:
+    """Compare every tensor's bytes with the checksum that torch wrote beside them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise UserError(f'the checkpoint {path} is damaged ({error})') from error
+    if damaged is not None:
+        raise UserError(f'the checkpoint {path} is damaged: {damaged} fails its checksum')
+
+
+def take_seed(cfg: Config, checkpoint: dict[str, Any]) -> None:
+    """Shuffle as the run did so far: MMEngine restores the seed only after it built the sampler."""
+    seed = checkpoint['meta'].get('seed')
+    if seed is not None and (cfg.get('randomness') or {}).get('seed') is None:
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)

@@ -1,0 +1,104 @@
+"""What the package never does: run what it reads, or use the network unasked."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.robustness.warm import ROOT
+
+SOURCES = sorted(
+    path
+    for pattern in ('hrnet_mm/**/*.py', 'tools/*.py', '*.py', 'env/*.py')
+    for path in ROOT.glob(pattern)
+    if '.mim' not in path.parts
+)
+RUN_TEXT = {'eval', 'exec', 'compile', '__import__'}
+RUN_A_SHELL = {'os.system', 'os.popen', 'subprocess.getoutput', 'subprocess.getstatusoutput'}
+UNPICKLE = {'pickle.load', 'pickle.loads', 'pickle.Unpickler', 'torch.hub.load', 'yaml.load'}
+NETWORK = {'requests', 'httpx', 'urllib', 'http', 'socket', 'huggingface_hub', 'ftplib'}
+DOWNLOADS = ROOT / 'hrnet_mm/checkpoints'  # fetches those that the user names
+LOADER = DOWNLOADS / 'loading.py'
+
+IMPORT_EVERYTHING = """
+import importlib, pkgutil, sys
+
+def no_network(event, arguments):
+    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.sendto', 'urllib.Request'):
+        raise SystemExit(f'{event} {arguments}')
+
+sys.addaudithook(no_network)
+import hrnet_mm
+names = [module.name for module in pkgutil.walk_packages(hrnet_mm.__path__, 'hrnet_mm.')]
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+
+
+def nodes() -> Iterator[tuple[Path, ast.AST]]:
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            yield path, node
+
+
+def calls() -> Iterator[tuple[Path, str, ast.Call]]:
+    """Every call, and of what it is one: 'eval', 'torch.load'."""
+    for path, node in nodes():
+        if isinstance(node, ast.Call):
+            yield path, ast.unparse(node.func), node
+
+
+def option(call: ast.Call, name: str) -> str | None:
+    return next((ast.unparse(k.value) for k in call.keywords if k.arg == name), None)
+
+
+def test_there_are_sources_to_look_at() -> None:
+    assert len(SOURCES) > 50
+    assert {'torch.load', 'open'} & {name for _, name, _ in calls()}
+
+
+def test_no_text_is_run_and_no_shell() -> None:
+    """Configs are the exception, and MMEngine's own parser runs those."""
+    found = [
+        f'{path}:{call.lineno} {name}'
+        for path, name, call in calls()
+        if name in RUN_TEXT | RUN_A_SHELL or option(call, 'shell') not in (None, 'False')
+    ]
+    assert found == []
+
+
+def test_no_pickle_is_loaded_that_may_call_anything() -> None:
+    """The loader of checkpoints alone can be told to, with --trust-checkpoint."""
+    found = []
+    for path, name, call in calls():
+        is_load = 'torch.load' in (name, *map(ast.unparse, call.args))  # itself, or in a partial
+        safe = ['True', 'not trust'] if path == LOADER else ['True']
+        if name in UNPICKLE or (is_load and option(call, 'weights_only') not in safe):
+            found.append(f'{path}:{call.lineno} {name}')
+        if option(call, 'allow_pickle') not in (None, 'False'):
+            found.append(f'{path}:{call.lineno} {name}')
+    assert found == []
+
+
+def test_only_the_fetching_of_checkpoints_knows_the_network() -> None:
+    """So nothing is reported to anyone."""
+    found = []
+    for path, node in nodes():
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ''] if isinstance(node, ast.ImportFrom) else []
+        if NETWORK & {name.split('.')[0] for name in names} and not path.is_relative_to(DOWNLOADS):
+            found.append(f'{path}:{node.lineno} {names}')
+    assert found == []
+
+
+@pytest.mark.slow
+def test_importing_every_module_uses_no_network() -> None:
+    done = subprocess.run(
+        [sys.executable, '-c', IMPORT_EVERYTHING], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 40
