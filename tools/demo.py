@@ -1,19 +1,29 @@
-"""The whole way on synthetic people: make them, train a small HRNet, evaluate it, draw it."""
+"""The whole way on synthetic people: make them, train a small HRNet, evaluate it, draw it.
+
+python tools/demo.py                 keypoints (mmpose)
+python tools/demo.py --task det      boxes and masks (mmdet)
+python tools/demo.py --task seg      body parts (mmseg)
+"""
 
 import os
 import subprocess
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 
 import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
 from hrnet_mm.cli import UserError, run_tool
 from hrnet_mm.datasets.synthetic_people import make_synthetic_people
-from hrnet_mm.inference.comparison import compare_poses
+from hrnet_mm.engine.config import read_config, set_data_root
+from hrnet_mm.inference.comparison import compare
 
 TOOLS = Path(__file__).resolve().parent
-CONFIG = TOOLS.parent / 'configs/demo/hrnet_small_synthetic_128x96.py'
+CONFIGS = dict(
+    pose='hrnet_small_synthetic_128x96.py',
+    det='mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py',
+    seg='fcn_hrnetv2_w18_small_synthetic_320x256.py',
+)
 # glibc gives memory back to the system after every step and takes it again; keeping it made
 # training on a CPU faster. Other allocators ignore these.
 KEEP_MEMORY = dict(
@@ -24,23 +34,28 @@ KEEP_MEMORY = dict(
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument('--data', type=Path, default=Path('data/synthetic_people'))
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo_pose'))
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('--task', choices=CONFIGS, default='pose', help='default: pose')
+    parser.add_argument('--data', type=Path, default=Path('data/synthetic_people'), metavar='DIR')
+    parser.add_argument(
+        '--work-dir', type=Path, metavar='DIR', help='default: work_dirs/demo_<task>'
+    )
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     args = parser.parse_args()
+    config = TOOLS.parent / 'configs/demo' / CONFIGS[args.task]
+    work_dir = args.work_dir or Path(f'work_dirs/demo_{args.task}')
+    folders = ('--work-dir', work_dir, '--data-root', args.data)
 
     make_synthetic_people(args.data)
     started = time.monotonic()
-    run('train.py', CONFIG, '--work-dir', args.work_dir, '--data-root', args.data, '--seed', 0)
+    run('train.py', config, *folders, '--seed', 0)
     seconds = time.monotonic() - started
-    checkpoint = Path((args.work_dir / 'last_checkpoint').read_text())
-    picture = args.work_dir / 'demo.png'
-    metrics = run(
-        'test.py', CONFIG, checkpoint, '--work-dir', args.work_dir, '--data-root', args.data
-    )
-    annotations = args.data / 'annotations/person_keypoints_val.json'
-    compare_poses(CONFIG, checkpoint, annotations, args.data / 'val', picture)
+    checkpoint = Path((work_dir / 'last_checkpoint').read_text())
+    metrics = run('test.py', config, checkpoint, *folders)
+    cfg = read_config(config)
+    set_data_root(cfg, str(args.data))
+    picture = work_dir / 'demo.png'
+    compare(cfg, checkpoint, picture)
     print(f'trained and evaluated in {seconds:.0f} s; on people it has not seen: {metrics}')
     print(f'ground truth beside prediction: {picture}')
 
