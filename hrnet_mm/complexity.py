@@ -213,7 +213,10 @@ def _beside(ours: float, printed: str) -> tuple[str, str, str]:
 
 
 def markdown_line(row: Row, complexity: Complexity) -> str:
-    """The row in docs/model_zoo.md."""
-    config, *numbers = cells(row, complexity)
+    """The row in docs/<task>.md: config, input, M, printed, G as the row counts, printed, score."""
+    config, shape, params, _, _, printed_params, _, gflops, printed_gflops, _, score = cells(
+        row, complexity
+    )
     link = f'[{Path(config).stem}](../configs/{config})'
+    numbers = (shape, params, printed_params, gflops, printed_gflops, score)
     return f'| {" | ".join((link, *numbers))} |'

@@ -23,7 +23,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('config', type=Path, nargs='?', help='default: the table of all configs')
     parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help='the input size')
     parser.add_argument('--task', choices=sorted({row.task for row in ROWS}), help='part of it')
-    parser.add_argument('--markdown', action='store_true', help='the lines of docs/model_zoo.md')
+    parser.add_argument('--markdown', action='store_true', help='the lines of docs/TASK.md')
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     args = parser.parse_args(argv)
     if args.config and not args.shape:
