@@ -142,7 +142,7 @@ def draw_predictions(cfg: Config, folder: str) -> None:
     if hook.type == 'DetVisualizationHook':
         hook.update(draw=True, test_out_dir=folder)
     elif hook.type == 'SegVisualizationHook':
-        hook.update(draw=True)
+        hook.update(draw=True, interval=1)
         cfg.visualizer.save_dir = folder
     else:  # mmpose and mmpretrain
         hook.update(enable=True, out_dir=folder)
