@@ -1,5 +1,6 @@
 """Other projects' configs inherit from ours, under any program that reads them."""
 
+import sysconfig
 import tarfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,6 +63,22 @@ def test_other_packages_are_found_as_before(installed: Environment, tmp_path: Pa
     config.write_text("_base_ = 'mmpose::_base_/default_runtime.py'")
     output = succeed(installed.run('-c', f'{READ}; print(cfg.default_hooks.timer._scope_)', config))
     assert output.split() == ['mmpose']
+
+
+def test_hosts_are_found_without_a_distribution_of_their_name(source: Path, tmp_path: Path) -> None:
+    """The maintained fork's mmseg belongs to onedl-mmsegmentation."""
+    environment = Environment.create(tmp_path / 'environment')
+    shared = tmp_path / 'shared'
+    shared.mkdir()
+    for path in Path(sysconfig.get_path('purelib')).iterdir():
+        if not path.name.startswith('mmsegmentation-'):
+            (shared / path.name).symlink_to(path)
+    (environment.site_packages / 'shared.pth').write_text(str(shared))
+    config = tmp_path / 'config.py'
+    config.write_text("_base_ = 'hrnet_mm::seg/fcn_hrnetv2_w18_cityscapes_512x1024.py'")
+    script = f'import hrnet_mm; {READ}; print(cfg.model.decode_head.type)'
+    output = succeed(environment.run('-c', script, config, PYTHONPATH=str(source)))
+    assert output.split() == ['FCNHead']
 
 
 def test_start_up_imports_nothing(installed: Environment) -> None:
