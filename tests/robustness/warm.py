@@ -9,6 +9,7 @@ import gc
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,7 @@ def run_tool(
     with log.open('w') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a background job
     torch.set_num_threads(1)
     gc.freeze()  # MMEngine collects garbage; what the server has imported is none
     leave_configs_unformatted()
