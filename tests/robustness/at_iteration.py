@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -12,14 +13,17 @@ from hrnet_mm.hooks.interrupt import ONE_SIGNAL
 
 @HOOKS.register_module()
 class SignalAt(Hook):
-    """Sends the process a signal, ``times``, before iteration ``number`` or ``amid`` evaluation."""
+    """Sends a process a signal, ``times``, before iteration ``number`` or ``amid`` evaluation."""
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, name: str, number: int, amid: str = 'train', times: int = 1) -> None:
+    def __init__(
+        self, name: str, number: int, amid: str = 'train', times: int = 1, rank: int = 0
+    ) -> None:
         self.signum = signal.Signals[name]
         self.moment = (amid, number)
         self.times = times
+        self.rank = rank
 
     def before_train_iter(self, runner, **kwargs) -> None:
         self.send('train', runner.iter + 1)
@@ -28,7 +32,7 @@ class SignalAt(Hook):
         self.send('val', batch_idx + 1)
 
     def send(self, amid: str, number: int) -> None:
-        if (amid, number) == self.moment:
+        if (amid, number) == self.moment and get_rank() == self.rank:
             for _ in range(self.times):
                 os.kill(os.getpid(), self.signum)
                 time.sleep(1.2 * ONE_SIGNAL if self.times > 1 else 0)

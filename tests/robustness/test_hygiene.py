@@ -1,6 +1,7 @@
 """What the package never does: run what it reads, or use the network unasked."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -93,6 +94,15 @@ def test_only_the_fetching_of_checkpoints_knows_the_network() -> None:
         if NETWORK & {name.split('.')[0] for name in names} and not path.is_relative_to(DOWNLOADS):
             found.append(f'{path}:{node.lineno} {names}')
     assert found == []
+
+
+def test_every_promise_of_the_page_has_its_test() -> None:
+    page = (ROOT / 'docs/robustness.md').read_text(encoding='utf-8')
+    sources = [path.read_text(encoding='utf-8') for path in Path(__file__).parent.glob('test_*.py')]
+    tests = set(re.findall(r'^def test_(\w+)', '\n'.join(sources), re.MULTILINE))
+    named = {name for name in re.findall(r'`(\w+)`', page) if name.count('_') > 2}
+    assert len(named) > 30
+    assert named - tests == set()
 
 
 @pytest.mark.slow

@@ -2,13 +2,24 @@
 
 import os
 import signal
-import time
+import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.robustness.conftest import SEED, Training, assert_equal
+from hrnet_mm.checkpoints.loading import read_checkpoint
+from tests.robustness.conftest import (
+    CONFIGS,
+    FIRST_ITERATION,
+    SEED,
+    Training,
+    assert_equal,
+    equal,
+    start_training,
+)
 from tests.robustness.harm import config_with
+from tests.robustness.warm import Run
 
 pytestmark = pytest.mark.slow
 
@@ -49,8 +60,7 @@ def test_signal_to_all_processes_spares_the_workers(
     cut = Training(config, tmp_path / 'cut')
     workers = '--cfg-options', 'train_dataloader.num_workers=2'
     run = start(config, cut.work_dir, '--seed', SEED, *workers)
-    while 'Epoch(train) [1][1' not in run.output and run.process.is_alive():
-        time.sleep(0.01)
+    run.wait_for(FIRST_ITERATION)
     os.killpg(run.process.pid, signal.SIGTERM)
     assert run.wait() == 143, run.output
     resumed = start(config, cut.work_dir, '--resume')
@@ -72,3 +82,49 @@ def test_accumulated_gradients_are_not_lost(start, tmp_path: Path) -> None:
     run = start(harm, tmp_path / 'run', '--cfg-options', 'optim_wrapper.accumulative_counts=2')
     assert run.wait() == 143, run.output
     assert 'Stopped by SIGTERM after iteration 2,' in run.output
+
+
+TWO = """
+_base_ = {base!r}
+train_dataloader = dict(batch_size=1)
+train_cfg = dict(max_epochs=2)
+custom_imports = dict(imports=['tests.robustness.at_iteration'])
+custom_hooks = [dict(type='hrnet_mm.InterruptHook', interval=2), {harm}]
+"""
+TELL_ONE = "dict(type='mmengine.SignalAt', name='SIGTERM', number=3, rank=1)"
+
+
+def test_processes_of_one_training_stop_together(people: Path, tmp_path: Path) -> None:
+    """One of two is told to stop; both do, after the same iteration."""
+
+    def train(name: str, *arguments: object, harm: str = '') -> list[Run]:
+        config = tmp_path / f'two{len(harm)}.py'
+        config.write_text(TWO.format(base=str(CONFIGS / 'pose.py'), harm=harm))
+        flags = '--launcher', 'pytorch', '--no-validate', *arguments
+        port, runs = free_port(), []
+        for rank in (0, 1):
+            cwd = tmp_path / f'rank{rank}'
+            cwd.mkdir(exist_ok=True)
+            first = partial(be_rank, rank, port)
+            runs.append(start_training(config, tmp_path / name, people, cwd, *flags, first=first))
+        return runs
+
+    assert [run.wait() for run in train('whole', '--seed', SEED)] == [0, 0]
+    stopped = train('cut', '--seed', SEED, harm=TELL_ONE)
+    assert [run.wait() for run in stopped] == [143, 143], stopped[0].output
+    assert 'Stopped by SIGTERM after iteration 4,' in stopped[0].output
+    assert [run.wait() for run in train('cut', '--resume')] == [0, 0]
+    whole, cut = (read_checkpoint(tmp_path / name / 'epoch_2.pth') for name in ('whole', 'cut'))
+    assert equal(cut['state_dict'], whole['state_dict'])
+
+
+def be_rank(rank: int, port: int) -> None:
+    """What torchrun tells each of two processes."""
+    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return listener.getsockname()[1]

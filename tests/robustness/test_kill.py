@@ -1,5 +1,9 @@
-"""A training that is killed loses nothing but the time since its last checkpoint."""
+"""A training that is killed loses nothing but the time since its last checkpoint.
 
+``KILLED_RUNS=20 pytest -s tests/robustness/test_kill.py -k any_moment`` kills more than three.
+"""
+
+import os
 import random
 import signal
 import time
@@ -8,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from hrnet_mm.engine.resume import read_training_checkpoint
-from tests.robustness.conftest import SEED, Training, assert_equal, error_of
+from tests.robustness.conftest import FIRST_ITERATION, SEED, Training, assert_equal, error_of
 from tests.robustness.harm import allow_small_files_only, config_with, die_in_large_files
-from tests.robustness.warm import Run
 
+RUNS = int(os.environ.get('KILLED_RUNS', '3'))
 ONE_EPOCH = ('--seed', SEED, '--cfg-options', 'train_cfg.max_epochs=1')
 
 
@@ -27,25 +31,25 @@ def hidden(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('config', ['pose', 'pose', 'seg'])
+@pytest.mark.parametrize('number', range(RUNS))
 def test_killed_at_any_moment_and_resumed_it_ends_as_if_it_had_not_been(
-    start, whole, tmp_path: Path, config: str
+    start, whole, tmp_path: Path, number: int
 ) -> None:
-    cut, seconds = Training(config, tmp_path / 'cut'), random.uniform(0, whole(config).seconds)
-    killed = kill_after(seconds, start(config, cut.work_dir, '--seed', SEED))
-    if cut.pointer.exists():
-        read_training_checkpoint(cut.named)
-    resumed = start(config, cut.work_dir, '--seed', SEED, '--resume')
-    assert resumed.wait() == 0, f'killed after {seconds} s: {killed}\n{resumed.output}'
-    assert_equal(cut, whole(config))
-    assert hidden(cut.work_dir) == []
-
-
-def kill_after(seconds: float, run: Run) -> str:
+    config = ('pose', 'seg')[number % 2]
+    cut, seconds = Training(config, tmp_path / 'cut'), random.random() * whole(config).seconds
+    run = start(config, cut.work_dir, '--seed', SEED)
+    run.wait_for(FIRST_ITERATION)
     time.sleep(seconds)
     run.process.kill()
-    run.wait()
-    return run.output
+    told = f'{config} after {seconds:.2f} s: {"killed" if run.wait() else "had ended"}'
+    if cut.pointer.exists():
+        told += f'; it has {cut.named.name}'
+        read_training_checkpoint(cut.named)
+    print(told)
+    resumed = start(config, cut.work_dir, '--seed', SEED, '--resume')
+    assert resumed.wait() == 0, resumed.output
+    assert_equal(cut, whole(config))
+    assert hidden(cut.work_dir) == []
 
 
 @pytest.mark.slow

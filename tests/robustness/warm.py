@@ -11,6 +11,7 @@ import os
 import runpy
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,10 @@ class Run:
             raise TimeoutError(self.output)
         return self.process.exitcode
 
-    def send(self, signum: int) -> None:
-        os.kill(self.process.pid, signum)
+    def wait_for(self, text: str) -> None:
+        """Wait until the tool has printed a text, or has ended."""
+        while text not in self.output and self.process.is_alive():
+            time.sleep(0.01)
 
     @property
     def output(self) -> str:
