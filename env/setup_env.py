@@ -55,6 +55,8 @@ STEPS = (
     Step('hosts', 'mmpose, mmdetection, mmsegmentation, mmpretrain',
          ('mmpose', 'mmdet', 'mmsegmentation', 'mmpretrain'), NETWORK,
          ('--no-deps', '--no-build-isolation')),
+    Step('engines', 'engines that hrnet_mm.deploy can use', ('openvino', 'onnx', 'onnxruntime'),
+         NETWORK),
     Step('checks', 'test and development tools',
          ('pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'timm', 'tensorboard', 'pre-commit'),
          NETWORK),

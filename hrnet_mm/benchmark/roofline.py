@@ -1,0 +1,130 @@
+"""What the machine can do at best, measured, and what a network asks of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hrnet_mm.benchmark.case import PRECISIONS
+from hrnet_mm.benchmark.timing import seconds_of
+from hrnet_mm.complexity import count_model
+
+MATMUL_SIDE = dict(cpu=2048, cuda=8192)
+COPY_BYTES = dict(cpu=2**28, cuda=2**30)  # far above any cache
+SECONDS = 1.0
+TRAINING_PASSES = 3  # forward, gradient of the input, gradient of the weights: equal work
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Operations a second of a matrix product by precision, and bytes a second of a copy."""
+
+    operations: dict[str, float]
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution's floating-point operations, and the numbers that it reads and writes."""
+
+    operations: int
+    numbers: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one call asks for.
+
+    Attributes:
+        params: of the network.
+        operations: floating-point operations, two for a multiply-add.
+        layers: the convolutions of the forward pass.
+        passes: over every layer: 1, or 3 in training.
+    """
+
+    params: int
+    operations: int
+    layers: tuple[Layer, ...]
+    passes: int
+
+    def least_seconds(self, peaks: Peaks, precision: str) -> float | None:
+        """The roofline: every layer at the machine's arithmetic or memory limit.
+
+        Each map and weight is read or written once by each layer and everything else is free.
+        None where the precision's peak is unknown.
+        """
+        rate = peaks.operations.get(precision)
+        if rate is None:
+            return None
+        width = PRECISIONS[precision].itemsize
+        return self.passes * sum(
+            max(layer.operations / rate, layer.numbers * width / peaks.bytes)
+            for layer in self.layers
+        )
+
+
+def measured_peaks(
+    device: str, precisions: list[str], side: int = 0, num_bytes: int = 0, seconds: float = SECONDS
+) -> Peaks:
+    """Time a matrix product in every floating-point precision, and a copy, and keep the best.
+
+    Args:
+        device: where.
+        precisions: of PRECISIONS; integers have no matrix product to compare with.
+        side: of the matrices; default: by device.
+        num_bytes: of the copy; default: by device.
+        seconds: to try each for.
+    """
+    kind = torch.device(device).type
+    side, num_bytes = side or MATMUL_SIDE[kind], num_bytes or COPY_BYTES[kind]
+    operations = {}
+    for precision in precisions:
+        dtype = PRECISIONS[precision]
+        if dtype.is_floating_point:
+            a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+            best = _best_seconds(lambda a=a, b=b: a @ b, device, seconds)
+            operations[precision] = 2 * side**3 / best
+    source = torch.zeros(num_bytes // 4, device=device)
+    target = torch.empty_like(source)
+    best = _best_seconds(lambda: target.copy_(source), device, seconds)
+    return Peaks(operations, 2 * num_bytes / best)
+
+
+def _best_seconds(call, device: str, seconds: float) -> float:
+    call()
+    best, end = seconds_of(call, device), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        best = min(best, seconds_of(call, device))
+    return best
+
+
+@torch.no_grad()
+def work_of(net: nn.Module, batch: int, size: tuple[int, int], trains: bool) -> Work:
+    """Count a network's work.
+
+    Args:
+        net: with a ``backbone``, on the meta device.
+        batch: images in a call.
+        size: height and width of the images.
+        trains: whether a call is a training step.
+    """
+    layers = []
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        weight = module.weight
+        operations = 2 * output.numel() * weight[0].numel()
+        numbers = inputs[0].numel() + output.numel() + weight.numel()
+        layers.append(Layer(operations, numbers))
+
+    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [module.register_forward_hook(note) for module in convolutions]
+    net(torch.empty(batch, 3, *size, device='meta'))
+    for hook in hooks:
+        hook.remove()
+    passes = TRAINING_PASSES if trains else 1
+    complexity = count_model(net, size)
+    operations = 2 * complexity.macs * batch * passes
+    return Work(complexity.params, operations, tuple(layers), passes)

@@ -1,0 +1,37 @@
+"""The fused network compiled by torch.compile, the weights frozen into the code."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch._inductor import config
+
+from hrnet_mm.deploy.backends.table import Engine
+from hrnet_mm.deploy.backends.torch_network import TorchNetwork
+from hrnet_mm.models import HRNet
+
+MAX_SHAPES = 8  # torch.compile stops at as many
+
+
+def build(net: HRNet, neck: nn.Module | None, image: Tensor, dtype: torch.dtype) -> Engine:
+    """Compiled for the shape of ``image``, and anew for each of the first other shapes."""
+    engine = InductorEngine(TorchNetwork(net, neck, image, dtype))
+    engine(image)
+    return engine
+
+
+class InductorEngine:
+    """Compiles for each shape; beyond ``MAX_SHAPES`` of them it runs without compilation."""
+
+    def __init__(self, network: TorchNetwork) -> None:
+        self.network = network
+        self.compiled = torch.compile(network, fullgraph=True, dynamic=False)
+        self.shapes: set[torch.Size] = set()
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
+        if image.shape not in self.shapes and len(self.shapes) == MAX_SHAPES:
+            return self.network(image)
+        self.shapes.add(image.shape)
+        # Not as `options` of torch.compile: Dynamo, too, must see that parameters are constants.
+        with config.patch(freezing=True), torch.no_grad():
+            return self.compiled(image)

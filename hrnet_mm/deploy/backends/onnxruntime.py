@@ -1,0 +1,32 @@
+"""The fused network run by ONNX Runtime on a CPU."""
+
+from __future__ import annotations
+
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from hrnet_mm.deploy.backends.table import Engine
+from hrnet_mm.deploy.graphs.onnx import to_onnx
+from hrnet_mm.deploy.network import FusedHRNet
+from hrnet_mm.models import HRNet
+
+
+def build(net: HRNet, neck: nn.Module | None, image: Tensor, dtype: torch.dtype) -> Engine:
+    """For all shapes at once.
+
+    Raises:
+        NotImplementedError: the network has an operation that is not translated.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    # Else its threads keep the cores busy while the head runs.
+    options.add_session_config_entry('session.force_spinning_stop', '1')
+    model = to_onnx(FusedHRNet(net, neck)).SerializeToString()
+    session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+
+    def engine(image: Tensor) -> tuple[Tensor, ...]:
+        maps = session.run(None, {'image': image.contiguous().numpy()})
+        return tuple(map(torch.from_numpy, maps))
+
+    return engine

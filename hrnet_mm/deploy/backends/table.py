@@ -1,0 +1,84 @@
+"""Which backends there are, where each works, and in which order ``auto`` takes them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor, nn
+
+from hrnet_mm.deploy.native.library import find_compiler
+from hrnet_mm.models import HRNet
+
+# Image (N, in_channels, H, W) -> the maps of the neck or, without one, of the backbone; float32.
+Engine = Callable[[Tensor], tuple[Tensor, ...]]
+
+PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A way to run a network; the module of its name has ``build``.
+
+    Attributes:
+        devices: types of device it runs on; empty: all.
+        precisions: those it computes in.
+        packages: that must be installed.
+        compiles: whether it needs a C++ compiler on a CPU.
+    """
+
+    name: str
+    devices: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = tuple(PRECISIONS)
+    packages: tuple[str, ...] = ()
+    compiles: bool = False
+
+    def misfit(self, device: torch.device, precision: str) -> str | None:
+        """Why it is not for this device or precision, as the end of a sentence, or None."""
+        if self.devices and device.type not in self.devices:
+            return f'runs on {" and ".join(self.devices)}, and the model is on {device.type}'
+        if precision not in self.precisions:
+            return f'computes in {", ".join(self.precisions)}, not in {precision}'
+        return None
+
+    def lack(self, device: torch.device) -> str | None:
+        """What this machine lacks for it, as the end of a sentence, or None."""
+        missing = [name for name in self.packages if find_spec(name) is None]
+        if missing:
+            return f'needs {" and ".join(missing)} (pip install {" ".join(missing)})'
+        if self.compiles and device.type == 'cpu' and find_compiler() is None:
+            return 'needs a C++ compiler (g++ or clang++)'
+        return None
+
+    def build(self, net: HRNet, neck: nn.Module | None, image: Tensor, precision: str) -> Engine:
+        """Make the engine for a network on the device of ``image``, an example of its input."""
+        module = importlib.import_module(f'hrnet_mm.deploy.backends.{self.name}')
+        return module.build(net, neck, image, PRECISIONS[precision])
+
+
+BACKENDS = {
+    backend.name: backend
+    for backend in (
+        Backend('native', ('cpu',), ('fp32', 'bf16'), compiles=True),
+        Backend('openvino', ('cpu',), packages=('openvino',)),
+        Backend('onnxruntime', ('cpu',), ('fp32',), packages=('onnx', 'onnxruntime')),
+        Backend('inductor', ('cpu', 'cuda'), compiles=True),
+        Backend('cudagraph', ('cuda',)),
+        Backend('eager'),
+    )
+}
+
+# As measured on a CPU; on CUDA not yet measured: launches are what HRNet waits for there.
+FASTEST_FIRST = {
+    'cpu': ('native', 'openvino', 'onnxruntime', 'inductor', 'eager'),
+    'cuda': ('cudagraph', 'inductor', 'eager'),
+}
+
+
+def suitable(device: torch.device, precision: str) -> list[Backend]:
+    """The backends for a device and precision, the fastest first."""
+    names = FASTEST_FIRST.get(device.type, ('eager',))
+    return [BACKENDS[name] for name in names if not BACKENDS[name].misfit(device, precision)]

@@ -1,0 +1,1 @@
+"""A fused network in the terms of other frameworks."""

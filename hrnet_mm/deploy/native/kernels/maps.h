@@ -1,0 +1,78 @@
+// Operations on maps other than convolutions: upsampling and sum, pooling.
+#pragma once
+
+#include <cmath>
+
+#include "op.h"
+
+constexpr int ROWS_OF_SUM = 8;  // of one work item
+
+// Where an output coordinate lies between two of the input's, as PyTorch defines it.
+struct Between { int low, high; float fraction; };
+
+static Between between(int mode, int position, int in, int out) {
+  if (mode == NEAREST) {
+    int low = min((int)floorf(position * ((float)in / out)), in - 1);
+    return {low, low, 0};
+  }
+  float x = mode == BILINEAR_ALIGNED ? (out > 1 ? position * ((float)(in - 1) / (out - 1)) : 0)
+                                     : ((float)in / out) * (position + 0.5f) - 0.5f;
+  x = x > 0 ? x : 0;
+  int low = min((int)x, in - 1);
+  return {low, min(low + 1, in - 1), x - low};
+}
+
+static void add_upsampled_row(const Op& op, const Tensor& x, const Tensor& out, int i, int y,
+                              float* row) {
+  Between v = between(op.upsample, y, x.h, out.h);
+  for (int column = 0; column < out.w; column++, row += out.sw) {
+    Between h = between(op.upsample, column, x.w, out.w);
+    const float *low_low = x.at(i, v.low, h.low), *low_high = x.at(i, v.low, h.high);
+    const float *high_low = x.at(i, v.high, h.low), *high_high = x.at(i, v.high, h.high);
+    for (int c = 0; c < out.c; c += LANES) {
+      Vector value = load(low_low + c);
+      if (op.upsample != NEAREST) {
+        Vector low = value * (1 - h.fraction) + load(low_high + c) * h.fraction;
+        Vector high = load(high_low + c) * (1 - h.fraction) + load(high_high + c) * h.fraction;
+        value = low * (1 - v.fraction) + high * v.fraction;
+      }
+      store(row + c, load(row + c) + value);
+    }
+  }
+}
+
+static void upsample_sum(const Op& op, float* const* buffers, int item) {
+  Tensor base = tensor(op.in, buffers), out = tensor(op.out, buffers);
+  int last = min((item + 1) * ROWS_OF_SUM, out.n * out.h);
+  for (int r = item * ROWS_OF_SUM; r < last; r++) {
+    int i = r / out.h, y = r % out.h;
+    float* row = out.at(i, y, 0);
+    int64_t size = out.w * out.sw;
+    for (int64_t k = 0; k < size; k += LANES) {
+      Vector v = load(base.at(i, y, 0) + k);
+      for (int m = 0; m < op.num_same; m++)
+        v += load(tensor(op.maps[m], buffers).at(i, y, 0) + k);
+      store(row + k, v);
+    }
+    for (int m = 0; m < op.num_coarser; m++)
+      add_upsampled_row(op, tensor(op.maps[op.num_same + m], buffers), out, i, y, row);
+    if (op.relu)
+      for (int64_t k = 0; k < size; k += LANES) store(row + k, relu(load(row + k)));
+  }
+}
+
+static void pool(const Op& op, float* const* buffers, int item) {
+  Tensor in = tensor(op.in, buffers), out = tensor(op.out, buffers);
+  int i = item / out.h, y = item % out.h;
+  float scale = op.average ? 1.0f / (op.window_h * op.window_w) : 1.0f;
+  for (int x = 0; x < out.w; x++)
+    for (int c = 0; c < out.c; c += LANES) {
+      Vector result = load(in.at(i, y * op.stride, x * op.stride) + c);
+      for (int k = 1; k < op.window_h * op.window_w; k++) {
+        int ky = y * op.stride + k / op.window_w, kx = x * op.stride + k % op.window_w;
+        Vector v = load(in.at(i, ky, kx) + c);
+        result = op.average ? result + v : larger(result, v);
+      }
+      store(out.at(i, y, x) + c, result * scale);
+    }
+}

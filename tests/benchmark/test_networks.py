@@ -1,0 +1,99 @@
+"""Every copy of HRNet, with the neck of a task, is the same function on the same weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hrnet_mm.benchmark.case import Case, LeftOut
+from hrnet_mm.benchmark.contestants import Contestant, parse
+from hrnet_mm.benchmark.jobs import Started, TrunkJob, difference, start
+from hrnet_mm.benchmark.networks import reference_weights
+from hrnet_mm.benchmark.run import compared
+
+SMALL = dict(arch='w18_small', size=(64, 64), batch=2)
+COPIES = [
+    *((name, 'nearest') for name in ('mmpose', 'mmdet', 'timm')),
+    *((name, 'bilinear') for name in ('mmpose', 'mmseg')),
+]
+
+
+def started(case: Case, contestant: str | Contestant, folder: Path) -> Started:
+    weights = folder / 'weights.pth'
+    torch.save(reference_weights(case), weights)
+    contestant = parse(contestant) if isinstance(contestant, str) else contestant
+    return start(TrunkJob(case, contestant, weights))
+
+
+@pytest.mark.parametrize('task', ['pose', 'seg', 'det', 'backbone'])
+@pytest.mark.parametrize(('copy', 'upsample'), COPIES)
+def test_copies_infer_the_same(copy: str, upsample: str, task: str, tmp_path: Path) -> None:
+    case = Case(task, upsample=upsample, **SMALL)
+    expected = started(case, 'ours', tmp_path).evidence
+    assert [tuple(y.shape) for y in expected] == SHAPES[task]
+    assert all(0.01 < y.std() < 100 for y in expected)
+    assert difference(started(case, copy, tmp_path).evidence, expected) < 1e-6
+
+
+SHAPES = dict(
+    pose=[(2, 16, 16, 16)],
+    seg=[(2, 240, 16, 16)],
+    det=[(2, 256, side, side) for side in (16, 8, 4, 2, 1)],
+    backbone=[(2, 16 * 2**i, 16 // 2**i, 16 // 2**i) for i in range(4)],
+)
+
+
+@pytest.mark.parametrize(('copy', 'upsample'), COPIES)
+def test_copies_train_the_same(copy: str, upsample: str, tmp_path: Path) -> None:
+    case = Case('backbone', mode='train', upsample=upsample, **SMALL)
+    expected = started(case, 'ours', tmp_path)
+    found = started(case, copy, tmp_path)
+    assert [y.shape for y in expected.gradient] == [(64, 3, 3, 3)]
+    assert difference(found.evidence, expected.evidence) < 1e-5
+    assert difference(found.gradient, expected.gradient) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ('copy', 'options', 'reason'),
+    [
+        ('mmseg', dict(upsample='nearest'), 'this copy upsamples bilinear, the case nearest'),
+        ('timm', dict(upsample='bilinear'), 'this copy upsamples nearest, the case bilinear'),
+        ('timm', dict(arch=8), 'timm has no hrnet_8'),
+        ('timm+cp', dict(mode='train'), 'timm cannot recompute'),
+    ],
+)
+def test_a_copy_that_cannot_do_it_is_left_out(
+    copy: str, options: dict, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(LeftOut, match=reason):
+        started(Case(**SMALL | options), copy, tmp_path)
+
+
+def test_another_function_gets_no_speed() -> None:
+    y, gradient, left_out = torch.ones(2, 3), torch.ones(4), {}
+    given = {
+        'ours@fp32': trained(y, gradient),
+        'mmpose@fp32': trained(y + 1e-6, gradient + 0.1),
+        'mmdet@fp32': trained(y + 0.1, gradient),
+        'mmseg@fp32': trained(y, -gradient),
+        'timm@bf16': trained(y + 0.1, gradient),
+    }
+    differences = compared(given, trained(y, gradient), left_out)
+    assert list(given) == list(differences) == ['ours@fp32', 'mmpose@fp32', 'timm@bf16']
+    assert differences['mmpose@fp32'] == pytest.approx((1e-6, 0.1), rel=0.1)
+    assert left_out == {
+        'mmdet@fp32': 'its outputs differ from ours by 1.0e-01, its gradient by 0.0e+00',
+        'mmseg@fp32': 'its outputs differ from ours by 0.0e+00, its gradient by 2.0e+00',
+    }
+
+
+def trained(outputs: torch.Tensor, gradient: torch.Tensor) -> Started:
+    return Started(None, (outputs,), (gradient,), 0, None, 0.0, 0.0)
+
+
+def test_another_function_is_told_apart() -> None:
+    y = torch.tensor([1.0, -2.0])
+    assert difference((y, 3 * y), (y, 2 * y)) == 0.5
+    for other, reason in ((y[:1], 'gives'), (y / 0, 'not finite')):
+        with pytest.raises(LeftOut, match=reason):
+            difference((other,), (y,))

@@ -1,0 +1,139 @@
+"""However a network is run, its outputs stay the same; what cannot run so is left out."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch._dynamo.testing import CompileCounterWithBackend
+
+from hrnet_mm.benchmark.case import Case, LeftOut
+from hrnet_mm.benchmark.contestants import SWITCHES
+from hrnet_mm.benchmark.jobs import difference
+from hrnet_mm.benchmark.networks import build_trunk, load_weights, reference_weights
+from hrnet_mm.benchmark.programs import compile_regions
+from tests.benchmark.test_networks import SMALL, started
+
+ROUNDING = dict(fp32=1e-4, bf16=0.1, int8=1.0)
+
+
+@pytest.mark.parametrize(
+    'contestant',
+    [
+        'ours+channels_last',
+        'mmpose+channels_last',
+        'ours@bf16',
+        'ours+cast@bf16',
+        'optimised',
+        'optimised:eager',
+        'onnxruntime',
+        'onnxruntime@int8',
+        'openvino',
+        'openvino@bf16',
+        'openvino@int8',
+    ],
+)
+def test_inference_stays_the_same(contestant: str, tmp_path: Path) -> None:
+    for library in ('onnxruntime', 'openvino'):
+        if library in contestant or 'int8' in contestant:
+            pytest.importorskip(library)
+    case = Case('backbone', **SMALL)
+    expected = started(case, 'ours', tmp_path).evidence
+    try:
+        found = started(case, contestant, tmp_path)
+    except LeftOut as reason:
+        assert 'on this CPU' in str(reason)  # bf16 needs a recent one
+        pytest.skip(str(reason))
+    precision = contestant.partition('@')[2] or 'fp32'
+    again = found.program.evidence()
+    for outputs in (found.evidence, tuple(y.float() for y in again)):
+        assert 0 < difference(outputs, expected) < ROUNDING[precision]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('execution', ['compile', 'freeze'])
+def test_compiled_inference_stays_the_same(execution: str, tmp_path: Path) -> None:
+    case = Case('pose', **SMALL)
+    expected = started(case, 'ours', tmp_path).evidence
+    found = started(case, f'mmpose+{execution}', tmp_path).evidence
+    assert 0 < difference(found, expected) < ROUNDING['fp32']
+
+
+@pytest.mark.parametrize('network', ['ours', 'mmpose', 'timm'])
+def test_modules_of_one_structure_are_compiled_once(network: str) -> None:
+    case = Case('backbone', 'w18_small_v2', (64, 64))
+    weights, image = reference_weights(case), torch.randn(2, 3, 64, 64)
+    plain, compiled = (build_trunk(network, case) for _ in range(2))
+    for trunk in (plain, compiled):
+        load_weights(trunk, weights)
+    torch._dynamo.reset()
+    counter = CompileCounterWithBackend('aot_eager')
+    compile_regions(compiled, counter)
+    assert difference(compiled(image), plain(image)) < ROUNDING['fp32']
+    assert counter.frame_count == 3  # of the 1 + 3 + 2 modules
+
+
+@pytest.mark.parametrize('contestant', ['ours+cp', 'mmpose+cp', 'ours+channels_last', 'ours@fp16'])
+def test_training_stays_the_same(contestant: str, tmp_path: Path) -> None:
+    case = Case('pose', mode='train', **SMALL)
+    expected = started(case, 'ours', tmp_path)
+    found = started(case, contestant, tmp_path)
+    is_exact = '@' not in contestant
+    assert difference(found.evidence, expected.evidence) < (1e-5 if is_exact else 0.05)
+    assert difference(found.gradient, expected.gradient) < (1e-3 if is_exact else 0.5)
+    if '+cp' in contestant:
+        assert found.saved < expected.saved
+
+
+def test_a_training_step_learns(tmp_path: Path) -> None:
+    program = started(Case('pose', mode='train', **SMALL), 'ours', tmp_path).program
+    losses = []
+    for _ in range(2):
+        losses.append(float(program.call.loss()))
+        program.call.optimizer.param_groups[0]['lr'] = 0.1
+        program.call()
+    assert losses[1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    ('contestant', 'mode', 'reason'),
+    [
+        ('onnxruntime', 'train', 'it only infers'),
+        ('ours+cast@bf16', 'train', 'it only infers'),
+        ('ours@int8', 'train', 'no training in int8'),
+        ('ours@int8', 'infer', 'PyTorch has no int8 form of it'),
+        ('ours+cp', 'infer', 'no backward pass'),
+        ('onnxruntime@bf16', 'infer', 'ONNX Runtime has no bf16'),
+        ('openvino+channels_last', 'infer', 'itself chooses'),
+        ('mmpose+optimised', 'infer', 'takes our HRNet'),
+        ('optimised', 'train', 'it only infers'),
+    ],
+)
+def test_what_cannot_run_is_left_out(
+    contestant: str, mode: str, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(LeftOut, match=reason):
+        started(Case('pose', mode=mode, **SMALL), contestant, tmp_path)
+
+
+def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__('sys').modules, 'onnxruntime', None)
+    with pytest.raises(LeftOut, match='onnxruntime is not installed'):
+        started(Case('pose', **SMALL), 'onnxruntime', tmp_path)
+
+
+def test_switches_are_documented() -> None:
+    assert set(SWITCHES) == {'channels_last', 'cp', 'cast'}
+
+
+def test_the_same_images_for_everybody() -> None:
+    case = Case('pose', **SMALL)
+    assert torch.equal(case.image(), case.image())
+
+
+@pytest.mark.parametrize('task', ['pose', 'seg', 'det'])
+def test_the_optimised_network_has_the_neck_of_the_task(task: str, tmp_path: Path) -> None:
+    case = Case(task, **SMALL)
+    expected = started(case, 'ours', tmp_path).evidence
+    found = started(case, 'ours+optimised:eager', tmp_path)
+    assert found.program.backend == 'eager'
+    assert difference(found.evidence, expected) < ROUNDING['fp32']

@@ -1,0 +1,69 @@
+"""A folded convolution computes what convolution and batch norm did; what cannot fold stays."""
+
+import pytest
+import torch
+from mmcv.cnn import build_conv_layer
+from torch import nn
+
+from hrnet_mm.deploy.folding import fold
+from hrnet_mm.deploy.layers import FusedConv
+from tests.deploy.nets import assert_same, ready
+
+
+@pytest.mark.parametrize('bias', [False, True])
+@pytest.mark.parametrize('affine', [False, True])
+@pytest.mark.parametrize('norm_type', [nn.BatchNorm2d, nn.SyncBatchNorm])
+def test_a_batch_norm_folds(norm_type: type[nn.Module], affine: bool, bias: bool) -> None:
+    conv = nn.Conv2d(6, 4, 3, stride=2, padding=1, bias=bias)
+    norm = norm_type(4, affine=affine, eps=1e-3)
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    norm.eval()
+    if affine:
+        nn.init.normal_(norm.weight)  # some negative
+        nn.init.normal_(norm.bias)
+    folded, rest = fold(conv, norm)
+    assert rest is None and type(folded) is nn.Conv2d
+    x = torch.randn(2, 6, 9, 7)
+    y = conv(x)
+    expected = (y - norm.running_mean.view(-1, 1, 1)) / (norm.running_var + 1e-3).sqrt().view(
+        -1, 1, 1
+    )
+    if affine:
+        expected = expected * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)
+    assert_same([folded(x)], [expected], 1e-6)
+
+
+def test_the_original_is_left_alone() -> None:
+    conv, norm = nn.Conv2d(3, 4, 1), ready(nn.BatchNorm2d(4))
+    before = conv.weight.clone(), norm.weight.clone()
+    folded, _ = fold(conv, norm)
+    folded.weight.fill_(0)
+    assert torch.equal(conv.weight, before[0]) and torch.equal(norm.weight, before[1])
+
+
+@pytest.mark.parametrize(
+    'norm',
+    [nn.GroupNorm(2, 4), nn.InstanceNorm2d(4), nn.BatchNorm2d(4, track_running_stats=False)],
+    ids=lambda norm: type(norm).__name__,
+)
+def test_norms_that_depend_on_the_input_stay(norm: nn.Module) -> None:
+    conv = nn.Conv2d(3, 4, 3, bias=False)
+    assert fold(conv, norm.eval()) == (conv, norm)
+    x = torch.randn(2, 3, 9, 9)
+    expected = torch.relu(norm(conv(x)) + 1)
+    assert_same([FusedConv(conv, norm, relu=True)(x, torch.ones_like(expected))], [expected])
+
+
+@pytest.mark.parametrize('kind', ['Conv2dAdaptivePadding', 'ConvWS'])
+def test_variants_of_convolutions_stay(kind: str) -> None:
+    conv = build_conv_layer(dict(type=kind), 3, 4, 3, padding=1)
+    norm = ready(nn.BatchNorm2d(4))
+    assert fold(conv, norm) == (conv, norm)
+    x = torch.randn(2, 3, 8, 8)
+    assert_same([FusedConv(conv, norm, relu=False)(x)], [norm(conv(x))])
+
+
+def test_mmcvs_own_name_of_a_plain_convolution_folds() -> None:
+    conv = build_conv_layer(dict(type='Conv'), 3, 4, 3)
+    assert fold(conv, ready(nn.BatchNorm2d(4)))[1] is None

@@ -1,0 +1,247 @@
+"""``optimize`` on whole models of the hosts, on a bare network, and on what it cannot take."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.deploy import optimize
+from hrnet_mm.deploy.backends import table
+from hrnet_mm.models import HRNet
+from hrnet_mm.takeover import switch
+from tests.deploy.nets import assert_same, ready, small_net
+from tests.inference.pictures import picture
+from tests.inference.tiny_models import TinyModel, make_tiny_model
+from tests.peers import host_hrnet, randomize, relative_difference, small_extra
+
+Prediction = dict[str, Tensor]
+
+
+def detector(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
+    from mmdet.apis import inference_detector, init_detector
+
+    return init_detector(tiny.config, tiny.checkpoint, device='cpu'), inference_detector
+
+
+def segmentor(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
+    from mmseg.apis import inference_model, init_model
+
+    return init_model(tiny.config, tiny.checkpoint, device='cpu'), inference_model
+
+
+def pose_estimator(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
+    from mmpose.apis import inference_topdown, init_model
+
+    model = init_model(tiny.config, tiny.checkpoint, device='cpu')
+    return model, lambda model, image: inference_topdown(model, image)[0]
+
+
+def bottom_up(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
+    from mmpose.apis import inference_bottomup, init_model
+
+    model = init_model(tiny.config, tiny.checkpoint, device='cpu')
+    return model, lambda model, image: inference_bottomup(model, image)[0]
+
+
+def classifier(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
+    from mmpretrain.apis import ImageClassificationInferencer
+
+    inferencer = ImageClassificationInferencer(tiny.config, tiny.checkpoint, device='cpu')
+
+    def predict(model: nn.Module, image: np.ndarray) -> dict[str, Any]:
+        inferencer.model = model
+        return inferencer(image)[0]
+
+    return inferencer.model, predict
+
+
+HOSTS = dict(
+    face=pose_estimator,
+    bottom_up=bottom_up,
+    segmentation=segmentor,
+    detection=detector,
+    classification=classifier,
+)
+
+
+@pytest.mark.parametrize('backend', ['auto', 'openvino', 'onnxruntime', 'eager'])
+@pytest.mark.parametrize('name', HOSTS)
+def test_the_hosts_own_functions_predict_the_same(name: str, backend: str, tmp_path: Path) -> None:
+    model, predict = HOSTS[name](make_tiny_model(name, tmp_path))
+    randomize(model)
+    image, example = picture(96, 128, seed=1), torch.randn(1, 3, 96, 128)
+    fast = optimize_or_skip(model, example, backend=backend)
+    assert type(fast) is type(model) and fast is not model
+    with torch.no_grad():
+        assert_same(as_list(fast.extract_feat(example)), as_list(model.extract_feat(example)))
+    actual, expected = (numbers_of(predict(m, image)) for m in (fast, model))
+    assert actual.keys() == expected.keys() and sum(x.numel() for x in expected.values()) > 3
+    for key, value in expected.items():
+        assert torch.allclose(actual[key], value, rtol=1e-3, atol=1e-3), key
+
+
+def optimize_or_skip(model: nn.Module, example: Tensor, backend: str, **options: Any) -> nn.Module:
+    if backend != 'auto' and (lack := table.BACKENDS[backend].lack(torch.device('cpu'))):
+        pytest.skip(lack)
+    return optimize(model, example, backend=backend, **options)
+
+
+def as_list(maps: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    return [maps] if isinstance(maps, Tensor) else list(maps)
+
+
+def numbers_of(prediction: Any) -> Prediction:
+    """Every array of numbers in it, by its name."""
+    numbers = {}
+    items = prediction.all_items() if hasattr(prediction, 'all_items') else prediction.items()
+    for key, value in items:
+        if hasattr(value, 'all_items'):
+            numbers |= {f'{key}.{k}': v for k, v in numbers_of(value).items()}
+        elif isinstance(value, Tensor | np.ndarray):
+            numbers[key] = torch.as_tensor(value).double()
+    return numbers
+
+
+def test_an_optimised_model_keeps_head_and_original(tmp_path: Path) -> None:
+    model, _ = segmentor(make_tiny_model('segmentation', tmp_path))
+    keys = list(model.state_dict())
+    fast = optimize(model, torch.randn(1, 3, 64, 64), backend='eager')
+    assert list(model.state_dict()) == keys and isinstance(model.backbone, HRNet)
+    assert fast.decode_head is model.decode_head and fast.neck is None
+    assert fast.data_preprocessor is model.data_preprocessor
+    assert {key.split('.')[0] for key in fast.state_dict()} == {'decode_head'}
+    assert (fast.backbone.backend, fast.backbone.precision) == ('eager', 'fp32')
+
+
+def test_a_neck_that_is_not_ours_stays() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone, self.neck = small_net(), nn.Conv2d(8, 4, 1)
+
+        def forward(self, image: Tensor) -> Tensor:
+            return self.neck(self.backbone(image)[0])
+
+    model, image = Model().eval(), torch.randn(1, 3, 64, 64)
+    fast = optimize(model, image, backend='eager')
+    assert fast.neck is model.neck
+    assert_same([fast(image)], [model(image)])
+
+
+@pytest.mark.parametrize('name', ['mmpose', 'mmdet', 'mmseg', 'mmpretrain'])
+def test_stand_ins_return_what_their_host_expects(name: str) -> None:
+    stand_ins = importlib.import_module(f'hrnet_mm.takeover.{name}')
+    extra = small_extra()
+    extra['stage4']['multiscale_output'] = True
+    try:
+        net = ready(stand_ins.HRNet(extra=extra))
+        image = torch.randn(1, 3, 64, 64)
+        fast, expected = optimize(net, image, backend='eager')(image), net(image)
+        assert type(fast) is type(expected)
+        assert_same(fast, expected)
+        assert all(x.is_contiguous() for x in fast)
+    finally:
+        switch.undo()
+
+
+def test_bf16_is_near_and_outputs_are_float32() -> None:
+    net, image = small_net(), torch.randn(1, 3, 64, 64)
+    maps = optimize(net, image, precision='bf16', backend='eager')(image)
+    for actual, expected in zip(maps, net(image), strict=True):
+        assert actual.dtype == torch.float32
+        assert 0 < relative_difference(actual, expected) < 3e-2
+
+
+def test_auto_takes_the_next_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, 'find_compiler', lambda: None)
+    monkeypatch.setattr(table, 'find_spec', lambda name: None)
+    net, image = small_net(), torch.randn(1, 3, 64, 64)
+    with pytest.warns(UserWarning, match='eager is used') as caught:
+        fast = optimize(net, image)
+    assert fast.backend == 'eager' and len(caught) == 1
+    assert str(caught[0].message) == (
+        "backend='native' needs a C++ compiler (g++ or clang++); "
+        "backend='openvino' needs openvino (pip install openvino); "
+        "backend='onnxruntime' needs onnx and onnxruntime (pip install onnx onnxruntime); "
+        "backend='inductor' needs a C++ compiler (g++ or clang++): eager is used"
+    )
+
+
+def test_a_backend_that_miscomputes_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, image = small_net(), torch.randn(1, 3, 64, 64)
+    monkeypatch.setattr(
+        'hrnet_mm.deploy.layers.FusedConv.forward',
+        lambda self, x, add=None: self.conv(x) if add is None else self.conv(x) + 1.1 * add,
+    )
+    with pytest.raises(UserError, match="backend='eager' cannot run the model: map 0 differs by"):
+        optimize(net, image, backend='eager')
+
+
+@pytest.mark.parametrize(
+    ('backend', 'precision', 'message'),
+    [
+        ('cudagraph', 'fp32', "backend='cudagraph' runs on cuda, and the model is on cpu"),
+        ('native', 'fp16', "backend='native' computes in fp32, bf16, not in fp16"),
+    ],
+)
+def test_a_backend_that_cannot_says_why(backend: str, precision: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        optimize(small_net(), torch.randn(1, 3, 64, 64), precision, backend)
+
+
+def other_backbone() -> nn.Module:
+    model = nn.Module()
+    model.backbone = host_hrnet('mmpose')(small_extra())
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    ('model', 'error', 'message'),
+    [
+        (lambda: small_net().train(), ValueError, 'is in training mode; call model.eval'),
+        (lambda: nn.Conv2d(3, 3, 1).eval(), TypeError, 'whose backbone is one, not a Conv2d;'),
+        (other_backbone, TypeError, 'not a Module with a HRNet of mmpose.*takeover'),
+    ],
+)
+def test_models_that_cannot_be_optimised(
+    model: Callable[[], nn.Module], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        optimize(model(), torch.randn(1, 3, 64, 64))
+
+
+@pytest.mark.parametrize(
+    ('options', 'error', 'message'),
+    [
+        (dict(precision='int4'), ValueError, "precision='int4' must be one of fp32, bf16, fp16"),
+        (dict(backend='tensorrt'), ValueError, "backend='tensorrt' must be one of auto, native"),
+        (dict(example_input=(1, 3, 64, 64)), TypeError, 'must be an image tensor, not a tuple'),
+        (dict(example_input=torch.randn(3, 64, 64)), ValueError, r'has shape \(3, 64, 64\)'),
+        (dict(example_input=torch.randn(1, 4, 64, 64)), ValueError, r'it must be \(N, 3, H, W\)'),
+        (dict(example_input=torch.randn(1, 3, 64, 31)), ValueError, 'at least 32'),
+        (dict(example_input=torch.zeros(1, 3, 64, 64, dtype=torch.uint8)), ValueError, 'uint8'),
+        (dict(example_input=torch.full((1, 3, 64, 64), torch.nan)), ValueError, 'gives NaN'),
+    ],
+    ids=lambda value: str(value)[:30] if isinstance(value, str) else '',
+)
+def test_wrong_arguments(options: dict, error: type[Exception], message: str) -> None:
+    arguments = dict(example_input=torch.randn(1, 3, 64, 64)) | options
+    with pytest.raises(error, match=message):
+        optimize(small_net(), **arguments)
+
+
+def test_an_optimised_network_cannot_be_trained_or_run_elsewhere() -> None:
+    fast = optimize(small_net(), torch.randn(1, 3, 64, 64), backend='eager')
+    assert fast.eval() is fast
+    with pytest.raises(RuntimeError, match='cannot be trained'):
+        fast.train()
+    with pytest.raises(ValueError, match='the image is on meta, .* optimised on cpu'):
+        fast(torch.empty(1, 3, 64, 64, device='meta'))
