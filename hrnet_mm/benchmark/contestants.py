@@ -25,6 +25,8 @@ EXECUTIONS = dict(
 SWITCHES = dict(
     channels_last='weights and images in channels-last order',
     cp='activations recomputed in the backward pass (with_cp)',
+    cp_norm="ours: only norms, ReLUs and sums recomputed (with_cp='norm')",
+    cp_module="ours: recomputed by whole HRModules (with_cp='module')",
     cast='weights and images in the low precision itself instead of autocast (inference)',
 )
 SHORT = dict(
@@ -55,6 +57,12 @@ class Contestant:
     backend: str = 'auto'
     switches: frozenset[str] = frozenset()
     precision: str = 'fp32'
+
+    @property
+    def with_cp(self) -> bool | str:
+        """The backbone's argument of that name."""
+        levels = (s.removeprefix('cp_') for s in self.switches if s.startswith('cp_'))
+        return next(levels, 'cp' in self.switches)
 
     def __str__(self) -> str:
         """The text that :func:`parse` reads."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.benchmark.case import Case, LeftOut
 from hrnet_mm.benchmark.contestants import Contestant
-from hrnet_mm.benchmark.memory import saved_bytes
+from hrnet_mm.benchmark.memory import step_peak
 from hrnet_mm.benchmark.networks import build_trunk, load_weights
 from hrnet_mm.benchmark.programs import Program, inference_program, training_program
 
@@ -77,7 +77,7 @@ class TrunkJob:
         return names
 
     def network(self) -> nn.Module:
-        trunk = build_trunk(self.contestant.network, self.case, 'cp' in self.contestant.switches)
+        trunk = build_trunk(self.contestant.network, self.case, self.contestant.with_cp)
         load_weights(trunk, torch.load(self.weights, weights_only=True, mmap=True))
         return trunk.to(self.case.device)
 
@@ -95,7 +95,7 @@ class Started:
         evidence: the first result, on the CPU in float32.
         gradient: of the first training step likewise; empty in inference.
         params: parameters of the network.
-        saved: bytes that a training step's forward pass keeps for the backward pass.
+        step_bytes: of :func:`step_peak`, in training.
         build_seconds: for the network and its weights.
         first_seconds: to compile or export it and to give the first result.
     """
@@ -104,7 +104,7 @@ class Started:
     evidence: tuple[Tensor, ...]
     gradient: tuple[Tensor, ...]
     params: int
-    saved: int | None
+    step_bytes: int | None
     build_seconds: float
     first_seconds: float
 
@@ -124,13 +124,15 @@ def start(job: Job) -> Started:
     evidence = _kept(program.evidence())
     first = time.perf_counter()
     gradient = () if program.gradient is None else _kept((program.gradient(),))
-    saved = None if program.forward is None else saved_bytes(net, program.forward)
+    step_bytes = None
+    if program.gradient is not None:
+        step_bytes = step_peak(net, program.call, job.device)
     return Started(
         program=program,
         evidence=evidence,
         gradient=gradient,
         params=params,
-        saved=saved,
+        step_bytes=step_bytes,
         build_seconds=built - begin,
         first_seconds=first - built,
     )

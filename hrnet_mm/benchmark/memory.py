@@ -1,44 +1,68 @@
-"""What a program keeps in memory: exactly for autograd, as a peak for everything."""
+"""What a program keeps in memory: exactly what PyTorch allocates, and the peak of the process."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
+import os
 import resource
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 STATUS = Path('/proc/self/status')
 CLEAR = Path('/proc/self/clear_refs')
 
 
-def saved_bytes(net: nn.Module, forward: Callable[[], object]) -> int:
-    """Bytes that a forward pass keeps for the backward pass, parameters and buffers aside.
+@dataclass(frozen=True)
+class Allocated:
+    """Bytes that PyTorch allocated during a call, above what there was before.
 
-    Tensors that share their memory count once. The number does not depend on the machine's load.
+    Attributes:
+        peak: the most at any time.
+        kept: at the end, while the result is held: after a forward pass, its graph.
     """
-    own = {_address(tensor) for tensor in (*net.parameters(), *net.buffers())}
-    kept: dict[int, int] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
-        address = _address(tensor)
-        if address not in own:
-            kept[address] = tensor.untyped_storage().nbytes()
-        # Without its history, which would make the graph hold itself for ever. The tensor lives
-        # until the graph dies, so that no address is given away twice.
-        return tensor.detach()
-
-    with saved_tensors_hooks(keep, lambda tensor: tensor):
-        forward()
-    return sum(kept.values())
+    peak: int
+    kept: int
 
 
-def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
+def allocated(call: Callable[[], object], device: str = 'cpu') -> Allocated:
+    """Count the memory of a call. On a CPU the numbers do not depend on the machine or its load."""
+    if torch.device(device).type == 'cuda':
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        result = call()
+        kept = torch.cuda.memory_allocated()
+        del result
+        return Allocated(torch.cuda.max_memory_allocated() - before, kept - before)
+    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # else the profiler writes to the screen
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        result = call()
+    del result
+    events = profiler.profiler.kineto_results.events()
+    changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == '[memory]')
+    totals = list(itertools.accumulate(num_bytes for _, num_bytes in changes))
+    return Allocated(max(totals, default=0), totals[-1] if totals else 0)
+
+
+def step_peak(net: nn.Module, step: Callable[[], object], device: str) -> int:
+    """The most bytes that PyTorch holds in a training step: weights, gradients, activations.
+
+    Args:
+        net: with gradients, as the step before leaves it.
+        step: frees these gradients, runs forward and backward, and updates the weights.
+        device: of the network.
+    """
+    parameters = list(net.parameters())
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    held = sum(x.nbytes for x in (*parameters, *net.buffers(), *gradients))
+    return held + allocated(step, device).peak
 
 
 class PeakMemory:

@@ -35,15 +35,13 @@ class Program:
         call: what is timed.
         evidence: the outputs, by which contestants are compared; in training it also leaves
             gradients behind.
-        gradient: of the first convolution, which all layers take part in.
-        forward: in training, the forward pass by itself; its graph lives as long as its result.
+        gradient: in training, of the first convolution, which all layers take part in.
         backend: what runs it, where that was chosen for it.
     """
 
     call: Callable[[], object]
     evidence: Forward
     gradient: Callable[[], Tensor] | None = None
-    forward: Forward | None = None
     backend: str = ''
 
 
@@ -58,7 +56,7 @@ def inference_program(contestant: Contestant, net: nn.Module, image: Tensor) -> 
     Raises:
         LeftOut: this contestant cannot run so.
     """
-    if 'cp' in contestant.switches:
+    if contestant.with_cp:
         raise LeftOut('there is no backward pass to recompute activations in')
     if contestant.precision == 'int8' and contestant.execution not in OTHER_ENGINES:
         raise LeftOut(f'PyTorch has no int8 form of it; {", ".join(OTHER_ENGINES)} have')
@@ -109,7 +107,7 @@ def training_program(contestant: Contestant, net: nn.Module, image: Tensor) -> P
     def gradient() -> Tensor:
         return first.grad / step.scaler.get_scale()
 
-    return Program(call=step, evidence=evidence, gradient=gradient, forward=forward)
+    return Program(call=step, evidence=evidence, gradient=gradient)
 
 
 class TrainingStep:

@@ -22,9 +22,9 @@ LEGEND = """\
 quartiles: half of the rounds lie between them; x: round by round
 peak: of the rate of a matrix product; roof: the least time that arithmetic and memory allow over
 the time taken; differs: outputs from ours in eager fp32, relative to the largest number
-saved: kept for the backward pass; peak MB: of memory, without interpreter and libraries (on a GPU:
-what PyTorch allocates); compile: what only the first call takes; start: from the start of the
-process to the first result"""
+step MB: the most that PyTorch holds in a training step, weights and gradients included
+peak MB: of the process, without interpreter and libraries (on a GPU: what PyTorch allocates)
+compile: what only the first call takes; start: from the start of the process to the first result"""
 Column = tuple[str, list[str]]  # its heading and a cell for each row
 
 
@@ -108,13 +108,13 @@ def _memory_columns(result: CaseResult) -> list[Column]:
     items = result.results
     baseline = next(item for item in items if item.name == result.baseline)
     alone = [item.isolated for item in items]
-    saved = [item.saved_bytes for item in items]
+    steps = [item.step_bytes for item in items]
     peaks = [None if one is None else one.peak_bytes for one in alone]
     base = None if baseline.isolated is None else baseline.isolated.peak_bytes
     return [
         ('params M', [f'{item.params / 1e6:.2f}' for item in items]),
-        ('saved MB', [megabytes(size) for size in saved]),
-        ('of base', [ratio(size, baseline.saved_bytes) for size in saved]),
+        ('step MB', [megabytes(size) for size in steps]),
+        ('of base', [ratio(size, baseline.step_bytes) for size in steps]),
         ('peak MB', [megabytes(size) for size in peaks]),
         ('of base', [ratio(size, base) for size in peaks]),
         ('compile s', ['-' if one is None else number(one.compile_seconds) for one in alone]),

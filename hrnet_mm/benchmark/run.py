@@ -38,7 +38,7 @@ class Result:
 
     Attributes:
         name: as ``contestants.parse`` reads it.
-        saved_bytes: what a training step's forward pass keeps for the backward pass.
+        step_bytes: of ``jobs.Started``.
         build_seconds, first_seconds: of ``jobs.Started``, with whatever compilers have cached.
         seconds: of a call, one for each round.
         speedups: over the baseline, one for each round.
@@ -55,7 +55,7 @@ class Result:
     gradient_difference: float
     seconds: list[float]
     speedups: list[float]
-    saved_bytes: int | None = None
+    step_bytes: int | None = None
     build_seconds: float = 0.0
     first_seconds: float = 0.0
     of_peak: float | None = None
@@ -122,7 +122,7 @@ def run_case(
             gradient_difference=differences[name][1],
             seconds=seconds,
             speedups=speedups(samples[first], seconds),
-            saved_bytes=started[name].saved,
+            step_bytes=started[name].step_bytes,
             build_seconds=started[name].build_seconds,
             first_seconds=started[name].first_seconds,
             backend=started[name].program.backend,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrnet_mm.models.archs import EXPANSION
 from hrnet_mm.models.layers import LayerFactory
-from hrnet_mm.models.recompute import recomputed_in_backward
+from hrnet_mm.models.recompute import KEEP_ALL, Recomputation
 
 
 class ResidualBlock(nn.Module):
@@ -21,17 +20,21 @@ class ResidualBlock(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
         layers: builds the convolutions and norms.
-        with_cp: recompute the activations in the backward pass instead of keeping them.
+        recomputation: of what, in the backward pass.
     """
 
     kernel_sizes: tuple[int, ...]
     expansion: int
 
     def __init__(
-        self, in_channels: int, out_channels: int, layers: LayerFactory, with_cp: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        layers: LayerFactory,
+        recomputation: Recomputation = KEEP_ALL,
     ) -> None:
         super().__init__()
-        self.with_cp = with_cp
+        self.recomputation = recomputation
         inner = out_channels // self.expansion
         widths = [in_channels, *[inner] * (len(self.kernel_sizes) - 1), out_channels]
         self.norm_names = [
@@ -48,11 +51,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
-        if self.with_cp and torch.is_grad_enabled():
-            y = recomputed_in_backward(self, self._sum, x)
-        else:
-            y = self._sum(x)
-        return F.relu(y, inplace=True)
+        return F.relu(self.recomputation.run('block', self, self._sum, x), inplace=True)
 
     def _sum(self, x: Tensor) -> Tensor:
         y = x
@@ -81,16 +80,27 @@ class Bottleneck(ResidualBlock):
 BLOCKS = {'BASIC': BasicBlock, 'BOTTLENECK': Bottleneck}
 
 
-def residual_chain(
-    block: str,
-    num_blocks: int,
-    in_channels: int,
-    out_channels: int,
-    layers: LayerFactory,
-    with_cp: bool = False,
-) -> nn.Sequential:
+class ResidualChain(nn.Sequential):
     """``num_blocks`` blocks in a row; the first one changes the channels."""
-    widths = [in_channels, *[out_channels] * num_blocks]
-    return nn.Sequential(
-        *(BLOCKS[block](widths[i], out_channels, layers, with_cp) for i in range(num_blocks))
-    )
+
+    def __init__(
+        self,
+        block: str,
+        num_blocks: int,
+        in_channels: int,
+        out_channels: int,
+        layers: LayerFactory,
+        recomputation: Recomputation = KEEP_ALL,
+    ) -> None:
+        widths = [in_channels, *[out_channels] * num_blocks]
+        super().__init__(
+            *(
+                BLOCKS[block](widths[i], out_channels, layers, recomputation)
+                for i in range(num_blocks)
+            )
+        )
+        self.recomputation = recomputation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
+        return self.recomputation.run('branch', self, super().forward, x)

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrnet_mm.models.archs import Stage
-from hrnet_mm.models.blocks import residual_chain
+from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.layers import LayerFactory
+from hrnet_mm.models.recompute import KEEP_ALL, Recomputation
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class HRModule(nn.Module):
         layers: builds the convolutions and norms.
         upsample: used by the exchange unit.
         outputs: the branches to compute; None, without exchange, leaves every branch by itself.
-        with_cp: recompute the blocks' activations in the backward pass.
+        recomputation: of what, in the backward pass.
     """
 
     def __init__(
@@ -97,11 +98,12 @@ class HRModule(nn.Module):
         layers: LayerFactory,
         upsample: Upsample,
         outputs: Sequence[int] | None,
-        with_cp: bool = False,
+        recomputation: Recomputation = KEEP_ALL,
     ) -> None:
         super().__init__()
+        self.recomputation = recomputation
         self.branches = nn.ModuleList(
-            residual_chain(stage.block, num_blocks, channels, channels, layers, with_cp)
+            ResidualChain(stage.block, num_blocks, channels, channels, layers, recomputation)
             for num_blocks, channels in zip(stage.num_blocks, stage.channels, strict=True)
         )
         exchanges = outputs is not None and stage.num_branches > 1
@@ -111,5 +113,8 @@ class HRModule(nn.Module):
 
     def forward(self, x: list[Tensor]) -> list[Tensor]:
         """Maps (N, C_i, H / 2**i, W / 2**i) -> the same of every output branch."""
+        return self.recomputation.run('module', self, self._forward, x)
+
+    def _forward(self, x: list[Tensor]) -> list[Tensor]:
         x = [branch(x_i) for branch, x_i in zip(self.branches, x, strict=True)]
         return x if self.fuse_layers is None else self.fuse_layers(x)

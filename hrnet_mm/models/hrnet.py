@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hrnet_mm.models.archs import Stage, is_positive_int, stages_from_arch, stages_from_extra
-from hrnet_mm.models.blocks import ResidualBlock, residual_chain
+from hrnet_mm.models.blocks import ResidualBlock, ResidualChain
 from hrnet_mm.models.hrmodule import HRModule, Upsample
 from hrnet_mm.models.layers import LayerFactory
+from hrnet_mm.models.recompute import Recomputation
 from hrnet_mm.registry import MODELS, SCOPE
 
 STEM_CHANNELS = 64
@@ -79,7 +80,9 @@ class HRNet(BaseModule):
         norm_cfg: the norm layers. Default: ``dict(type='BN')``.
         norm_eval: keep batch norms in eval mode while training.
         frozen_stages: freeze the stem (0) and the stages up to this one; -1 freezes nothing.
-        with_cp: recompute activations in the backward pass to save memory.
+        with_cp: compute activations again in the backward pass to save memory: of each residual
+            block (True), of each ``'branch'``, of each HR ``'module'``, or only what is cheap,
+            ``'norm'``: norms, ReLUs and sums, and no convolution twice. See docs/speed.md.
         zero_init_residual: start every residual block as the identity.
         pretrained: a checkpoint, deprecated spelling of ``init_cfg=dict(type='Pretrained', ...)``.
         init_cfg: MMEngine's initialisation. Default: Kaiming, as the official classification and
@@ -111,7 +114,7 @@ class HRNet(BaseModule):
         norm_cfg: dict[str, Any] | None = None,
         norm_eval: bool = False,
         frozen_stages: int = -1,
-        with_cp: bool = False,
+        with_cp: bool | str = False,
         zero_init_residual: bool = False,
         pretrained: str | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
@@ -133,16 +136,22 @@ class HRNet(BaseModule):
         norm1 = layers.add_conv_norm(self, 1, in_channels, STEM_CHANNELS, 3, stride=2)
         norm2 = layers.add_conv_norm(self, 2, STEM_CHANNELS, STEM_CHANNELS, 3, stride=2)
         self.stem_norms = (norm1, norm2)
+        recomputation = Recomputation.of(with_cp)
         first, *later = stages
-        self.layer1 = residual_chain(
-            first.block, first.num_blocks[0], STEM_CHANNELS, first.channels[0], layers, with_cp
+        self.layer1 = ResidualChain(
+            first.block,
+            first.num_blocks[0],
+            STEM_CHANNELS,
+            first.channels[0],
+            layers,
+            recomputation.by_blocks(),
         )
         upsampling = _parse_upsample(upsample, align_corners, extra)
         channels = first.channels
         for index, stage in enumerate(later, start=2):
             self.add_module(f'transition{index - 1}', Transition(channels, stage.channels, layers))
             modules = (
-                HRModule(stage, layers, upsampling, outputs, with_cp)
+                HRModule(stage, layers, upsampling, outputs, recomputation)
                 for outputs in self._exchange_outputs(stage, fusion, is_last=index == len(stages))
             )
             self.add_module(f'stage{index}', nn.Sequential(*modules))

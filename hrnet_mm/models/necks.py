@@ -16,7 +16,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from hrnet_mm.models.archs import is_positive_int
-from hrnet_mm.models.blocks import residual_chain
+from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.layers import LayerFactory
 from hrnet_mm.models.recompute import recomputed_in_backward
 from hrnet_mm.registry import MODELS
@@ -177,7 +177,7 @@ class HRNetCls(BaseModule):
         layers = LayerFactory(conv_cfg, norm_cfg)
         cfg = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         self.increase_layers = nn.ModuleList(
-            residual_chain('BOTTLENECK', 1, narrow, wide, layers)
+            ResidualChain('BOTTLENECK', 1, narrow, wide, layers)
             for narrow, wide in zip(in_channels, CLS_CHANNELS, strict=True)
         )
         self.downsample_layers = nn.ModuleList(

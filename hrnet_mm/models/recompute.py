@@ -1,36 +1,108 @@
-"""Activation checkpointing that leaves the running statistics of batch norms alone."""
+"""Activation checkpointing: which activations the backward pass computes again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import (
+    checkpoint,
+    create_selective_checkpoint_contexts,
+    noop_context_fn,
+)
+
+# What ``with_cp`` may be, and which part of the network is then computed again at once.
+REGIONS = {
+    False: None,
+    True: 'block',
+    'block': 'block',
+    'branch': 'branch',
+    'module': 'module',
+    'norm': 'module',
+}
+Contexts = tuple[AbstractContextManager, AbstractContextManager]
+
+
+@dataclass(frozen=True)
+class Recomputation:
+    """Computes regions of a network again in the backward pass instead of keeping activations.
+
+    Attributes:
+        region: ``'block'``, ``'branch'`` or ``'module'``; None: everything is kept.
+        keeps_convolutions: the outputs of convolutions are kept, and only what is cheap, norms,
+            activations and sums, is computed again.
+    """
+
+    region: str | None = None
+    keeps_convolutions: bool = False
+
+    @classmethod
+    def of(cls, with_cp: bool | str) -> Recomputation:
+        """From the argument ``with_cp`` of a backbone.
+
+        Raises:
+            ValueError: it is none of ``REGIONS``.
+        """
+        if not isinstance(with_cp, bool | str) or with_cp not in REGIONS:
+            raise ValueError(f'with_cp={with_cp!r} must be one of {", ".join(map(repr, REGIONS))}')
+        return cls(REGIONS[with_cp], keeps_convolutions=with_cp == 'norm')
+
+    def by_blocks(self) -> Recomputation:
+        """The same for layer1, whose maps are the largest: block by block, if at all."""
+        return self if self.region is None else replace(self, region='block')
+
+    def run(self, region: str, module: nn.Module, function: Callable[..., Any], *args: Any) -> Any:
+        """``function(*args)``, a part of the forward pass of ``module``, which is such a region."""
+        if region != self.region or not torch.is_grad_enabled():
+            return function(*args)
+        return recomputed_in_backward(module, function, *args, keep=self.keeps_convolutions)
+
+
+KEEP_ALL = Recomputation()
 
 
 def recomputed_in_backward(
-    module: nn.Module, function: Callable[[Tensor], Tensor], x: Tensor
-) -> Tensor:
-    """``function(x)``, computed again in the backward pass instead of keeping its activations.
+    module: nn.Module, function: Callable[..., Any], *args: Any, keep: bool = False
+) -> Any:
+    """``function(*args)``, computed again in the backward pass instead of keeping its activations.
 
     Args:
         module: holds the norms that ``function`` runs. A plain checkpoint would let them count
             the same batch twice.
         function: a part of the module's forward.
-        x: its input.
+        args: its inputs.
+        keep: whether to keep the outputs of convolutions, so that none is computed twice.
     """
-    if torch.compiler.is_compiling():
+    # No layer of an HRNet draws random numbers.
+    options: dict[str, Any] = dict(use_reentrant=False, preserve_rng_state=False)
+    if not torch.compiler.is_compiling():
+        options['context_fn'] = partial(_leave_statistics, module, keep)
+    elif keep:
         # The compiler takes no context of ours and needs none: it updates a buffer once.
-        return checkpoint(function, x, use_reentrant=False)
-    return checkpoint(
-        function,
-        x,
-        use_reentrant=False,
-        context_fn=lambda: (nullcontext(), _running_statistics_kept(module)),
-    )
+        options['context_fn'] = _keep_convolutions
+    return checkpoint(function, *args, **options)
+
+
+def _keep_convolutions() -> Contexts:
+    return create_selective_checkpoint_contexts([torch.ops.aten.convolution.default])
+
+
+def _leave_statistics(module: nn.Module, keep: bool) -> Contexts:
+    """Contexts of the forward pass and of its repetition, which leaves running statistics alone."""
+    forward, again = _keep_convolutions() if keep else noop_context_fn()
+    return forward, _both(_running_statistics_kept(module), again)
+
+
+@contextmanager
+def _both(first: AbstractContextManager, second: AbstractContextManager) -> Iterator[None]:
+    with first, second:
+        yield
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def test_every_column_names_a_model_that_can_be_built(name: str) -> None:
 
 def test_starts_like_any_other_job() -> None:
     started = start(small_job('mmpose', trains=False))
-    assert started.params > 1e5 and started.evidence == () and started.saved is None
+    assert started.params > 1e5 and started.evidence == () and started.step_bytes is None
 
 
 def known_result(name: str) -> PaperResult:

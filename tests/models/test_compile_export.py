@@ -53,8 +53,8 @@ def test_inductor_compiles_the_full_graph() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('with_cp', [False, True])
-def test_training_graph_is_whole(with_cp: bool) -> None:
+@pytest.mark.parametrize('with_cp', [False, True, 'norm'])
+def test_training_graph_is_whole(with_cp: bool | str) -> None:
     plain, traced = EveryNeck(), EveryNeck(with_cp=with_cp)
     traced.load_state_dict(plain.state_dict())
     image = torch.randn(2, 3, 64, 64)

@@ -3,7 +3,9 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
+from hrnet_mm.benchmark.memory import allocated
 from hrnet_mm.models import ARCHS, ExchangeUnit, HRNet
 from hrnet_mm.models.blocks import ResidualBlock
 from tests.peers import extra_of, relative_difference
@@ -92,8 +94,12 @@ def test_exchange_unit_is_the_papers_formula() -> None:
     assert all(torch.equal(x_r, b) for x_r, b in zip(x, before, strict=True))
 
 
-def test_with_cp_changes_neither_gradients_nor_running_statistics() -> None:
-    plain, saving = HRNet('w18_small'), HRNet('w18_small', with_cp=True)
+WITH_CP = [True, 'block', 'branch', 'module', 'norm']
+
+
+@pytest.mark.parametrize('with_cp', WITH_CP)
+def test_with_cp_changes_neither_gradients_nor_running_statistics(with_cp: bool | str) -> None:
+    plain, saving = HRNet('w18_small'), HRNet('w18_small', with_cp=with_cp)
     saving.load_state_dict(plain.state_dict())
     image = torch.randn(2, 3, 64, 64)
     for net in (plain, saving):
@@ -105,23 +111,34 @@ def test_with_cp_changes_neither_gradients_nor_running_statistics() -> None:
 
 
 def test_with_cp_keeps_fewer_activations() -> None:
-    def saved_bytes(net: nn.Module) -> int:
-        sizes = {}
-
-        def pack(tensor: torch.Tensor) -> torch.Tensor:
-            storage = tensor.untyped_storage()
-            sizes[storage.data_ptr()] = storage.nbytes()
-            return tensor
-
-        kept = [p.data_ptr() for p in net.parameters()]
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            loss = loss_of(net, image)
-        total = sum(n for pointer, n in sizes.items() if pointer not in kept)
-        loss.backward()
-        return total
-
     image = torch.randn(2, 3, 128, 128)
-    assert saved_bytes(HRNet('w18_small', with_cp=True)) < 0.7 * saved_bytes(HRNet('w18_small'))
+
+    def kept(with_cp: bool | str) -> int:
+        net = HRNet('w18', with_cp=with_cp)
+        return allocated(lambda: loss_of(net, image)).kept
+
+    every, norm, block, branch, module = map(kept, (False, 'norm', 'block', 'branch', 'module'))
+    assert kept(True) == block
+    assert module < branch < block < norm
+    assert norm < 0.75 * every and block < 0.4 * every and module < 0.25 * every
+
+
+def test_with_cp_norm_runs_no_convolution_twice() -> None:
+    image = torch.randn(2, 3, 64, 64)
+
+    def convolutions(with_cp: bool | str) -> int:
+        net = HRNet('w18_small', with_cp=with_cp)
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            loss_of(net, image).backward()
+        names = [event.name for event in profiler.events()]
+        return sum(name in ('aten::mkldnn_convolution', 'aten::thnn_conv2d') for name in names)
+
+    assert convolutions('norm') == convolutions(False) < convolutions('block')
+
+
+def test_with_cp_names_its_choices() -> None:
+    with pytest.raises(ValueError, match="with_cp='all' must be one of False, True, 'block'"):
+        HRNet('w18_small', with_cp='all')
 
 
 def test_norm_eval_keeps_running_statistics() -> None:
