@@ -18,6 +18,13 @@ def main() -> None:
         metavar='CHECKPOINT',
         help='continue from this checkpoint, or from the latest in the work folder',
     )
+    parser.add_argument(
+        '--fast',
+        nargs='?',
+        const='fp32',
+        choices=['fp32', 'bf16'],
+        help='train backbone and neck faster; with bf16, in mixed precision (docs/speed.md)',
+    )
     parser.add_argument('--amp', action='store_true', help='mixed-precision training (GPU)')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
     parser.add_argument(

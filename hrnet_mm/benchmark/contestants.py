@@ -15,7 +15,7 @@ from hrnet_mm.cli import UserError
 NETWORKS = ('ours', 'mmpose', 'mmdet', 'mmseg', 'timm')
 EXECUTIONS = dict(
     compile='torch.compile of the whole network',
-    regions='torch.compile of every HRModule by itself',
+    regions='ours: torch.compile of every HRModule by itself, as FastTrainingHook does',
     freeze='torch.compile with the weights frozen into the code (inference)',
     max_autotune="torch.compile(mode='max-autotune')",
     optimised='hrnet_mm.deploy.optimize (ours, inference); optimised:BACKEND chooses one',

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hrnet_mm.benchmark.case import PRECISIONS, LeftOut
 from hrnet_mm.benchmark.contestants import Contestant
 from hrnet_mm.benchmark.engines import run_by_onnxruntime, run_by_openvino
+from hrnet_mm.hooks.fast_training import compile_regions
 
 Outputs = tuple[Tensor, ...]
 Forward = Callable[[], Outputs]
@@ -22,7 +23,6 @@ OTHER_ENGINES = ('optimised', 'onnxruntime', 'openvino')  # they may have int8
 COMPILE_OPTIONS: dict[str, dict] = dict(
     compile={}, freeze=dict(options=dict(freezing=True)), max_autotune=dict(mode='max-autotune')
 )
-HR_MODULES = ('HRModule', 'HighResolutionModule')  # the latter is timm's
 ENGINES = dict(onnxruntime=run_by_onnxruntime, openvino=run_by_openvino)
 LEARNING_RATE = 1e-4  # small, so that many steps towards random targets keep all numbers bounded
 
@@ -159,7 +159,8 @@ def _forward_of_torch(contestant: Contestant, net: nn.Module, image: Tensor) -> 
         image = image.to(dtype)
     run: Callable[[Tensor], Outputs] = net
     if contestant.execution == 'regions':
-        compile_regions(net)
+        if compile_regions(net) == 0:
+            raise LeftOut('only ours has regions that are compiled by themselves')
     elif contestant.execution != 'eager':
         run = torch.compile(net, **COMPILE_OPTIONS[contestant.execution])
     mixed = '' if 'cast' in contestant.switches else contestant.precision
@@ -169,13 +170,6 @@ def _forward_of_torch(contestant: Contestant, net: nn.Module, image: Tensor) -> 
             return run(image)
 
     return forward
-
-
-def compile_regions(net: nn.Module, backend: str | Callable = 'inductor') -> None:
-    """Compile every HRModule of any copy in place; those of one structure share their code."""
-    for module in net.modules():
-        if type(module).__name__ in HR_MODULES:
-            module.compile(backend=backend)
 
 
 def mixed_precision(precision: str, device_type: str) -> AbstractContextManager:

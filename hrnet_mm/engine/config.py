@@ -99,3 +99,8 @@ def datasets_of(loader: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
         yield dataset
     for part in inner:
         yield from datasets_of(dict(dataset=part))
+
+
+def name_of(hook: dict[str, Any]) -> str:
+    """The name of a hook's class: configs have it with or without a scope, or the class."""
+    return str(getattr(hook['type'], '__name__', hook['type'])).rpartition('.')[2]

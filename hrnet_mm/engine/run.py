@@ -17,10 +17,10 @@ from mmengine.runner import Runner
 
 from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.checkpoints.pretrained import AnyWeightsHook
-from hrnet_mm.checkpoints.schemes import use_our_readers
-from hrnet_mm.checkpoints.sources import is_local
+from hrnet_mm.checkpoints.sources import is_local, use_our_readers
 from hrnet_mm.cli import UserError
 from hrnet_mm.engine.checks import check_data
+from hrnet_mm.engine.config import name_of
 from hrnet_mm.engine.faults import data_faults_told
 from hrnet_mm.engine.resume import prepare_resume
 
@@ -150,11 +150,6 @@ def add_hooks(cfg: Config, *names: str) -> None:
     present = {name_of(hook) for hook in hooks}
     new = [dict(type=name) for name in names if name.rpartition('.')[2] not in present]
     cfg.custom_hooks = hooks + new
-
-
-def name_of(hook: dict[str, Any]) -> str:
-    """The name of a hook's class: configs have it with or without a scope, or the class."""
-    return str(getattr(hook['type'], '__name__', hook['type'])).rpartition('.')[2]
 
 
 def prepare_processes(cfg: Config) -> None:

@@ -3,6 +3,7 @@
 from hrnet_mm.hooks.channels_last import ChannelsLastHook
 from hrnet_mm.hooks.data_faults import DataFaultsHook
 from hrnet_mm.hooks.exact_resume import ExactResumeHook
+from hrnet_mm.hooks.fast_training import FastTrainingHook
 from hrnet_mm.hooks.finite_check import FiniteCheckHook
 from hrnet_mm.hooks.interrupt import InterruptHook
 from hrnet_mm.hooks.overdue_evaluation import OverdueEvaluationHook
@@ -12,6 +13,7 @@ __all__ = [
     'ChannelsLastHook',
     'DataFaultsHook',
     'ExactResumeHook',
+    'FastTrainingHook',
     'FiniteCheckHook',
     'InterruptHook',
     'OverdueEvaluationHook',

@@ -4,12 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch._dynamo.testing import CompileCounterWithBackend
 
 from hrnet_mm.benchmark.case import Case, LeftOut
 from hrnet_mm.benchmark.jobs import difference
-from hrnet_mm.benchmark.networks import build_trunk, load_weights, reference_weights
-from hrnet_mm.benchmark.programs import compile_regions
 from tests.benchmark.test_networks import SMALL, started
 
 ROUNDING = dict(fp32=1e-4, bf16=0.1, int8=1.0)
@@ -57,18 +54,9 @@ def test_compiled_inference_stays_the_same(execution: str, tmp_path: Path) -> No
     assert 0 < difference(found, expected) < ROUNDING['fp32']
 
 
-@pytest.mark.parametrize('network', ['ours', 'mmpose', 'timm'])
-def test_modules_of_one_structure_are_compiled_once(network: str) -> None:
-    case = Case('backbone', 'w18_small_v2', (64, 64))
-    weights, image = reference_weights(case), torch.randn(2, 3, 64, 64)
-    plain, compiled = (build_trunk(network, case) for _ in range(2))
-    for trunk in (plain, compiled):
-        load_weights(trunk, weights)
-    torch._dynamo.reset()
-    counter = CompileCounterWithBackend('aot_eager')
-    compile_regions(compiled, counter)
-    assert difference(compiled(image), plain(image)) < ROUNDING['fp32']
-    assert counter.frame_count == 3  # of the 1 + 3 + 2 modules
+def test_regions_are_ours(tmp_path: Path) -> None:
+    with pytest.raises(LeftOut, match='only ours has regions'):
+        started(Case('pose', mode='train', **SMALL), 'mmpose+regions', tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 
 from hrnet_mm.checkpoints.loading import read_checkpoint
+from tests.checkpoints import official
 
 pytestmark = pytest.mark.slow
 
@@ -72,3 +74,57 @@ def test_train_then_test_writes_predictions_drawings_and_scalars(
     records = pickle.loads(predictions.read_bytes())
     assert records and records[0]['pred_instances']['keypoints'].shape == (1, 17, 2)
     assert len(list(drawn.iterdir())) >= 3
+
+
+def test_fast_training_gives_the_same_and_in_bf16_nearly(
+    run_tool, config: Path, people: Path, tmp_path: Path
+) -> None:
+    options = ['--data-root', people, '--seed', 3, '--no-validate']
+    runs = dict(plain=[], fp32=['--fast'], bf16=['--fast', 'bf16'])
+    for name, more in runs.items():
+        done = run_tool('train.py', config, *options, *more, '--work-dir', tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    start, plain, fp32, bf16 = (
+        weights(tmp_path / path)
+        for path in ('plain/epoch_1.pth', *(f'{name}/epoch_3.pth' for name in runs))
+    )
+    assert list(plain) == list(fp32) == list(bf16)
+
+    def step(to: dict[str, torch.Tensor]) -> torch.Tensor:
+        learned = [name for name in start if name.endswith('weight')]
+        return torch.cat([(to[name] - start[name]).flatten() for name in learned])
+
+    def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
+        return float(torch.cosine_similarity(a, b, dim=0))
+
+    assert cosine(step(fp32), step(plain)) > 0.999
+    assert 0.5 < cosine(step(bf16), step(plain)) < 0.9999
+
+
+@pytest.mark.parametrize('layout', ['official-pose', 'official-cls'])
+def test_training_starts_from_weights_of_other_projects(
+    run_tool, config: Path, people: Path, tmp_path: Path, layout: str
+) -> None:
+    """``load_from`` as it is; a learning rate of zero leaves what was loaded."""
+    timms = timm.create_model('hrnet_w18_small', pretrained=False)
+    foreign = official.pose('w18_small') if layout == 'official-pose' else timms.state_dict()
+    torch.save(foreign, tmp_path / 'foreign.pth')
+    done = run_tool(
+        *('train.py', config, '--data-root', people, '--work-dir', tmp_path / 'run'),
+        *('--no-validate', '--cfg-options', f'load_from={tmp_path}/foreign.pth'),
+        *(
+            'model.backbone.extra=None',
+            'model.backbone.arch=w18_small',
+            'model.head.in_channels=16',
+        ),
+        *('train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0'),
+    )
+    assert done.returncode == 0, done.stderr
+    assert f'{layout} weights of a w18_small' in done.stdout + done.stderr
+    trained = weights(tmp_path / 'run/epoch_1.pth')
+    names = {key: key.removeprefix('backbone.') for key in trained if key.startswith('backbone.')}
+    if layout == 'official-pose':
+        names |= {f'head.{key}': key for key in ('final_layer.weight', 'final_layer.bias')}
+    learned = {key: name for key, name in names.items() if key.endswith(('weight', 'bias'))}
+    assert len(learned) > 150
+    assert all(torch.equal(trained[key], foreign[name]) for key, name in learned.items())
