@@ -97,7 +97,7 @@ def cases_of(args: Namespace) -> Iterator[Case]:
 def describe_peaks(peaks: Peaks) -> str:
     """One line on what the machine can do."""
     products = [f'{name} {rate / 1e9:,.0f} GFLOP/s' for name, rate in peaks.operations.items()]
-    return f'matrix product {", ".join(products)}; copy {peaks.bytes / 1e9:.1f} GB/s'
+    return f'arithmetic {", ".join(products)}; copy {peaks.bytes / 1e9:.1f} GB/s'
 
 
 def _prepare(args: Namespace) -> tuple[Settings, dict[str, Any]]:

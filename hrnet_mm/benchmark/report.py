@@ -20,8 +20,9 @@ MB, GIGA = 2**20, 1e9
 SPACE = '  '
 LEGEND = """\
 quartiles: half of the rounds lie between them; x: round by round
-peak: of the rate of a matrix product; roof: the least time that arithmetic and memory allow over
-the time taken; differs: outputs from ours in eager fp32, relative to the largest number
+peak: of the machine's rate of arithmetic; roof: the least time that arithmetic and memory allow
+over the time taken (Winograd's kernels need fewer operations than are counted)
+differs: outputs from ours in eager fp32, relative to the largest number
 step MB: the most that PyTorch holds in a training step, weights and gradients included
 peak MB: of the process, without interpreter and libraries (on a GPU: what PyTorch allocates)
 compile: what only the first call takes; start: from the start of the process to the first result"""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrnet_mm.benchmark.case import PRECISIONS
@@ -20,7 +22,7 @@ TRAINING_PASSES = 3  # forward, gradient of the input, gradient of the weights: 
 
 @dataclass(frozen=True)
 class Peaks:
-    """Operations a second of a matrix product by precision, and bytes a second of a copy."""
+    """Arithmetic operations a second by precision, and bytes a second of a copy."""
 
     operations: dict[str, float]
     bytes: float
@@ -69,11 +71,14 @@ class Work:
 def measured_peaks(
     device: str, precisions: list[str], side: int = 0, num_bytes: int = 0, seconds: float = SECONDS
 ) -> Peaks:
-    """Time a matrix product in every floating-point precision, and a copy, and keep the best.
+    """Time dense arithmetic in every floating-point precision, and a copy, and keep the best.
+
+    The arithmetic is the faster of a matrix product and a 3x3 convolution: on some processors one
+    of their libraries reaches half of what the other does.
 
     Args:
         device: where.
-        precisions: of PRECISIONS; integers have no matrix product to compare with.
+        precisions: of PRECISIONS; integers have no such operations in PyTorch.
         side: of the matrices; default: by device.
         num_bytes: of the copy; default: by device.
         seconds: to try each for.
@@ -84,13 +89,31 @@ def measured_peaks(
     for precision in precisions:
         dtype = PRECISIONS[precision]
         if dtype.is_floating_point:
-            a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-            best = _best_seconds(lambda a=a, b=b: a @ b, device, seconds)
-            operations[precision] = 2 * side**3 / best
+            operations[precision] = max(
+                _product_rate(side, dtype, device, seconds),
+                _convolution_rate(side, dtype, device, seconds),
+            )
     source = torch.zeros(num_bytes // 4, device=device)
     target = torch.empty_like(source)
     best = _best_seconds(lambda: target.copy_(source), device, seconds)
     return Peaks(operations, 2 * num_bytes / best)
+
+
+def _product_rate(side: int, dtype: torch.dtype, device: str, seconds: float) -> float:
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    return 2 * side**3 / _best_seconds(lambda: a @ b, device, seconds)
+
+
+@torch.no_grad()
+def _convolution_rate(side: int, dtype: torch.dtype, device: str, seconds: float) -> float:
+    """Of side / 8 channels on a map of ``side`` pixels."""
+    channels = max(1, side // 8)
+    height = math.isqrt(side)
+    options = dict(device=device, dtype=dtype, memory_format=torch.channels_last)
+    x = torch.randn(1, channels, height, height).to(**options)
+    weight = torch.randn(channels, channels, 3, 3).to(**options)
+    operations = 2 * 9 * channels**2 * height**2
+    return operations / _best_seconds(lambda: F.conv2d(x, weight, padding=1), device, seconds)
 
 
 def _best_seconds(call, device: str, seconds: float) -> float:

@@ -44,7 +44,7 @@ class Result:
         speedups: over the baseline, one for each round.
         difference, gradient_difference: of its outputs, and in training of the gradient of the
             first convolution, to those of ours in eager fp32, see ``jobs.difference``.
-        of_peak: floating-point operations a second over those of a matrix product.
+        of_peak: floating-point operations a second over what the machine can do.
         of_roofline: the least time by ``roofline.Work`` over the time taken.
         backend: what ran it, where ``hrnet_mm.deploy`` chose that.
     """
