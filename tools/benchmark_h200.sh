@@ -14,7 +14,7 @@ fi
 cd "$(dirname "$0")/.."
 out=${OUT:-work_dirs/benchmark_h200}
 python=${PYTHON:-python}
-compiled='\+(compile|max_autotune)|optimised@fp16' # on a CPU
+compiled='\+(compile|regions|max_autotune)|optimised@fp16' # on a CPU
 flags=(--device cuda)
 if [[ ${1:-} == --quick ]]; then
     shift
@@ -46,13 +46,14 @@ inference() {
 
 training() {
     measure training --mode train --batch 256 --precision bf16 --contestants \
-        ours ours+channels_last ours+channels_last+compile mmpose mmpose+channels_last \
-        mmpose+compile mmpose+channels_last+compile
+        ours ours+channels_last ours+regions+channels_last ours+compile+channels_last mmpose \
+        mmpose+channels_last mmpose+compile mmpose+channels_last+compile
 }
 
 memory() {
     measure memory --mode train --batch 256 --precision fp32 bf16 --rounds 5 --isolate \
-        --contestants ours ours+cp ours+channels_last mmpose mmpose+cp
+        --contestants ours ours+cp_norm ours+cp ours+cp_module ours+regions+channels_last mmpose \
+        mmpose+cp
 }
 
 seg() {
