@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hrnet_mm.models.archs import EXPANSION, stages_from_arch
+from hrnet_mm.models import archs
 
 NEAREST = dict(mode='nearest', align_corners=None)
 BILINEAR = dict(mode='bilinear', align_corners=False)
@@ -21,16 +21,7 @@ BILINEAR_ALIGNED = dict(mode='bilinear', align_corners=True)
 
 def extra_of(arch: str | int) -> dict[str, Any]:
     """The hosts' ``extra`` of a variant."""
-    return {
-        f'stage{i}': dict(
-            num_modules=stage.num_modules,
-            num_branches=stage.num_branches,
-            block=stage.block,
-            num_blocks=stage.num_blocks,
-            num_channels=tuple(n // EXPANSION[stage.block] for n in stage.channels),
-        )
-        for i, stage in enumerate(stages_from_arch(arch), start=1)
-    }
+    return archs.extra_of(archs.stages_from_arch(arch))
 
 
 def small_extra(width: int = 8) -> dict[str, Any]:

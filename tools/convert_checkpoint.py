@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     warnings.simplefilter('ignore')  # the hosts warn about their own innards
     # Imported late: torch and MMEngine take seconds, a wrong argument should not.
-    from hrnet_mm.checkpoints.conversion import convert_file, lines_of
+    from hrnet_mm.checkpoints.convert_file import convert_file, lines_of
 
     if args.trust_checkpoint:
         print(f'--trust-checkpoint: code in {args.input} may run now', file=sys.stderr)

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from hrnet_mm.benchmark.case import Case, LeftOut
 from hrnet_mm.models import HRNet, HRNetV2, HRNetV2p
-from hrnet_mm.models.archs import EXPANSION, stages_from_arch
+from hrnet_mm.models.archs import extra_of, stages_from_arch
 
 PYRAMID_CHANNELS = 256
 # Our neck's names in mmseg's head; all other names are the same everywhere.
@@ -46,17 +46,19 @@ class SegmentationFeatures(nn.Module):
         return (self.head._forward_feature(maps),)
 
 
-def build_trunk(network: str, case: Case, with_cp: bool = False) -> Trunk:
+def build_trunk(network: str, case: Case, with_cp: bool | str = False) -> Trunk:
     """A copy of HRNet with new weights, in train mode.
 
     Raises:
-        LeftOut: this copy cannot do what the case asks.
+        LeftOut: this copy cannot do what is asked.
         ModuleNotFoundError: its library is not installed.
     """
+    if isinstance(with_cp, str) and network != 'ours':
+        raise LeftOut(f'only ours can recompute by {with_cp}')
     return BUILDERS[network](case, with_cp)
 
 
-def ours(case: Case, with_cp: bool) -> Trunk:
+def ours(case: Case, with_cp: bool | str) -> Trunk:
     backbone = HRNet(
         case.arch,
         out_indices=(0,) if case.task == 'pose' else None,
@@ -68,29 +70,30 @@ def ours(case: Case, with_cp: bool) -> Trunk:
     return Trunk(backbone, necks[case.task]() if case.task in necks else None)
 
 
-def mmpose(case: Case, with_cp: bool) -> Trunk:
-    extra = extra_of(case.arch, case.task != 'pose')
+def mmpose(case: Case, with_cp: bool | str) -> Trunk:
+    extra = extra_of(stages_from_arch(case.arch))
+    extra['stage4']['multiscale_output'] = case.task != 'pose'
     extra['upsample'] = dict(mode=case.upsample, align_corners=None)
     if case.upsample == 'bilinear':
         extra['upsample']['align_corners'] = False
     return Trunk(_host('mmpose')(extra, with_cp=with_cp), host_neck(case))
 
 
-def mmdet(case: Case, with_cp: bool) -> Trunk:
+def mmdet(case: Case, with_cp: bool | str) -> Trunk:
     _check_upsample(case, 'nearest')
-    extra, several = extra_of(case.arch), case.task != 'pose'
+    extra, several = extra_of(stages_from_arch(case.arch)), case.task != 'pose'
     backbone = _host('mmdet')(extra, norm_eval=False, with_cp=with_cp, multiscale_output=several)
     return Trunk(backbone, host_neck(case))
 
 
-def mmseg(case: Case, with_cp: bool) -> Trunk:
+def mmseg(case: Case, with_cp: bool | str) -> Trunk:
     _check_upsample(case, 'bilinear')
-    extra, several = extra_of(case.arch), case.task != 'pose'
+    extra, several = extra_of(stages_from_arch(case.arch)), case.task != 'pose'
     backbone = _host('mmseg')(extra, with_cp=with_cp, multiscale_output=several)
     return Trunk(backbone, host_neck(case))
 
 
-def timm(case: Case, with_cp: bool) -> Trunk:
+def timm(case: Case, with_cp: bool | str) -> Trunk:
     """timm's network up to the maps: its ``features_only`` form without the stem's map.
 
     It computes all four maps, whether they are wanted or not.
@@ -110,22 +113,6 @@ def timm(case: Case, with_cp: bool) -> Trunk:
 BUILDERS: dict[str, Callable[[Case, bool], Trunk]] = dict(
     ours=ours, mmpose=mmpose, mmdet=mmdet, mmseg=mmseg, timm=timm
 )
-
-
-def extra_of(arch: str | int, multiscale_output: bool = True) -> dict[str, Any]:
-    """The hosts' ``extra`` of a variant."""
-    extra = {
-        f'stage{i}': dict(
-            num_modules=stage.num_modules,
-            num_branches=stage.num_branches,
-            block=stage.block,
-            num_blocks=stage.num_blocks,
-            num_channels=tuple(n // EXPANSION[stage.block] for n in stage.channels),
-        )
-        for i, stage in enumerate(stages_from_arch(arch), start=1)
-    }
-    extra['stage4']['multiscale_output'] = multiscale_output
-    return extra
 
 
 def host_neck(case: Case) -> nn.Module | None:

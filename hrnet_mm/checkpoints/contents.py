@@ -1,4 +1,4 @@
-"""Which entry of a checkpoint holds the weights."""
+"""Which entry of a checkpoint holds the weights, and which of several networks is meant."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hrnet_mm.cli import UserError
 
+Weights = Mapping[str, Tensor]  # a state dict
 # The first that a checkpoint has is taken. timm's ``state_dict_ema`` comes before its weights, as
 # timm itself prefers it; mmengine's ``ema_state_dict`` after them, because mmengine puts the
 # averaged weights into ``state_dict`` when it saves.
@@ -29,7 +30,7 @@ ENTRIES = (
 COMPILED = '_orig_mod.'  # what torch.compile puts into the names of what is inside
 
 
-def weights_of(checkpoint: Mapping[str, Any], where: str, entry: str | None = None) -> Mapping:
+def weights_of(checkpoint: Mapping[str, Any], where: str, entry: str | None = None) -> Weights:
     """The state dict in a checkpoint: the tensors in it, by key.
 
     Args:
@@ -53,6 +54,17 @@ def weights_of(checkpoint: Mapping[str, Any], where: str, entry: str | None = No
         return contents
     weights = {key: value for key, value in contents.items() if _is_weight(key, value)}
     return {key.replace(COMPILED, ''): weight for key, weight in weights.items()}
+
+
+def starting_with(weights: Weights, prefix: str | None) -> Weights:
+    """The weights whose keys begin with a prefix, without it; all of them if none does."""
+    beginning = '' if not prefix else prefix.rstrip('.') + '.'
+    chosen = {
+        key.removeprefix(beginning): weight
+        for key, weight in weights.items()
+        if key.startswith(beginning)
+    }
+    return chosen if beginning and chosen else weights
 
 
 def _is_weights(contents: Any) -> bool:

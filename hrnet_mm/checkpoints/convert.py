@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from hrnet_mm.checkpoints.biases import settle_biases
-from hrnet_mm.checkpoints.class_order import background_first, background_last
+from hrnet_mm.checkpoints.contents import Weights
 from hrnet_mm.checkpoints.layouts import Layout, layout_called, layout_named
+from hrnet_mm.checkpoints.mending import background_first, background_last, settle_biases
 from hrnet_mm.checkpoints.names import BACKBONE, to_ours, to_theirs
 from hrnet_mm.checkpoints.recognise import Naming, recognise
 from hrnet_mm.checkpoints.wanted import missing_keys
-
-Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -40,11 +37,11 @@ class Report:
     missing: tuple[str, ...] = ()
     folded: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
-    renamed: dict[str, str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        changed = {old: new for old, new in self.mapped.items() if old != new}
-        object.__setattr__(self, 'renamed', changed)
+    @property
+    def renamed(self) -> dict[str, str]:
+        """``mapped`` without the keys that stay as they are."""
+        return {old: new for old, new in self.mapped.items() if old != new}
 
 
 def convert(

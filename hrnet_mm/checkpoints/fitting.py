@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-from hrnet_mm.checkpoints.adapting import adapt_input
+from hrnet_mm.checkpoints.contents import Weights
 from hrnet_mm.checkpoints.convert import Report, convert
+from hrnet_mm.checkpoints.names import COUNTER
 from hrnet_mm.checkpoints.recognise import networks_in, recognise
 from hrnet_mm.checkpoints.width import backbone_of, check_same_width, name_of, stages_of
 from hrnet_mm.cli import UserError
 
 STEM = 'conv1.weight'
-COUNTER = 'num_batches_tracked'  # of a norm's batches, which old files do not have
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Fitted:
         adapted: the numbers of image channels of file and model, where they differ.
     """
 
-    weights: Mapping[str, Tensor]
+    weights: Weights
     misfits: tuple[str, ...]
     report: Report | None = None
     arch: str = ''
     adapted: tuple[int, int] | None = None
 
 
-def fit(weights: Mapping[str, Tensor], model: nn.Module, where: str, adapt: bool = False) -> Fitted:
+def fit(weights: Weights, model: nn.Module, where: str, adapt: bool = False) -> Fitted:
     """Bring the weights of an HRNet under the names of a model, and check that it is the same one.
 
     Args:
@@ -70,7 +70,28 @@ def fit(weights: Mapping[str, Tensor], model: nn.Module, where: str, adapt: bool
     return Fitted(fitted, _misfits(fitted, own), report, name_of(stages), adapted)
 
 
-def check_whole(fitted: Fitted, own: Mapping[str, Tensor], where: str) -> None:
+def adapt_input(weight: Tensor, in_channels: int) -> Tensor:
+    """A first convolution for another number of image channels.
+
+    For grey images the channels are summed, so that a grey image gives what it gave as a colour
+    image of three equal channels. For more they are repeated and scaled, so that the output keeps
+    its size.
+
+    Args:
+        weight: (out_channels, m, kH, kW).
+        in_channels: n.
+
+    Returns:
+        (out_channels, n, kH, kW).
+    """
+    there = weight.shape[1]
+    if in_channels == 1:
+        return weight.sum(1, keepdim=True)
+    tiled = weight[:, torch.arange(in_channels) % there]
+    return tiled * (there / in_channels)
+
+
+def check_whole(fitted: Fitted, own: Weights, where: str) -> None:
     """Make sure that every weight of a model, whose state dict is ``own``, is there and fits.
 
     Raises:
@@ -96,7 +117,7 @@ def size_of(weight: Tensor) -> str:
     return 'x'.join(map(str, weight.shape)) or 'one number'
 
 
-def _misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[str, ...]:
+def _misfits(weights: Weights, own: Weights) -> tuple[str, ...]:
     return tuple(
         key for key, weight in weights.items() if key in own and weight.shape != own[key].shape
     )

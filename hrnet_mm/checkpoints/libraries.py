@@ -7,17 +7,15 @@ from typing import Any
 
 from torch import nn
 
+from hrnet_mm.checkpoints.contents import Weights
 from hrnet_mm.checkpoints.networks import (
     Assembled,
-    Weights,
     gives_one_map,
     loaded,
-    number_of,
     upsampling_of,
 )
-from hrnet_mm.checkpoints.wanted import extra_of
-from hrnet_mm.checkpoints.width import backbone_of, stages_of
-from hrnet_mm.models.archs import Stage
+from hrnet_mm.checkpoints.width import backbone_of, number_of, stages_of
+from hrnet_mm.models.archs import Stage, extra_of
 
 
 def library_network(layout: str, weights: Weights) -> nn.Module | None:

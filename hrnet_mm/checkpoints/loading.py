@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import pickle
 import re
 import zipfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -32,7 +34,8 @@ def read_checkpoint(
         map_location: where the tensors go.
 
     Raises:
-        UserError: the file is absent, truncated, no checkpoint, or asks for code to be run.
+        UserError: the file is absent, truncated, damaged, no checkpoint, or asks for code to be
+            run. A single flipped bit is found in torch's zip format, which has checksums.
     """
     path = Path(path)
     if not path.is_file():
@@ -57,18 +60,48 @@ def read_checkpoint(
 
 def _load(path: Path, trust: bool, mmap: bool, map_location: Any) -> Any:
     if is_safetensors(path):
-        try:
-            from safetensors.torch import load_file  # here, as files of torch do not need it
-        except ModuleNotFoundError as error:
-            raise UserError(f'{path} needs safetensors: pip install safetensors') from error
-        return load_file(path, device=str(map_location))
+        return from_extra('safetensors.torch', path).load_file(path, device=str(map_location))
+    is_zip = zipfile.is_zipfile(path)
+    if is_zip:
+        check_sums(path)
     with nullcontext() if trust else _harmless_allowed():
         return torch.load(
             path,
             map_location=map_location,
             weights_only=not trust,
-            mmap=mmap and zipfile.is_zipfile(path),
+            mmap=mmap and is_zip,
         )
+
+
+def from_extra(module: str, source: str | Path) -> ModuleType:
+    """A module that only some checkpoints need, of the extra ``hub`` (setup.cfg).
+
+    Raises:
+        UserError: it is not installed; naming the checkpoint that needs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition('.')[0]
+        raise UserError(f"{source} needs {package}: pip install 'hrnet_mm[hub]'") from error
+
+
+def check_sums(path: Path) -> None:
+    """Compare every record of torch's zip format with its checksum, which torch writes, not reads.
+
+    Raises:
+        UserError: one differs; or the records are compressed, as torch's never are, and might be
+            anything in size.
+    """
+    with zipfile.ZipFile(path) as archive:
+        records = archive.infolist()
+        if sum(record.file_size for record in records) > path.stat().st_size:
+            raise UserError(f'the checkpoint {path} is compressed; unpack it first')
+        if not any(record.CRC for record in records):
+            return  # saved after torch.serialization.set_crc32_options(False)
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise UserError(f'the checkpoint {path} is damaged: {damaged} fails its checksum')
 
 
 def is_safetensors(path: Path) -> bool:

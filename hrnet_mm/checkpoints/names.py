@@ -9,6 +9,7 @@ from functools import cache
 from hrnet_mm.checkpoints.layouts import Layout
 
 BACKBONE = 'backbone.'
+COUNTER = 'num_batches_tracked'  # of a norm's batches, which old files do not have
 _BACKBONE_PART = re.compile(r'((conv|bn|gn|ln|in)[12]|layer1|transition[123]|stage[234])\.')
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 
-from hrnet_mm.checkpoints.wanted import extra_of
-from hrnet_mm.checkpoints.width import backbone_of, stages_of
+from hrnet_mm.checkpoints.contents import Weights
+from hrnet_mm.checkpoints.names import COUNTER
+from hrnet_mm.checkpoints.width import backbone_of, number_of, stages_of
 from hrnet_mm.cli import UserError
+from hrnet_mm.models.archs import extra_of
 from hrnet_mm.models.hrnet import HRNet
 from hrnet_mm.models.necks import HRNetCls, HRNetV2, HRNetV2p
 
-Weights = Mapping[str, Tensor]
 # The layout that our network of a task has its weights in.
 OUR_LAYOUTS = {
     'pose': 'mmpose',
@@ -91,7 +92,7 @@ def loaded(net: nn.Module, weights: Weights) -> nn.Module:
         missing = net.load_state_dict(dict(weights), strict=False).missing_keys
     except RuntimeError as error:
         raise UserError(f'the weights fit no {type(net).__name__}: {error}') from error
-    missing = [key for key in missing if not key.endswith('num_batches_tracked')]
+    missing = [key for key in missing if not key.endswith(COUNTER)]
     if missing:
         raise UserError(
             f'the network cannot be run: {len(missing)} weights are missing, the first is '
@@ -136,14 +137,6 @@ def _cls(backbone: HRNet, weights: Weights, channels: tuple[int, ...]) -> Assemb
     neck, last = HRNetCls(channels, features), nn.Linear(features, classes)
     head = nn.ModuleDict(dict(fc=last))
     return Assembled(backbone, lambda maps: last(neck(maps)[0].mean((2, 3))), neck=neck, head=head)
-
-
-def number_of(weights: Weights, name: str) -> int:
-    """How many of the weights ``name.format(0)``, ``name.format(1)``, ... there are."""
-    number = 0
-    while name.format(number) in weights:
-        number += 1
-    return number
 
 
 _OURS = {'pose': _pose, 'face': _face, 'seg': _seg, 'det': _det, 'cls': _cls}

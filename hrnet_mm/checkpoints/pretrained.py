@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -15,7 +14,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
-from hrnet_mm.checkpoints.contents import weights_of
+from hrnet_mm.checkpoints.contents import Weights, starting_with, weights_of
 from hrnet_mm.checkpoints.fitting import Fitted, check_whole, fit, size_of
 from hrnet_mm.checkpoints.recognise import networks_in
 from hrnet_mm.checkpoints.sources import read_source
@@ -86,20 +85,7 @@ class AnyWeightsHook(Hook):
             checkpoint['state_dict'] = starting_weights(weights, model, where)
 
 
-def starting_with(weights: Mapping[str, Tensor], prefix: str | None) -> Mapping[str, Tensor]:
-    """The weights whose keys begin with a prefix, without it; all of them if none does."""
-    beginning = '' if not prefix else prefix.rstrip('.') + '.'
-    chosen = {
-        key.removeprefix(beginning): weight
-        for key, weight in weights.items()
-        if key.startswith(beginning)
-    }
-    return chosen if beginning and chosen else weights
-
-
-def starting_weights(
-    weights: Mapping[str, Tensor], model: nn.Module, where: str
-) -> dict[str, Tensor]:
+def starting_weights(weights: Weights, model: nn.Module, where: str) -> dict[str, Tensor]:
     """Anyone's weights as a model's state dict, to start a training from.
 
     The first convolution is adapted to the model's image channels. Of a head of another size the
@@ -126,7 +112,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
-def _tell(fitted: Fitted, own: Mapping[str, Tensor], where: str) -> None:
+def _tell(fitted: Fitted, own: Weights, where: str) -> None:
     report = fitted.report
     if report.source != report.target:  # else they are the model's own, as when it is resumed
         print_log(

@@ -1,4 +1,4 @@
-"""Where a checkpoint comes from: a path, a URL, OpenMMLab's model zoo, the Hugging Face hub."""
+"""Where a checkpoint comes from: a path, a URL, OpenMMLab's zoo, the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from urllib.parse import unquote, urlparse
 
 import torch
 from mmengine.dist import barrier, get_rank
+from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import get_deprecated_model_names, get_external_models
 
-from hrnet_mm.checkpoints.loading import read_checkpoint
+from hrnet_mm.checkpoints.loading import from_extra, read_checkpoint
 from hrnet_mm.cli import UserError
 from hrnet_mm.files import sha256_of
 
@@ -41,6 +42,30 @@ def read_source(source: str | Path, **how: Any) -> dict[str, Any]:
         UserError: it cannot be had, or is not what its name says, or cannot be read safely.
     """
     return read_checkpoint(fetch(source), **how)
+
+
+def use_our_readers(trust: bool = False) -> None:
+    """Let everything that MMEngine loads in this process go through ``read_source``.
+
+    That is ``load_from``, ``resume`` and the ``init_cfg`` of any model. What changes: files are
+    read with ``weights_only=True`` on every version of torch, a refused or damaged one costs a
+    sentence, the hash in the name of a download is checked, and safetensors and ``hf-hub:`` are
+    known. The tools call it before they build a Runner.
+
+    Args:
+        trust: run what checkpoints ask to be run (``--trust-checkpoint``).
+    """
+
+    def load(filename: str, map_location: Any = None) -> dict[str, Any]:
+        # Not mapped into memory: training may later write a checkpoint of the same name.
+        checkpoint = read_source(
+            filename, trust=trust, mmap=False, map_location=map_location or 'cpu'
+        )
+        if not trust and isinstance(checkpoint.get('meta'), dict):
+            checkpoint['meta'].pop('config', None)  # MMEngine runs this text when it resumes
+        return checkpoint
+
+    CheckpointLoader.register_scheme(['', *WEB, *ZOOS, HUB], load, force=True)
 
 
 def fetch(source: str | Path) -> Path:
@@ -108,22 +133,17 @@ def from_hub(name: str) -> Path:
     Raises:
         UserError: huggingface_hub is not installed, or the repository cannot be had.
     """
-    try:
-        from huggingface_hub import hf_hub_download, try_to_load_from_cache
-        from huggingface_hub.errors import RemoteEntryNotFoundError
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f'{HUB}{name} needs huggingface_hub: pip install huggingface_hub'
-        ) from error
+    hub = from_extra('huggingface_hub', f'{HUB}{name}')
+    absent = from_extra('huggingface_hub.errors', f'{HUB}{name}').RemoteEntryNotFoundError
     repository, _, revision = name.partition('@')
     try:
         for file in HUB_FILES:
-            cached = try_to_load_from_cache(repository, file, revision=revision or None)
+            cached = hub.try_to_load_from_cache(repository, file, revision=revision or None)
             if isinstance(cached, str):
                 return Path(cached)
         for file in HUB_FILES:
-            with suppress(RemoteEntryNotFoundError):
-                return Path(hf_hub_download(repository, file, revision=revision or None))
+            with suppress(absent):
+                return Path(hub.hf_hub_download(repository, file, revision=revision or None))
     except (OSError, ValueError) as error:
         raise UserError(f'{HUB}{name} cannot be had: {_first_line(error)}') from error
     raise UserError(f'{HUB}{name} has no {" or ".join(HUB_FILES)}')

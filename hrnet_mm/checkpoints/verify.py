@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from hrnet_mm.checkpoints.contents import Weights
 from hrnet_mm.checkpoints.convert import Report, convert
 from hrnet_mm.checkpoints.layouts import layout_named
 from hrnet_mm.checkpoints.libraries import LIBRARIES, library_network
@@ -15,7 +16,6 @@ from hrnet_mm.checkpoints.networks import OUR_LAYOUTS, our_network
 from hrnet_mm.checkpoints.recognise import Naming
 from hrnet_mm.cli import UserError
 
-Weights = Mapping[str, Tensor]
 TOLERANCE = 1e-4  # rounding stays far below it, a wrong name does not
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 import torch
-from torch import Tensor
 
+from hrnet_mm.checkpoints.contents import Weights
 from hrnet_mm.checkpoints.head_rules import AUX, CLASSES, FUSE_CONV, FUSE_NORM, KEYPOINTS, OCR
-from hrnet_mm.checkpoints.names import to_theirs
+from hrnet_mm.checkpoints.names import COUNTER, to_theirs
 from hrnet_mm.checkpoints.recognise import Naming
 from hrnet_mm.checkpoints.width import backbone_of, stages_of
-from hrnet_mm.models.archs import EXPANSION, Stage
+from hrnet_mm.models.archs import Stage, extra_of
 from hrnet_mm.models.hrnet import HRNet
 
 # The beginnings of the keys of each task's neck and head, by our names.
@@ -37,9 +36,7 @@ PARTS = {
 }
 
 
-def missing_keys(
-    converted: Mapping[str, Tensor], source: Naming, target: Naming
-) -> tuple[str, ...]:
+def missing_keys(converted: Weights, source: Naming, target: Naming) -> tuple[str, ...]:
     """The backbone's missing keys, and of every part of the head that is missing, ``'part.*'``.
 
     A backbone for poses needs the finest map only. Counters of batches are never missing.
@@ -57,24 +54,10 @@ def backbone_keys(stages: tuple[Stage, ...], outputs: Collection[int] | None) ->
     """The keys of an HRNet, without the counters of batches."""
     with torch.device('meta'):
         net = HRNet(extra=extra_of(stages), out_indices=outputs)
-    return [key for key in net.state_dict() if not key.endswith('num_batches_tracked')]
+    return [key for key in net.state_dict() if not key.endswith(COUNTER)]
 
 
-def extra_of(stages: tuple[Stage, ...]) -> dict[str, Any]:
-    """The hosts' ``extra`` of stages."""
-    return {
-        f'stage{i}': dict(
-            num_modules=stage.num_modules,
-            num_branches=stage.num_branches,
-            block=stage.block,
-            num_blocks=stage.num_blocks,
-            num_channels=tuple(n // EXPANSION[stage.block] for n in stage.channels),
-        )
-        for i, stage in enumerate(stages, start=1)
-    }
-
-
-def _missing_parts(converted: Mapping[str, Tensor], target: Naming) -> list[str]:
+def _missing_parts(converted: Weights, target: Naming) -> list[str]:
     parts = (to_theirs(part, target.layout) for part in PARTS.get(target.layout.task, ()))
     named = (target.prefix + part for part in parts if part is not None)
     return [f'{part}*' for part in named if not any(key.startswith(part) for key in converted)]

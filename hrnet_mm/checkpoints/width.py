@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import count
 
 from torch import Tensor
 
+from hrnet_mm.checkpoints.contents import Weights
 from hrnet_mm.checkpoints.names import is_backbone
 from hrnet_mm.cli import UserError
 from hrnet_mm.models.archs import ARCHS, Arch, Stage
 
 
-def backbone_of(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def backbone_of(weights: Weights, prefix: str) -> dict[str, Tensor]:
     """The backbone's weights by their own names, of the keys that begin with ``prefix``."""
     return {
         name: weight
@@ -21,7 +21,7 @@ def backbone_of(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]
     }
 
 
-def stages_of(backbone: Mapping[str, Tensor], where: str = 'the state dict') -> tuple[Stage, ...]:
+def stages_of(backbone: Weights, where: str = 'the state dict') -> tuple[Stage, ...]:
     """The stages that the weights of a backbone belong to.
 
     Args:
@@ -61,6 +61,11 @@ def name_of(stages: tuple[Stage, ...]) -> str:
     return f'network of {"; ".join(described)}'
 
 
+def number_of(weights: Weights, name: str) -> int:
+    """How many of the weights ``name.format(0)``, ``name.format(1)``, ... there are."""
+    return next(i for i in count() if name.format(i) not in weights)
+
+
 def check_same_width(
     theirs: tuple[Stage, ...], ours: tuple[Stage, ...], where: str = 'the checkpoint'
 ) -> None:
@@ -75,7 +80,7 @@ def check_same_width(
         )
 
 
-def _blocks(backbone: Mapping[str, Tensor], chain: str) -> tuple[str, int, int]:
+def _blocks(backbone: Weights, chain: str) -> tuple[str, int, int]:
     """Kind, number and output channels of the residual blocks of a chain."""
     last = 'conv3' if f'{chain}.0.conv3.weight' in backbone else 'conv2'
     weight = backbone[f'{chain}.0.{last}.weight']
@@ -84,16 +89,10 @@ def _blocks(backbone: Mapping[str, Tensor], chain: str) -> tuple[str, int, int]:
     return ('BOTTLENECK' if last == 'conv3' else 'BASIC'), number, channels
 
 
-def _number(backbone: Mapping[str, Tensor], name: str) -> int:
-    """How many of ``name`` with 0, 1, ... there are.
-
-    Raises:
-        KeyError: there is none.
-    """
-    number = next(i for i in count() if name.format(i) not in backbone)
-    if number == 0:
+def _number(backbone: Weights, name: str) -> int:
+    if name.format(0) not in backbone:
         raise KeyError(name.format(0))
-    return number
+    return number_of(backbone, name)
 
 
 def _list(numbers: tuple[int, ...]) -> str:

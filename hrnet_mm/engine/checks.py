@@ -22,7 +22,7 @@ def check_data(cfg: Config, phases: tuple[str, ...]) -> None:
         for key, path in named_paths(cfg, phase):
             if '://' not in path and not Path(path).exists():
                 remedy = f'put the dataset there, or name its folder with --data-root or {key}'
-                if key.endswith('bbox_file'):
+                if key.endswith('.bbox_file'):
                     remedy = f'put it there, or use ground-truth boxes: --cfg-options {key}=None'
                 raise UserError(f'there is no {path} ({key} in the config): {remedy}')
 
@@ -39,8 +39,9 @@ def named_paths(cfg: Config, phase: str) -> Iterator[tuple[str, str]]:
         for name, folder in (dataset.get('data_prefix') or {}).items():
             if isinstance(folder, str) and folder:
                 yield f'{key}.data_prefix.{name}', joined(root, folder)
-        if dataset.get('bbox_file'):
-            yield f'{key}.bbox_file', dataset['bbox_file']
+        for name in ('bbox_file', 'headbox_file'):  # mmpose takes them as they are
+            if dataset.get(name):
+                yield f'{key}.{name}', dataset[name]
     for evaluator in as_list(cfg.get(f'{phase}_evaluator')):
         if isinstance(evaluator, dict) and evaluator.get('ann_file'):
             yield f'{phase}_evaluator.ann_file', evaluator['ann_file']

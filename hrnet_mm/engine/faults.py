@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import DATASETS
 
 from hrnet_mm.cli import UserError
 from hrnet_mm.engine.annotations import listed, read_annotations, skip_reasons
@@ -50,6 +52,8 @@ def dataset_fault(cfg: Config, phases: tuple[str, ...], message: str) -> str | N
             path = Path(joined(dataset.get('data_root') or '', file))
             if path.suffix == '.json' and ('Coco' in kind or NOT_COCO in message):
                 fault = annotation_fault(path, with_keypoints='data_mode' in dataset)
+                if fault is None and message == NOTHING_TO_READ:
+                    fault = classes_fault(path, classes_of(dataset, cfg.get('default_scope')))
                 if fault is not None:
                     return f'{fault} ({phase}_dataloader.dataset.ann_file in the config)'
             named = ('data_root', 'ann_file', 'data_prefix', 'img_suffix')
@@ -70,3 +74,30 @@ def annotation_fault(path: Path, with_keypoints: bool) -> str | None:
     if reasons.total() < len(document['annotations']):
         return None
     return f'{path} has no annotation that can be used: {listed(reasons) or "it is empty"}'
+
+
+def classes_of(dataset: Mapping[str, Any], scope: str | None) -> Sequence[str]:
+    """The names of the classes that a dataset's config gives, or else its class."""
+    kind = dataset['type']
+    if isinstance(kind, str):
+        kind = DATASETS.get(kind if '.' in kind or scope is None else f'{scope}.{kind}')
+    known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    classes = known.get('classes', ())
+    return [classes] if isinstance(classes, str) else classes
+
+
+def classes_fault(path: Path, classes: Sequence[str]) -> str | None:
+    """Say so if an annotation file has categories, and none of the config's classes."""
+    categories = read_annotations(path, with_keypoints=True).get('categories') or ()
+    names = [str(category.get('name')) for category in categories]
+    if not classes or not names or set(classes) & set(names):
+        return None
+    return (
+        f"{path} has none of the config's classes: the file has {few(names)}, "
+        f'the config {few(classes)}'
+    )
+
+
+def few(names: Sequence[str], shown: int = 5) -> str:
+    more = f', ... ({len(names)})' if len(names) > shown else ''
+    return ', '.join(map(repr, names[:shown])) + more

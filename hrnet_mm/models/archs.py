@@ -106,6 +106,20 @@ def stages_from_extra(extra: Mapping[str, Any]) -> tuple[Stage, ...]:
     return stages
 
 
+def extra_of(stages: tuple[Stage, ...]) -> dict[str, Any]:
+    """The hosts' ``extra`` of stages: the inverse of :func:`stages_from_extra`."""
+    return {
+        f'stage{i}': dict(
+            num_modules=stage.num_modules,
+            num_branches=stage.num_branches,
+            block=stage.block,
+            num_blocks=stage.num_blocks,
+            num_channels=tuple(n // EXPANSION[stage.block] for n in stage.channels),
+        )
+        for i, stage in enumerate(stages, start=1)
+    }
+
+
 def parse_stage(where: str, cfg: Mapping[str, Any]) -> Stage:
     if not isinstance(cfg, Mapping):
         raise TypeError(f'{where} must be a dict, got {cfg!r}')

@@ -9,7 +9,7 @@ from torch import nn
 
 from hrnet_mm import models
 from hrnet_mm.models.archs import stages_from_arch, stages_from_extra
-from hrnet_mm.models.blocks import residual_chain
+from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.hrnet import DEFAULT_INIT, STEM_CHANNELS
 from hrnet_mm.models.layers import LayerFactory
 from hrnet_mm.models.necks import CLS_CHANNELS
@@ -54,7 +54,7 @@ class HRNet(models.HRNet):
         )
         if conv_cfg is not None or norm_cfg != BN:
             first = (stages_from_arch if extra is None else stages_from_extra)(**network)[0]
-            self.layer1 = residual_chain(
+            self.layer1 = ResidualChain(
                 first.block, first.num_blocks[0], STEM_CHANNELS, first.channels[0], FIXED_LAYERS
             )
 
@@ -72,7 +72,7 @@ class HRFuseScales(models.HRNetCls):
         super().__init__(in_channels, out_channels, norm_cfg=norm_cfg, init_cfg=init_cfg)
         if norm_cfg != BN_WITH_MOMENTUM:
             self.increase_layers = nn.ModuleList(
-                residual_chain('BOTTLENECK', 1, narrow, wide, FIXED_LAYERS)
+                ResidualChain('BOTTLENECK', 1, narrow, wide, FIXED_LAYERS)
                 for narrow, wide in zip(in_channels, CLS_CHANNELS, strict=True)
             )
 

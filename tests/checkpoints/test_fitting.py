@@ -1,4 +1,4 @@
-"""Whatever is wrong with a state dict, it costs a sentence."""
+"""Weights of the same network fit; whatever is wrong with a state dict, it costs a sentence."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from contextlib import suppress
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from hrnet_mm.checkpoints.fitting import fit
+from hrnet_mm.checkpoints.fitting import adapt_input, fit
 from hrnet_mm.checkpoints.pretrained import starting_weights
 from hrnet_mm.cli import UserError
 from tests.checkpoints import hosts, official
 
 MODEL = hosts.pose(4, hosts.OURS)
+CONV = torch.randn(8, 3, 3, 3)
 FILES = (official.pose, official.classification, official.ocr, official.detection)
 
 
@@ -63,3 +65,31 @@ def test_weights_of_the_model_itself_are_left_as_they_are() -> None:
 def test_maps_that_the_model_does_not_make_are_left_out() -> None:
     fitted = fit(official.classification(4), MODEL, 'x.pth')
     assert {*fitted.weights} == {key for key in MODEL.state_dict() if key.startswith('backbone.')}
+
+
+def test_grey_image_gives_what_it_gave_in_colour() -> None:
+    grey = torch.rand(1, 1, 9, 9)
+    expected = F.conv2d(grey.expand(1, 3, 9, 9), CONV)
+    torch.testing.assert_close(F.conv2d(grey, adapt_input(CONV, 1)), expected)
+
+
+@pytest.mark.parametrize('channels', [2, 4, 6, 7])
+def test_more_channels_repeat_the_weights_and_keep_the_scale(channels: int) -> None:
+    adapted = adapt_input(CONV, channels)
+    assert adapted.shape == (8, channels, 3, 3)
+    for i in range(channels):
+        torch.testing.assert_close(adapted[:, i], CONV[:, i % 3] * 3 / channels)
+
+
+def test_whole_repetitions_give_the_same_output() -> None:
+    image = torch.rand(1, 3, 9, 9)
+    twice = F.conv2d(torch.cat([image, image], 1), adapt_input(CONV, 6))
+    torch.testing.assert_close(twice, F.conv2d(image, CONV))
+
+
+def test_grey_weights_serve_colour_images() -> None:
+    grey = torch.rand(1, 1, 9, 9)
+    weight = adapt_input(CONV[:, :1], 3)
+    torch.testing.assert_close(
+        F.conv2d(grey.expand(1, 3, 9, 9), weight), F.conv2d(grey, CONV[:, :1])
+    )

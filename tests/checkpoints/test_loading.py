@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -89,6 +90,38 @@ def test_truncated_anywhere_is_told_so(tmp_path: Path, suffix: str) -> None:
             assert path.name in str(error)
         else:  # only what follows the last record may be missed
             assert torch.equal(loaded['conv.weight'], WEIGHTS['conv.weight'])
+
+
+def test_flipped_bit_in_a_weight_is_told_so(tmp_path: Path) -> None:
+    """torch itself loads the file, and another number with it."""
+    path = tmp_path / 'x.pth'
+    torch.save(WEIGHTS, path)
+    data = bytearray(path.read_bytes())
+    data[data.index(WEIGHTS['conv.weight'].numpy().tobytes())] ^= 1
+    path.write_bytes(data)
+    assert not torch.equal(torch.load(path)['conv.weight'], WEIGHTS['conv.weight'])
+    with pytest.raises(UserError, match=r'x\.pth is damaged: x/data/0 fails its checksum'):
+        read_checkpoint(path)
+
+
+def test_file_without_checksums_is_read(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(False)
+    torch.save(WEIGHTS, tmp_path / 'x.pth')
+    torch.serialization.set_crc32_options(True)
+    loaded = read_checkpoint(tmp_path / 'x.pth')
+    assert torch.equal(loaded['conv.weight'], WEIGHTS['conv.weight'])
+
+
+def test_compressed_file_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    torch.save({'conv.weight': torch.zeros(1 << 20)}, tmp_path / 'x.pth')
+    with (
+        zipfile.ZipFile(tmp_path / 'x.pth') as stored,
+        zipfile.ZipFile(tmp_path / 'y.pth', 'w', zipfile.ZIP_DEFLATED) as compressed,
+    ):
+        for name in stored.namelist():
+            compressed.writestr(name, stored.read(name))
+    with pytest.raises(UserError, match=r'y\.pth is compressed; unpack it'):
+        read_checkpoint(tmp_path / 'y.pth')
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import hrnet_mm.checkpoints.pretrained  # noqa: F401  (registers AnyWeightsHook)
-from hrnet_mm.checkpoints.adapting import adapt_input
-from hrnet_mm.checkpoints.schemes import use_our_readers
+from hrnet_mm.checkpoints.fitting import adapt_input
+from hrnet_mm.checkpoints.sources import use_our_readers
 from hrnet_mm.cli import UserError
 from hrnet_mm.models import HRNet
 from tests.checkpoints import hosts, official

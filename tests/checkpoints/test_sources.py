@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hrnet_mm.checkpoints.convert_file import check_writable
 from hrnet_mm.checkpoints.sources import fetch, hash_in, is_local, read_source
 from hrnet_mm.cli import UserError
 
@@ -141,6 +143,21 @@ def test_hub_that_is_not_reached_is_told_so(hub: Path) -> None:
         fetch('hf-hub:timm/hrnet_w32')
     with pytest.raises(UserError, match='hf-hub:a/b/c cannot be had'):
         fetch('hf-hub:a/b/c')
+
+
+def test_package_that_is_absent_is_told_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_file(WEIGHTS, tmp_path / 'x.safetensors')
+    for module in ('safetensors.torch', 'huggingface_hub'):
+        monkeypatch.setitem(sys.modules, module, None)
+    command = r"pip install 'hrnet_mm\[hub\]'$"
+    with pytest.raises(UserError, match=rf'x\.safetensors needs safetensors: {command}'):
+        read_source(tmp_path / 'x.safetensors')
+    with pytest.raises(UserError, match=rf'^hf-hub:a/b needs huggingface_hub: {command}'):
+        fetch('hf-hub:a/b')
+    with pytest.raises(UserError, match=rf'y\.safetensors needs safetensors: {command}'):
+        check_writable(tmp_path / 'y.safetensors')
 
 
 def test_other_schemes_are_refused_with_those_there_are() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hrnet_mm.cli import UserError
+from hrnet_mm.engine.checks import check_data, named_paths
 from hrnet_mm.engine.config import read_config, set_data_root
 from tests.engine.conftest import ROOT
 
@@ -103,6 +104,17 @@ def coco_names(wants_data: bool, arguments: list[str]) -> list[str]:
         'train_dataloader.dataset.ann_file=annotations/person_keypoints_train.json',
         'train_dataloader.dataset.data_prefix.img=train/',
     ]
+
+
+def test_absent_file_of_head_sizes_is_named(tmp_path: Path) -> None:
+    cfg = read_config(ROOT / 'configs/pose/hrnet_w32_mpii_256x256.py')
+    set_data_root(cfg, str(tmp_path))
+    for _, path in named_paths(cfg, 'val'):
+        Path(path).mkdir(parents=True, exist_ok=True)
+    check_data(cfg, ('val',))
+    (tmp_path / 'annotations/mpii_gt_val.mat').rmdir()
+    with pytest.raises(UserError, match=r'mpii_gt_val\.mat \(val_dataloader\.dataset\.headbox_f.*'):
+        check_data(cfg, ('val',))
 
 
 @pytest.mark.slow

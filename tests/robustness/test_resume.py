@@ -152,6 +152,18 @@ def test_checkpoint_that_mmengine_wrote_resumes(start, whole, tmp_path: Path) ->
     assert_equal(training, whole('pose'))
 
 
+def test_config_in_a_checkpoint_is_not_run(start, whole, copy_of_whole, tmp_path: Path) -> None:
+    """MMEngine runs ``meta['config']``, if there is one, when it resumes."""
+    training = copy_of_whole('pose')
+    checkpoint = torch.load(training.work_dir / 'epoch_2.pth', weights_only=True)
+    checkpoint['meta']['config'] = f"open('{tmp_path}/payload', 'w').close()"
+    torch.save(checkpoint, training.work_dir / 'epoch_2.pth')
+    run = start('pose', training.work_dir, '--resume', training.work_dir / 'epoch_2.pth')
+    assert run.wait() == 0, run.output
+    assert not (tmp_path / 'payload').exists()
+    assert_equal(training, whole('pose'))
+
+
 def test_another_batch_size_repeats_the_interrupted_epoch(start, tmp_path: Path) -> None:
     harm = config_with(tmp_path, 'pose', 'SignalAt', name='SIGTERM', number=6)
     assert start(harm, tmp_path / 'run', '--seed', SEED).wait() == 143

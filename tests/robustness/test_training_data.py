@@ -17,6 +17,7 @@ from PIL import Image
 
 from hrnet_mm.engine.config import read_config
 from tests.robustness.conftest import CONFIGS, error_of
+from tests.robustness.warm import ROOT
 
 ONE_EPOCH = ('--no-validate', '--cfg-options', 'train_cfg.max_epochs=1')
 ANNOTATIONS = 'annotations/person_keypoints_train.json'
@@ -191,6 +192,34 @@ def test_annotations_that_cannot_be_used_are_explained(
     run = start('pose', tmp_path / 'run', '--data-root', data, *ONE_EPOCH)
     error = error_of(run)
     assert told in error and str(data) in error
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('option', 'classes'),
+    [
+        ('metainfo.classes=[helmet,vest]', "'helmet', 'vest'"),
+        ('metainfo=None', "'person', 'bicycle', 'car', 'motorcycle', 'airplane', ... (80)"),
+    ],
+)
+def test_class_names_of_another_annotation_file_are_explained(
+    start, data: Path, tmp_path: Path, option: str, classes: str
+) -> None:
+    spoil(data, lambda document: document['categories'][0].update(name='worker'))
+    config = ROOT / 'configs/demo/faster_rcnn_hrnetv2p_w18_small_synthetic_320x256.py'
+    flags = (
+        '--data-root',
+        data,
+        '--no-validate',
+        '--cfg-options',
+        f'train_dataloader.dataset.{option}',
+    )
+    error = error_of(start(config, tmp_path / 'run', *flags))
+    assert error == (
+        f"{data / ANNOTATIONS} has none of the config's classes: the file has 'worker', "
+        f'the config {classes} (train_dataloader.dataset.ann_file in the config)'
+    )
     assert not (tmp_path / 'run').exists()
 
 

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from hrnet_mm.checkpoints.contents import weights_of
+from hrnet_mm.checkpoints.contents import Weights, starting_with, weights_of
 from hrnet_mm.checkpoints.convert import Report, convert
-from hrnet_mm.checkpoints.loading import read_checkpoint
-from hrnet_mm.checkpoints.pretrained import starting_with
+from hrnet_mm.checkpoints.loading import from_extra, read_checkpoint
 from hrnet_mm.checkpoints.sources import fetch
 from hrnet_mm.checkpoints.verify import Comparison, check_equal, compare
 from hrnet_mm.checkpoints.width import backbone_of, name_of, stages_of
-from hrnet_mm.checkpoints.writing import check_writable, write_weights
 from hrnet_mm.cli import UserError
+from hrnet_mm.files import replacing, sha256_of
 
+SUFFIXES = ('.pth', '.pt', '.safetensors')
 SHOWN = 12  # keys of a list, unless all are asked for
 
 
@@ -75,6 +76,45 @@ def convert_file(
     check_equal(comparisons)
     meta = plain(checkpoint.get('meta') or {}) if report.target.layout.host else None
     return Conversion(arch, report, comparisons, write_weights(converted, out, meta))
+
+
+def check_writable(path: Path) -> None:
+    """Make sure that a file of weights can have this name.
+
+    Raises:
+        UserError: it has another suffix, is a folder, or needs a package that is not installed.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UserError(f'{path}: weights are written as {", ".join(SUFFIXES)}')
+    if path.is_dir():
+        raise UserError(f'{path} is a folder; give the name of a file')
+    if path.suffix == '.safetensors':
+        from_extra('safetensors.torch', path)
+
+
+def write_weights(weights: Weights, path: Path, meta: Mapping[str, Any] | None = None) -> str:
+    """Write weights, whole or not at all; the same weights always give the same bytes.
+
+    Args:
+        weights: a state dict.
+        path: its suffix decides the format.
+        meta: if given, a file of torch holds ``dict(state_dict=..., meta=...)``, as OpenMMLab's do;
+            else the state dict itself, as other projects' do. Safetensors hold tensors only.
+
+    Returns:
+        The file's SHA-256.
+    """
+    # Copies: what is saved of a view or a mapped file is all of the storage behind it.
+    whole = {name: weight.detach().cpu().contiguous().clone() for name, weight in weights.items()}
+    with replacing(path) as temporary:
+        if path.suffix == '.safetensors':
+            save = from_extra('safetensors.torch', path).save
+            temporary.write_bytes(save(whole, metadata={'format': 'pt'}))
+        else:
+            contents = whole if meta is None else dict(state_dict=whole, meta=dict(meta))
+            with temporary.open('wb') as file:  # torch would write a path's name into the file
+                torch.save(contents, file)
+        return sha256_of(temporary)
 
 
 def plain(value: Any) -> Any:

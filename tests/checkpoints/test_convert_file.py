@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hrnet_mm.checkpoints.conversion import convert_file, lines_of, plain
+from hrnet_mm.checkpoints.convert_file import convert_file, lines_of, plain
 from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.cli import UserError
 from tests.checkpoints import hosts, official
@@ -136,15 +136,15 @@ def test_mistakes_cost_a_sentence_and_no_file(
 def test_weights_that_compute_something_else_are_not_written(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hrnet_mm.checkpoints import conversion
+    from hrnet_mm.checkpoints import convert_file as module
 
     def wrong(*args, **options):
         converted, report = convert(*args, **options)
         converted['final_layer.bias'] = converted['final_layer.bias'] + 1
         return converted, report
 
-    convert = conversion.convert
-    monkeypatch.setattr(conversion, 'convert', wrong)
+    convert = module.convert
+    monkeypatch.setattr(module, 'convert', wrong)
     with pytest.raises(UserError, match='do not compute the same in hrnet_mm as in mmpose'):
         convert_file(source, tmp_path / 'x.pth', 'official', size=64)
     assert not (tmp_path / 'x.pth').exists()
