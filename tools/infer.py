@@ -24,7 +24,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'checkpoint',
         metavar='CHECKPOINT',
-        help='its weights: a file, a URL, open-mmlab://... or hf-hub:...',
+        help='its weights: a file, a URL, open-mmlab://... or hf-hub:...; or what tools/export.py '
+        'wrote',
     )
     parser.add_argument(
         'input', metavar='INPUT', help="an image, a folder, a glob ('photos/*.jpg') or a video"
@@ -50,6 +51,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--no-draw', action='store_true', help='write no drawings')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config changes'
+    )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load an exported .pt2 file, which may run code with all your rights',
     )
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     args = parser.parse_args(argv)
@@ -120,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=args.batch_size,
         draw=not args.no_draw,
         cfg_options=args.cfg_options,
+        trust=args.trust_checkpoint,
     )
     print(summary)
 

@@ -16,6 +16,8 @@ class OptimizedFeatures(nn.Module):
     Attributes:
         backend: the name of the engine's backend.
         precision: in which it computes.
+        difference: of its maps to the original's on the image on which they were compared, by
+            ``hrnet_mm.deploy.differences``; None if they were not.
 
     Args:
         engine: the network.
@@ -38,6 +40,7 @@ class OptimizedFeatures(nn.Module):
         self.precision = precision
         self.device = device
         self.container = container
+        self.difference: float | None = None
         self.eval()
 
     def forward(self, image: Tensor) -> Sequence[Tensor]:

@@ -10,24 +10,26 @@ import torch
 from torch import Tensor, nn
 
 from hrnet_mm.cli import UserError
-from hrnet_mm.deploy.backends.table import BACKENDS, PRECISIONS, Backend, Engine, suitable
+from hrnet_mm.deploy.backends.table import BACKENDS, INT8, PRECISIONS, Backend, Engine, suitable
+from hrnet_mm.deploy.differences import largest_difference, tolerance
 from hrnet_mm.deploy.features import OptimizedFeatures
 from hrnet_mm.deploy.parts import Parts, find_parts
 
-# Largest difference from the model, over the largest magnitude of a map, that is still rounding.
-TOLERANCES = {'fp32': 1e-4, 'bf16': 1e-1, 'fp16': 2e-2}
-CUDA_TOLERANCES = TOLERANCES | {'fp32': 1e-2}  # cuDNN rounds float32 convolutions to TF32
-
 
 def optimize(
-    model: nn.Module, example_input: Tensor, precision: str = 'fp32', backend: str = 'auto'
+    model: nn.Module,
+    example_input: Tensor,
+    precision: str = 'fp32',
+    backend: str = 'auto',
+    calibration: Iterable[Tensor] | None = None,
 ) -> nn.Module:
     """The same model with an engine in place of its HRNet and neck, for inference only.
 
     The engine computes the same function in fewer and faster operations; what each transformation
-    does and why it is exact stands in ``hrnet_mm.deploy``. Its result on ``example_input`` is
-    compared with the model's before it is returned. ``predict``, ``test_step`` and the like work
-    as before, with the model's own head and data preprocessor.
+    does and why it is exact stands in ``hrnet_mm.deploy``. Its result on ``example_input``, for
+    int8 on the first image of ``calibration``, is compared with the model's before it is returned;
+    the ``difference`` is kept. ``predict``, ``test_step`` and the like work as before, with the
+    model's own head and data preprocessor.
 
     Args:
         model: in eval mode: an HRNet, or a model of mmpose, mmseg, mmdet or mmpretrain whose
@@ -35,10 +37,13 @@ def optimize(
             model is not changed; the result shares its head.
         example_input: an image (N, in_channels, H, W) as the data preprocessor gives it. The
             engine is made for this shape; others work too, see docs/speed.md.
-        precision: ``'fp32'``, ``'bf16'`` or ``'fp16'``, inside the engine. Its maps are float32.
+        precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'int8'``, inside the engine. Its maps are
+            float32.
         backend: ``'native'``, ``'openvino'``, ``'onnxruntime'``, ``'inductor'``, ``'eager'`` or
             ``'cudagraph'``; ``'auto'`` takes the fastest that this machine has and warns if it
             lacks a faster one.
+        calibration: for int8, and only for it: images like those to come, each as
+            ``example_input``. About 100 are enough; all are held in memory.
 
     Raises:
         TypeError, ValueError: the model or an argument cannot be used; the message says why.
@@ -53,79 +58,115 @@ def optimize(
         >>> [tuple(y.shape) for y in fast(image)]
         [(1, 16, 16, 16), (1, 32, 8, 8), (1, 64, 4, 4), (1, 128, 2, 2)]
     """
-    _check_choice('precision', precision, PRECISIONS)
+    _check_choice('precision', precision, (*PRECISIONS, INT8))
     _check_choice('backend', backend, ('auto', *BACKENDS))
     parts = find_parts(model)
-    image = _check_image(example_input, parts.net.conv1)
+    image = _check_image('example_input', example_input, parts.net.conv1)
+    images = _check_calibration(calibration, precision, parts.net.conv1)
+    probe = images[0] if images else image
     with torch.no_grad():
-        expected = parts.run(image)
+        expected = parts.run(probe)
         if not all(torch.isfinite(x).all() for x in expected):
-            raise ValueError('the model gives NaN or infinity for example_input')
-        job = _Job(parts, image, precision, expected)
-        chosen, engine = job.fastest() if backend == 'auto' else job.with_backend(BACKENDS[backend])
-    features = OptimizedFeatures(engine, chosen.name, precision, image.device, type(expected))
+            name = 'calibration[0]' if images else 'example_input'
+            raise ValueError(f'the model gives NaN or infinity for {name}')
+        job = _Job(parts, image, precision, images, probe, expected)
+        built = job.fastest() if backend == 'auto' else job.with_backend(BACKENDS[backend])
+    features = OptimizedFeatures(
+        built.engine, built.backend.name, precision, image.device, type(expected)
+    )
+    features.difference = built.difference
     return parts.replaced_by(features)
 
 
 @dataclass
+class _Built:
+    """An engine of a backend, and how far its maps are from the model's."""
+
+    backend: Backend
+    engine: Engine
+    difference: float
+
+
+@dataclass
 class _Job:
-    """A network, an example, and the maps that an engine must give for it."""
+    """A network, an example, and the maps that an engine must give for ``probe``."""
 
     parts: Parts
     image: Tensor
     precision: str
+    calibration: Sequence[Tensor]
+    probe: Tensor
     expected: Sequence[Tensor]
 
-    def with_backend(self, backend: Backend) -> tuple[Backend, Engine]:
-        device = self.image.device
-        reason = backend.misfit(device, self.precision) or backend.lack(device)
+    def with_backend(self, backend: Backend) -> _Built:
+        device, precision = self.image.device, self.precision
+        reason = backend.misfit(device, precision) or backend.lack(device, precision)
         if reason:
             raise UserError(f'backend={backend.name!r} {reason}')
         try:
-            return backend, self._build(backend)
+            return self._build(backend)
         except (NotImplementedError, RuntimeError, OSError) as error:
             raise UserError(f'backend={backend.name!r} cannot run the model: {error}') from error
 
-    def fastest(self) -> tuple[Backend, Engine]:
-        """The first backend that works, with one warning if a faster one is not to be had."""
+    def fastest(self) -> _Built:
+        """By the first backend that works, with one warning if a faster one is not to be had."""
         reasons = []
         for backend in suitable(self.image.device, self.precision):
             try:
-                engine = self.with_backend(backend)
+                built = self.with_backend(backend)
             except UserError as error:
                 reasons.append(str(error))
                 continue
             if reasons:
                 warnings.warn(f'{"; ".join(reasons)}: {backend.name} is used', stacklevel=3)
-            return engine
-        raise UserError('; '.join(reasons))
+            return built
+        no_backend = f'no backend computes in {self.precision} on {self.image.device.type}'
+        raise UserError('; '.join(reasons) or no_backend)
 
-    def _build(self, backend: Backend) -> Engine:
-        engine = backend.build(self.parts.net, self.parts.neck, self.image, self.precision)
-        self._check(engine(self.image))
-        return engine
-
-    def _check(self, maps: Sequence[Tensor]) -> None:
-        limit = (CUDA_TOLERANCES if self.image.is_cuda else TOLERANCES)[self.precision]
-        for i, (actual, expected) in enumerate(zip(maps, self.expected, strict=True)):
-            difference = float((actual - expected).abs().max())
-            scale = float(expected.abs().max())
-            if not difference <= limit * scale:  # also where it is NaN
-                raise RuntimeError(
-                    f'map {i} differs by {difference:.1e} from one of up to {scale:.1e}'
-                )
+    def _build(self, backend: Backend) -> _Built:
+        engine = backend.build(
+            self.parts.net, self.parts.neck, self.image, self.precision, self.calibration
+        )
+        difference = largest_difference(engine(self.probe), self.expected, self.precision)
+        limit = tolerance(self.precision, self.image.device)
+        if not difference <= limit:  # also where it is NaN
+            raise RuntimeError(f'a map differs by {difference:.1e} of its size, over {limit:.0e}')
+        return _Built(backend, engine, difference)
 
 
-def _check_image(image: Tensor, stem: nn.Conv2d) -> Tensor:
+def _check_image(name: str, image: Tensor, stem: nn.Conv2d) -> Tensor:
     if not isinstance(image, Tensor):
-        raise TypeError(f'example_input must be an image tensor, not a {type(image).__name__}')
+        raise TypeError(f'{name} must be an image tensor, not a {type(image).__name__}')
     n, c, h, w = image.shape if image.ndim == 4 else (0, 0, 0, 0)
     if n < 1 or c != stem.in_channels or min(h, w) < 32 or not image.is_floating_point():
         raise ValueError(
-            f'example_input has shape {tuple(image.shape)} and type {image.dtype}; it must be '
+            f'{name} has shape {tuple(image.shape)} and type {image.dtype}; it must be '
             f'(N, {stem.in_channels}, H, W) of floats, H and W at least 32'
         )
     return image.detach().to(stem.weight.device, torch.float32)
+
+
+def _check_calibration(
+    images: Iterable[Tensor] | None, precision: str, stem: nn.Conv2d
+) -> list[Tensor]:
+    if precision != INT8:
+        if images is not None:
+            raise ValueError(f"calibration is for precision='int8', not for {precision!r}")
+        return []
+    if not isinstance(images, Iterable | None):
+        kind = type(images).__name__
+        raise TypeError(f'calibration must be images, one after another, not a {kind}')
+    checked = []
+    for i, image in enumerate(images or ()):
+        checked.append(_check_image(f'calibration[{i}]', image, stem))
+        if not checked[-1].isfinite().all():
+            raise ValueError(f'calibration[{i}] has NaN or infinity')
+    if not checked:
+        raise ValueError(
+            "precision='int8' needs calibration=IMAGES: about 100 images like those to come, each "
+            'as example_input'
+        )
+    return checked
 
 
 def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:

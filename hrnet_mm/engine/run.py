@@ -19,6 +19,8 @@ from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.checkpoints.pretrained import AnyWeightsHook
 from hrnet_mm.checkpoints.sources import is_local, use_our_readers
 from hrnet_mm.cli import UserError
+from hrnet_mm.deploy.export.hook import ExportHook
+from hrnet_mm.deploy.export.reading import as_export
 from hrnet_mm.engine.checks import check_data
 from hrnet_mm.engine.config import name_of
 from hrnet_mm.engine.faults import data_faults_told
@@ -64,21 +66,27 @@ def test(cfg: Config, trust: bool = False) -> dict[str, float]:
     """Evaluate ``cfg.load_from`` on the test data and return the metrics.
 
     Args:
-        cfg: the config.
+        cfg: the config; ``load_from`` may also be a file that tools/export.py wrote.
         trust: as for :func:`train`.
 
     Raises:
         UserError: data or the checkpoint is absent or unreadable.
     """
     check_data(cfg, ('test',))
-    check_checkpoint(cfg.load_from, trust)
+    exported = as_export(cfg.load_from, trust)
+    if exported:
+        cfg.load_from = None
+        weights_hook: Hook = ExportHook(exported)
+    else:
+        check_checkpoint(cfg.load_from, trust)
+        weights_hook = AnyWeightsHook(whole=True)
     metrics: dict[str, float] = {}
     add_hooks(cfg, 'hrnet_mm.DataFaultsHook')
 
     def job(runner: Runner) -> None:
         metrics.update(runner.test())
 
-    run(cfg, ('test',), job, AnyWeightsHook(whole=True), trust)
+    run(cfg, ('test',), job, weights_hook, trust)
     return metrics
 
 
@@ -86,7 +94,7 @@ def run(
     cfg: Config,
     phases: tuple[str, ...],
     job: Callable[[Runner], object],
-    weights_hook: AnyWeightsHook,
+    weights_hook: Hook,
     trust: bool,
 ) -> Runner:
     prepare_processes(cfg)

@@ -19,6 +19,7 @@ from torch import nn
 
 from hrnet_mm.checkpoints.sources import read_source
 from hrnet_mm.cli import UserError
+from hrnet_mm.deploy.export.reading import Exported, as_export
 from hrnet_mm.engine.config import datasets_of
 from hrnet_mm.inference.inputs import Frame
 from hrnet_mm.inference.weights import load_weights
@@ -36,7 +37,7 @@ class HostModel:
 
     Args:
         cfg: a config of a host, with ``default_scope``, ``model`` and ``test_dataloader``.
-        checkpoint: its weights.
+        checkpoint: its weights, or an exported file.
         device: where it runs.
         kinds: the classes of models that can be run.
 
@@ -46,9 +47,14 @@ class HostModel:
     """
 
     def __init__(
-        self, cfg: Config, checkpoint: str | Path, device: torch.device, kinds: tuple[type, ...]
+        self,
+        cfg: Config,
+        checkpoint: str | Path | Exported,
+        device: torch.device,
+        kinds: tuple[type, ...],
     ) -> None:
-        contents = read_source(checkpoint)
+        exported = as_export(checkpoint)
+        contents = exported.contents if exported else read_source(checkpoint)
         self._scope = cfg.default_scope
         with DefaultScope.overwrite_default_scope(self._scope):
             self.module = revert_sync_batchnorm(_build(cfg))
@@ -58,8 +64,11 @@ class HostModel:
                 f'the model of the config is a {type(self.module).__name__}; of {self._scope}, '
                 f'models of the kind {" or ".join(kind.__name__ for kind in kinds)} can be run'
             )
-        load_weights(self.module, contents, checkpoint)
         self.module.to(device).eval()
+        if exported:
+            self.module = exported.put_into(self.module, device)
+        else:
+            load_weights(self.module, contents, checkpoint)
         self.meta = _dataset_meta(contents)
 
     def predict(

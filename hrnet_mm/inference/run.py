@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from hrnet_mm.cli import UserError
+from hrnet_mm.deploy.export.reading import as_export
 from hrnet_mm.engine.config import read_config
 from hrnet_mm.inference.boxes import InBoxes, boxes_by_frame
 from hrnet_mm.inference.inputs import Frame, ImageFiles, VideoFile, find_frames
@@ -72,12 +73,13 @@ def infer(
     batch_size: int | None = None,
     draw: bool = True,
     cfg_options: dict[str, Any] | None = None,
+    trust: bool = False,
 ) -> Summary:
     """Predict on images or a video; write drawings, label maps and ``predictions.json``.
 
     Args:
         config: of a host in ``hrnet_mm.inference.predictor.PREDICTORS``.
-        checkpoint: the weights.
+        checkpoint: the weights, or a file that tools/export.py wrote.
         source: an image or a video, a folder (read recursively), or a glob of images.
         out: the folder of the results. Default: ``work_dirs/infer/<name of the config>``.
         boxes: for a top-down pose model: a file (see ``hrnet_mm.inference.box_file.read_boxes``),
@@ -89,6 +91,7 @@ def infer(
         batch_size: images, or boxes, in one forward pass. Default: see ``make_predictor``.
         draw: whether to draw.
         cfg_options: changes to the config, by dotted keys.
+        trust: accept exported files that may run code: .pt2.
 
     Raises:
         UserError: naming what is wrong with an argument or a file.
@@ -99,7 +102,8 @@ def infer(
     boxes_of = None if boxes is None else boxes_by_frame(boxes, frames, _report)
     cfg = read_config(config, cfg_options)
     device = _find_device(device)
-    predictor = make_predictor(cfg, checkpoint, device, batch_size)
+    weights = as_export(checkpoint, trust) or checkpoint
+    predictor = make_predictor(cfg, weights, device, batch_size)
     if detector:
         boxes_of = boxes_by_detector(detector, device, batch_size)
     if boxes_of:

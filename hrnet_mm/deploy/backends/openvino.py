@@ -3,37 +3,112 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
+import numpy as np
 import openvino
 import torch
+from openvino import opset13 as ops
 from torch import Tensor, nn
 
 from hrnet_mm.deploy.backends.table import Engine
 from hrnet_mm.deploy.graphs.openvino import to_openvino
 from hrnet_mm.deploy.network import FusedHRNet
+from hrnet_mm.deploy.quantization import quantized
 from hrnet_mm.models import HRNet
 
-NAMES = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.float16: 'f16'}
-CAPABILITIES = {torch.float32: 'FP32', torch.bfloat16: 'BF16', torch.float16: 'FP16'}
+NAMES = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.float16: 'f16', torch.int8: 'i8'}
+CAPABILITIES = {
+    torch.float32: 'FP32',
+    torch.bfloat16: 'BF16',
+    torch.float16: 'FP16',
+    torch.int8: 'INT8',
+}
+CHANNELS_LAST = np.array([0, 2, 3, 1])
 
 
 def build(net: HRNet, neck: nn.Module | None, image: Tensor, dtype: torch.dtype) -> Engine:
-    """For all shapes at once; a shape's first run takes longer.
+    """For all shapes, fastest for that of ``image``; the first run of another takes longer.
 
     Raises:
         NotImplementedError: the network has an operation that is not translated, or the CPU has
             no arithmetic of this precision (OpenVINO would silently take another).
     """
-    core = openvino.Core()
-    if CAPABILITIES[dtype] not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
-        raise NotImplementedError(f'this CPU has no {NAMES[dtype]} arithmetic')
+    _check_arithmetic(dtype)
+    engine = ShapesEngine(to_openvino(FusedHRNet(net, neck)), dtype)
+    engine(image)
+    return engine
+
+
+def build_int8(
+    net: HRNet, neck: nn.Module | None, image: Tensor, calibration: Iterable[Tensor]
+) -> Engine:
+    """The same after quantisation, see ``hrnet_mm.deploy.quantization``.
+
+    Raises:
+        NotImplementedError: as :func:`build`.
+        UserError: NNCF is not installed.
+    """
+    _check_arithmetic(torch.int8)
+    model = to_openvino(FusedHRNet(net, neck))
+    model = quantized(model, (x.contiguous().numpy() for x in calibration))
+    engine = ShapesEngine(model, torch.int8)
+    engine(image)
+    return engine
+
+
+def compiled(model: openvino.Model, dtype: torch.dtype) -> openvino.CompiledModel:
+    """The model for this CPU, with as many threads as PyTorch has.
+
+    Args:
+        model: may hold 8-bit convolutions.
+        dtype: of all other arithmetic; float32 for ``torch.int8``.
+    """
     options = {
         'PERFORMANCE_HINT': 'LATENCY',
-        'INFERENCE_PRECISION_HINT': NAMES[dtype],
+        'INFERENCE_PRECISION_HINT': NAMES[dtype] if dtype.is_floating_point else 'f32',
         'INFERENCE_NUM_THREADS': torch.get_num_threads(),
         'CPU_DENORMALS_OPTIMIZATION': 'NO',
     }
-    return OpenVINOEngine(core.compile_model(to_openvino(FusedHRNet(net, neck)), 'CPU', options))
+    return openvino.Core().compile_model(model, 'CPU', options)
+
+
+class ShapesEngine:
+    """Compiles a model for the first shape that comes, and once more for all others together.
+
+    OpenVINO fuses more operations of a model of one shape, and plans its memory ahead. It keeps
+    the channels of a pixel side by side, and the maps leave it so: its own transposition of a map
+    takes ten times PyTorch's.
+
+    Args:
+        model: of free batch and size, with maps (N, C, H, W).
+        dtype: in which to compute, see :func:`compiled`.
+    """
+
+    def __init__(self, model: openvino.Model, dtype: torch.dtype) -> None:
+        self.model = _with_channels_last(model)
+        self.dtype = dtype
+        self.lock = threading.Lock()
+        self.shape: torch.Size | None = None
+        self.of_shape: OpenVINOEngine | None = None
+        self.of_others: OpenVINOEngine | None = None
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Image (N, in_channels, H, W) -> maps in channels-last layout."""
+        with self.lock:
+            engine = self._engine(image.shape)
+        return tuple(x.permute(0, 3, 1, 2) for x in engine(image))
+
+    def _engine(self, shape: torch.Size) -> OpenVINOEngine:
+        if self.of_shape is None:
+            model = self.model.clone()
+            model.reshape(list(shape))
+            self.shape, self.of_shape = shape, OpenVINOEngine(compiled(model, self.dtype))
+        if shape == self.shape:
+            return self.of_shape
+        if self.of_others is None:
+            self.of_others = OpenVINOEngine(compiled(self.model, self.dtype))
+        return self.of_others
 
 
 class OpenVINOEngine:
@@ -48,3 +123,14 @@ class OpenVINOEngine:
             # What it returns are copies: the next call writes to OpenVINO's own memory.
             maps = self.request.infer([image.contiguous().numpy()], share_inputs=True)
         return tuple(map(torch.from_numpy, maps.values()))
+
+
+def _with_channels_last(model: openvino.Model) -> openvino.Model:
+    maps = [result.input_value(0) for result in model.get_results()]
+    outputs = [ops.transpose(x, CHANNELS_LAST) for x in maps]
+    return openvino.Model(outputs, model.get_parameters(), model.get_name())
+
+
+def _check_arithmetic(dtype: torch.dtype) -> None:
+    if CAPABILITIES[dtype] not in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+        raise NotImplementedError(f'this CPU has no {NAMES[dtype]} arithmetic')

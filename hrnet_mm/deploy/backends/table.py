@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.native.library import find_compiler
 from hrnet_mm.models import HRNet
+from hrnet_mm.native.library import find_compiler
 
 # Image (N, in_channels, H, W) -> the maps of the neck or, without one, of the backbone; float32.
 Engine = Callable[[Tensor], tuple[Tensor, ...]]
 
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+INT8 = 'int8'  # not one type throughout: convolutions in integers, the rest in float32
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Backend:
         devices: types of device it runs on; empty: all.
         precisions: those it computes in.
         packages: that must be installed.
+        int8_packages: that int8 needs besides.
         compiles: whether it needs a C++ compiler on a CPU.
     """
 
@@ -34,6 +36,7 @@ class Backend:
     devices: tuple[str, ...] = ()
     precisions: tuple[str, ...] = tuple(PRECISIONS)
     packages: tuple[str, ...] = ()
+    int8_packages: tuple[str, ...] = ()
     compiles: bool = False
 
     def misfit(self, device: torch.device, precision: str) -> str | None:
@@ -44,18 +47,31 @@ class Backend:
             return f'computes in {", ".join(self.precisions)}, not in {precision}'
         return None
 
-    def lack(self, device: torch.device) -> str | None:
+    def lack(self, device: torch.device, precision: str = 'fp32') -> str | None:
         """What this machine lacks for it, as the end of a sentence, or None."""
-        missing = [name for name in self.packages if find_spec(name) is None]
+        needed = self.packages + (self.int8_packages if precision == INT8 else ())
+        missing = [name for name in needed if find_spec(name) is None]
         if missing:
             return f'needs {" and ".join(missing)} (pip install {" ".join(missing)})'
         if self.compiles and device.type == 'cpu' and find_compiler() is None:
             return 'needs a C++ compiler (g++ or clang++)'
         return None
 
-    def build(self, net: HRNet, neck: nn.Module | None, image: Tensor, precision: str) -> Engine:
-        """Make the engine for a network on the device of ``image``, an example of its input."""
+    def build(
+        self,
+        net: HRNet,
+        neck: nn.Module | None,
+        image: Tensor,
+        precision: str,
+        calibration: Iterable[Tensor] = (),
+    ) -> Engine:
+        """Make the engine for a network on the device of ``image``, an example of its input.
+
+        ``calibration`` are the images from which int8 takes its steps.
+        """
         module = importlib.import_module(f'hrnet_mm.deploy.backends.{self.name}')
+        if precision == INT8:
+            return module.build_int8(net, neck, image, calibration)
         return module.build(net, neck, image, PRECISIONS[precision])
 
 
@@ -63,7 +79,7 @@ BACKENDS = {
     backend.name: backend
     for backend in (
         Backend('native', ('cpu',), ('fp32', 'bf16'), compiles=True),
-        Backend('openvino', ('cpu',), packages=('openvino',)),
+        Backend('openvino', ('cpu',), (*PRECISIONS, INT8), ('openvino',), ('nncf',)),
         Backend('onnxruntime', ('cpu',), ('fp32',), packages=('onnx', 'onnxruntime')),
         Backend('inductor', ('cpu', 'cuda'), compiles=True),
         Backend('cudagraph', ('cuda',)),

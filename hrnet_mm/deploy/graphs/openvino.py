@@ -48,10 +48,16 @@ class ToOpenVINO(Translator):
         return ops.relu(y) if module.relu else y
 
     def pool(self, module: Pool, x: Any) -> Any:
-        window, none = [module.factor] * 2, [0, 0]
+        factor, none = module.factor, [0, 0]
+        # A window may reach over the end of a map, where it sees nothing. Of those that do, only
+        # the first one is wanted: OpenVINO has no window that is cut to a smaller map.
+        window, over = [factor] * 2, [factor - 1] * 2
         if module.average:
-            return ops.avg_pool(x, window, none, none, window, exclude_pad=True)
-        return ops.max_pool(x, window, [1, 1], none, none, window).output(0)
+            y = ops.avg_pool(x, window, none, over, window, exclude_pad=True)
+        else:
+            y = ops.max_pool(x, window, [1, 1], none, over, window).output(0)
+        size = ops.maximum(ops.divide(_height_and_width(x), np.array(factor)), np.array(1))
+        return ops.slice(y, np.array(none), size, np.array([1, 1]), HEIGHT_AND_WIDTH)
 
 
 def _upsample(upsample: Upsample, x: Any, like: Any) -> Any:
@@ -62,5 +68,9 @@ def _upsample(upsample: Upsample, x: Any, like: Any) -> Any:
     else:
         corners = 'align_corners' if upsample.align_corners else 'half_pixel'
         mode = dict(mode='linear_onnx', coordinate_transformation_mode=corners)
-    size = ops.gather(ops.shape_of(like), HEIGHT_AND_WIDTH, np.array(0))
+    size = _height_and_width(like)
     return ops.interpolate(x, size, shape_calculation_mode='sizes', axes=HEIGHT_AND_WIDTH, **mode)
+
+
+def _height_and_width(x: Any) -> Any:
+    return ops.gather(ops.shape_of(x), HEIGHT_AND_WIDTH, np.array(0))

@@ -1,0 +1,109 @@
+"""Images as the network of a model gets them, through the host's own pipeline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.inference.boxes import boxes_by_frame
+from hrnet_mm.inference.host_model import HostModel, input_of
+from hrnet_mm.inference.inputs import Frame, ImageFiles, find_frames
+
+SIZE = (480, 640)  # height and width of the picture that the default example is made of
+MOST = 100  # images, which are held in memory; more change the steps of int8 hardly
+
+TOP_DOWN = 'TopdownPoseEstimator'  # mmpose's, which need not be installed
+
+
+class _Seen(Exception):
+    """Ends a prediction once the network's input is known."""
+
+
+def default_example(model: HostModel) -> Tensor:
+    """The network's input (1, in_channels, H, W) for a picture of noise of 640 x 480."""
+    noise = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    return network_input(model, Frame(Path('noise.png'), 'noise.png', noise))
+
+
+def noise_of_size(channels: int, size: tuple[int, int]) -> Tensor:
+    """An example (1, channels, H, W), always the same."""
+    return torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(0))
+
+
+def network_input(model: HostModel, frame: Frame, box: np.ndarray | None = None) -> Tensor:
+    """What the backbone gets first when the model predicts on a frame: (N, in_channels, H, W).
+
+    Args:
+        model: of any host.
+        frame: the image.
+        box: where a top-down pose model looks, x, y, w, h (and score) in pixels. Default: at the
+            whole image.
+    """
+    seen: list[Tensor] = []
+
+    def keep(module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen.append(inputs[0])
+        raise _Seen
+
+    height, width = frame.image.shape[:2]
+    x, y, w, h = (0, 0, width, height) if box is None else box[:4]
+    place = {'bbox': np.float32([[x, y, x + w, y + h]]), 'bbox_score': np.float32([1])}
+    handle = model.module.backbone.register_forward_pre_hook(keep)
+    try:
+        list(model.predict([input_of(frame) | place], batch_size=1))
+    except _Seen:
+        pass
+    finally:
+        handle.remove()
+    return seen[0]
+
+
+def calibration_files(folder: Path) -> ImageFiles:
+    """The images of a folder, at most ``MOST``, evenly chosen.
+
+    Raises:
+        UserError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f'--calibration: there is no folder {folder}')
+    found = find_frames(str(folder), Path(os.devnull), _ignore)
+    paths = list(found.names)
+    return ImageFiles(paths[:: -(-len(paths) // MOST)], folder, _ignore)
+
+
+class Calibration:
+    """The network's inputs (1, in_channels, H, W) for images, as often as they are asked for.
+
+    Args:
+        model: of any host.
+        images: the files.
+        boxes: of a top-down pose model: a file as ``infer`` takes it; of every image the first
+            box is looked at, an image without any is left out. Default: the whole images.
+
+    Raises:
+        UserError: the file of boxes is wrong, or the model looks at whole images.
+    """
+
+    def __init__(self, model: HostModel, images: ImageFiles, boxes: Path | None = None) -> None:
+        self.model = model
+        self.images = images
+        self.boxes_of = None if boxes is None else boxes_by_frame(boxes, images, _ignore)
+        kinds = {kind.__name__ for kind in type(model.module).mro()}
+        if boxes is not None and TOP_DOWN not in kinds:
+            raise UserError('--boxes is for top-down pose models; this one looks at whole images')
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for frame in self.images:
+            boxes = [None] if self.boxes_of is None else self.boxes_of([frame])[0][:1]
+            for box in boxes:
+                yield network_input(self.model, frame, box)
+
+
+def _ignore(line: str) -> None:
+    """An image that cannot be read, or has no box, is left out."""

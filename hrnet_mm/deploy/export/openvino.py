@@ -1,0 +1,39 @@
+"""OpenVINO's intermediate representation: the graph as .xml, the weights as .bin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import openvino
+import torch
+
+from hrnet_mm.deploy.backends.openvino import CAPABILITIES, ShapesEngine
+from hrnet_mm.deploy.backends.table import INT8, PRECISIONS
+from hrnet_mm.deploy.export.job import Engine, Job
+from hrnet_mm.deploy.graphs.openvino import to_openvino
+
+
+def write(job: Job, path: Path) -> None:
+    """Write both files. For fp16 and bf16 the weights are float16."""
+    model = to_openvino(job.fused())
+    if job.precision == INT8:
+        from hrnet_mm.deploy.quantization import quantized
+
+        model = quantized(model, _arrays(job))
+    model.set_rt_info(job.note, ['hrnet_mm'])
+    openvino.save_model(model, path, compress_to_fp16=job.precision in ('fp16', 'bf16'))
+
+
+def load(path: Path, precision: str, device: torch.device) -> tuple[Engine, torch.device]:
+    """The engine, on the CPU. Without arithmetic of the precision, the CPU computes in float32."""
+    core = openvino.Core()
+    dtype = PRECISIONS.get(precision, torch.float32)
+    if CAPABILITIES[dtype] not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+        dtype = torch.float32
+    return ShapesEngine(core.read_model(path), dtype), torch.device('cpu')
+
+
+def _arrays(job: Job) -> Iterator[np.ndarray]:
+    return (image.cpu().numpy() for image in job.calibration)

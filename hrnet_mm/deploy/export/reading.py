@@ -1,0 +1,167 @@
+"""An exported file in the place of a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hrnet_mm.checkpoints.contents import weights_of
+from hrnet_mm.checkpoints.fitting import check_whole, fit
+from hrnet_mm.checkpoints.width import name_of, stages_of
+from hrnet_mm.cli import UserError
+from hrnet_mm.deploy.export.formats import FORMATS, SUFFIXES
+from hrnet_mm.deploy.export.head_file import (
+    Description,
+    check_belongs,
+    path_beside,
+    read_head_file,
+)
+from hrnet_mm.deploy.export.job import Engine
+from hrnet_mm.deploy.features import OptimizedFeatures
+from hrnet_mm.deploy.parts import Parts
+
+CONTAINERS = {'tuple': tuple, 'list': list}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported file that can be run.
+
+    Attributes:
+        path: of the file.
+        description: of what is in it.
+        contents: the head's weights and the checkpoint's ``meta``, as a checkpoint has them.
+    """
+
+    path: Path
+    description: Description
+    contents: dict[str, Any]
+
+    def put_into(self, model: nn.Module, device: torch.device) -> nn.Module:
+        """A copy of a host's model that runs the file; the model itself gets the head's weights.
+
+        Args:
+            model: with any HRNet of the same size as backbone, in eval mode.
+            device: where the head runs and, if the format can, the file.
+
+        Raises:
+            UserError: the model has another backbone, neck or head.
+        """
+        features = self._features(device)
+        fast = self._parts_of(model).replaced_by(features)
+        self._load_head(fast)
+        return fast.to(device)
+
+    def _parts_of(self, model: nn.Module) -> Parts:
+        backbone, neck = getattr(model, 'backbone', None), getattr(model, 'neck', None)
+        built = 'a model without backbone'
+        if backbone is not None:
+            built = _network_of(backbone)
+        if built != self.description.network:
+            raise UserError(
+                f'{self.path} holds a {self.description.network}, the config builds a {built}'
+            )
+        if self.description.neck is None:
+            return Parts(model, backbone, None, None)
+        if neck is None:
+            raise UserError(
+                f'{self.path} holds the neck {self.description.neck}, the config has none'
+            )
+        rest = neck[1:] if isinstance(neck, nn.Sequential) else None  # mmpretrain's list of necks
+        return Parts(model, backbone, neck, rest)
+
+    def _load_head(self, model: nn.Module) -> None:
+        where = str(path_beside(self.path))
+        fitted = fit(weights_of(self.contents, where), model, where)
+        check_whole(fitted, model.state_dict(), where)
+        model.load_state_dict(fitted.weights, strict=False)
+
+    def _features(self, device: torch.device) -> OptimizedFeatures:
+        found = self.description
+        load = FORMATS[found.format].module.load
+        try:
+            engine, home = load(self.path, found.precision, device)
+        except Exception as error:  # whatever another framework makes of a file it cannot run
+            raise UserError(f'{self.path} cannot be run here: {error}') from error
+        moved = Moved(engine, home, self.path, found)
+        container = CONTAINERS[found.container]
+        return OptimizedFeatures(moved, found.format, found.precision, device, container)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An engine for images of any device: they go to the engine's own, the maps come back.
+
+    It refuses what the file does not take, as not every format does.
+    """
+
+    engine: Engine
+    home: torch.device
+    path: Path
+    description: Description
+
+    def __call__(self, image: Tensor) -> Sequence[Tensor]:
+        """Image (N, in_channels, H, W) -> maps, on the same device."""
+        channels, least = self.description.in_channels, self.description.least
+        if image.shape[1] != channels or min(image.shape[2:]) < least:
+            raise UserError(
+                f'{self.path} takes images of {channels} channels and at least {least} x {least} '
+                f'pixels, not {" x ".join(map(str, image.shape[1:]))}'
+            )
+        return tuple(x.to(image.device) for x in self.engine(image.to(self.home)))
+
+
+def as_export(source: object, trust: bool = False) -> Exported | None:
+    """The exported file that a source is or names; None if it is a checkpoint.
+
+    Args:
+        source: what takes the place of a checkpoint.
+        trust: see :func:`open_export`.
+
+    Raises:
+        UserError: see :func:`open_export`.
+    """
+    if isinstance(source, Exported):
+        return source
+    path = Path(str(source))
+    return open_export(path, trust) if path.suffix in SUFFIXES else None
+
+
+def open_export(path: Path, trust: bool = False, head: Path | None = None) -> Exported:
+    """Read what ``tools/export.py`` wrote.
+
+    Args:
+        path: the file.
+        trust: accept formats of torch, which unpickles them or runs what is compiled in them.
+        head: the file with the head's weights. Default: beside it.
+
+    Raises:
+        UserError: a file is missing, damaged, or of another export, or it is not trusted.
+    """
+    if not path.is_file():
+        raise UserError(f'there is no exported file {path}')
+    head = head or path_beside(path)
+    contents, description, hashes = read_head_file(path, head)
+    if description.format not in FORMATS:
+        raise UserError(f'{head} is of the format {description.format!r}, which is not known')
+    format = FORMATS[description.format]
+    if format.runs_code and not trust:
+        raise UserError(
+            f'{path} may run code when it is loaded, as every .pt2 file; add --trust-checkpoint if '
+            'you trust whoever made it'
+        )
+    check_belongs(path, format.files(path), hashes, head)
+    format.check(path, description.precision)
+    return Exported(path, description, contents)
+
+
+def _network_of(backbone: nn.Module) -> str:
+    try:
+        return name_of(stages_of(backbone.state_dict()))
+    except UserError:
+        return type(backbone).__name__

@@ -1,0 +1,67 @@
+"""Tiny models, files exported of them, and pictures to run both on."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from mmengine.config import Config
+
+from hrnet_mm.deploy.export.formats import FORMATS
+from hrnet_mm.deploy.export.writing import Summary, export
+from hrnet_mm.inference import infer
+from tests.inference.pictures import picture
+from tests.inference.tiny_models import TinyModel, make_tiny_model
+
+SIZE = (96, 128)
+
+Tiny = Callable[[str], TinyModel]
+Write = Callable[..., Summary]
+Predict = Callable[[str, object], dict[str, Any]]
+
+
+@pytest.fixture(scope='session')
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TinyModel]:
+    """A model of ``tiny_models.TINY`` by its name."""
+    folder = tmp_path_factory.mktemp('tiny models')
+    return functools.cache(lambda name: make_tiny_model(name, folder))
+
+
+@pytest.fixture
+def write(tiny: Callable[[str], TinyModel], tmp_path: Path) -> Write:
+    """Export a tiny model in a format."""
+
+    def write(name: str, format: str, **options: Any) -> Summary:
+        model, kind = tiny(name), FORMATS[format]
+        out = tmp_path / f'{name}{kind.suffixes[0]}'
+        cfg = Config.fromfile(model.config)
+        return export(cfg, model.checkpoint, out, kind, **{'size': SIZE, **options})
+
+    return write
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of two pictures of two sizes."""
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    cv2.imwrite(str(folder / 'a.png'), picture(96, 128, seed=0))
+    cv2.imwrite(str(folder / 'b.png'), picture(120, 90, seed=1))
+    return folder
+
+
+@pytest.fixture
+def predict(photos: Path, tmp_path: Path) -> Predict:
+    """What ``infer`` writes into predictions.json for the photos."""
+
+    def predict(config: str, weights: object) -> dict[str, Any]:
+        out = tmp_path / 'out'
+        infer(Path(config), str(weights), str(photos), out, device='cpu', draw=False, trust=True)
+        return json.loads((out / 'predictions.json').read_text())
+
+    return predict

@@ -1,0 +1,131 @@
+"""Files that do not belong together, are damaged, or are for another model, cost a sentence."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.deploy.export.formats import FORMATS
+from hrnet_mm.deploy.export.head_file import path_beside
+from hrnet_mm.deploy.export.reading import as_export, open_export
+from hrnet_mm.deploy.export.writing import export
+from hrnet_mm.takeover.switch import taken
+from tests.deploy.export.conftest import Predict, Tiny, Write
+from tests.inference.tiny_models import build
+from tests.peers import small_extra
+
+
+def test_a_checkpoint_is_no_export(tiny: Tiny) -> None:
+    assert as_export(tiny('face').checkpoint) is None
+    assert as_export('hf-hub:timm/hrnet_w18.ms_aug_in1k') is None
+
+
+def test_a_moved_or_renamed_pair_still_works(write: Write, tmp_path: Path) -> None:
+    done = write('face', 'openvino')
+    for file in done.files:
+        new = file.name.replace('face', 'other')
+        file.rename(tmp_path / new)
+    assert open_export(tmp_path / 'other.xml').description == done.description
+
+
+@pytest.mark.parametrize(
+    ('lost', 'message'),
+    [
+        ('face.xml', 'there is no exported file .*face.xml'),
+        ('face.bin', 'there is no .*face.bin, which is a part of .*face.xml'),
+        ('face.xml.head.pth', 'there is no .*face.xml.head.pth, which .* keep the two together'),
+    ],
+)
+def test_a_missing_part_is_named(lost: str, message: str, write: Write, tmp_path: Path) -> None:
+    done = write('face', 'openvino')
+    (tmp_path / lost).unlink()
+    with pytest.raises(UserError, match=message):
+        open_export(done.files[0])
+
+
+def test_parts_of_two_exports_are_refused(write: Write, tmp_path: Path) -> None:
+    first = write('face', 'onnx').files[-1]
+    kept = shutil.copy(first, tmp_path / 'kept.pth')
+    done = write('face', 'onnx', precision='fp16')
+    shutil.copy(kept, first)
+    with pytest.raises(UserError, match='face.onnx and face.onnx.head.pth are not of the same'):
+        open_export(done.files[0])
+
+
+def test_a_plain_checkpoint_is_no_head(write: Write, tiny: Tiny) -> None:
+    done = write('face', 'onnx')
+    shutil.copy(tiny('face').checkpoint, done.files[-1])
+    with pytest.raises(UserError, match='head.pth is not written by tools/export.py'):
+        open_export(done.files[0])
+
+
+def test_a_damaged_file_is_refused(write: Write) -> None:
+    done = write('face', 'onnx')
+    with done.files[0].open('r+b') as file:
+        file.seek(1000)
+        file.write(b'damage')
+    with pytest.raises(UserError, match='are not of the same export'):
+        open_export(done.files[0])
+
+
+def test_what_may_run_code_must_be_trusted(tmp_path: Path, write: Write) -> None:
+    done = write('face', 'onnx')
+    program = tmp_path / 'face.pt2'
+    head = torch.load(done.files[-1])
+    head['export']['format'] = 'torch_program'
+    torch.save(head, path_beside(program))
+    program.write_bytes(b'a pickle that nobody reads')
+    with pytest.raises(UserError, match='may run code .* add --trust-checkpoint'):
+        as_export(program)
+
+
+def test_another_network_or_head_is_refused(write: Write, tiny: Tiny, predict: Predict) -> None:
+    done = write('face', 'onnx')
+    with pytest.raises(UserError, match='head.pth does not fit the config: .* missing'):
+        predict(tiny('segmentation').config, done.files[0])
+    config = Path(tiny('face').config)
+    wider = config.with_name('wider.py')
+    wider.write_text(config.read_text().replace('w18_small', 'w18'))
+    with pytest.raises(UserError, match='holds a w18_small, the config builds a w18'):
+        predict(str(wider), done.files[0])
+    other = config.with_name('other.py')
+    other.write_text(
+        config.read_text().replace('in_channels=240', 'in_channels=240, out_channels=5')
+    )
+    with pytest.raises(UserError, match='head.pth does not fit the config: size mismatch for head'):
+        predict(str(other), done.files[0])
+
+
+def test_too_small_an_image_is_refused(write: Write, tiny: Tiny) -> None:
+    done = write('face', 'onnx')
+    model = build(Config.fromfile(tiny('face').config)).eval()
+    fast = open_export(done.files[0]).put_into(model, torch.device('cpu'))
+    with pytest.raises(UserError, match='takes images of 3 channels and at least 32 x 32 pixels'):
+        fast.extract_feat(torch.randn(1, 3, 31, 64))
+
+
+HOSTS_OWN = """
+_base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
+model = dict(
+    backbone=dict(_delete_=True, type='HRNet', in_channels=3, extra={extra}),
+    head=dict(in_channels=8))
+"""
+
+
+def test_a_hosts_own_config_runs_what_was_taken_over(tmp_path: Path, predict: Predict) -> None:
+    path, checkpoint = tmp_path / 'hosts.py', str(tmp_path / 'hosts.pth')
+    path.write_text(HOSTS_OWN.format(extra=small_extra()))
+    cfg = Config.fromfile(path)
+    torch.save({'state_dict': build(cfg.copy()).state_dict()}, checkpoint)
+    out = tmp_path / 'hosts.onnx'
+    with pytest.raises(UserError, match='is a HRNet of mmpose; hrnet_mm.HRNet .*--takeover'):
+        export(cfg, checkpoint, out, FORMATS['onnx'])
+    with taken('mmpose'):
+        export(cfg, checkpoint, out, FORMATS['onnx'])
+    actual, expected = (predict(str(path), weights)['images'] for weights in (out, checkpoint))
+    assert actual == expected

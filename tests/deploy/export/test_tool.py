@@ -1,0 +1,42 @@
+"""tools/export.py as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.export.conftest import Tiny
+
+TOOLS = Path(__file__).parents[3] / 'tools'
+
+
+def run_tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, '-W', 'ignore', TOOLS / name, *arguments]
+    env = os.environ | {'OMP_NUM_THREADS': '1'}
+    return subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_tool_exports_and_infer_takes_the_file(tiny: Tiny, photos: Path, tmp_path: Path) -> None:
+    model, out = tiny('face'), tmp_path / 'face.onnx'
+    done = run_tool('export.py', model.config, model.checkpoint, out, '--size', '64x96')
+    assert done.returncode == 0, done.stderr
+    assert 'ONNX, fp32\n' in done.stdout and 'w18_small and HRNetV2: image (N, 3,' in done.stdout
+    assert 'on images of 1 x 3 x 64 x 96 and' in done.stdout
+    assert done.stdout.splitlines()[-1].endswith(f'tools/infer.py {model.config} {out} photo.jpg')
+    used = run_tool('infer.py', model.config, out, photos, '--out', tmp_path / 'out')
+    assert used.returncode == 0, used.stderr
+    assert used.stdout.splitlines()[-1].startswith('2 images, 2 instances, ')
+
+
+@pytest.mark.slow
+def test_tool_fails_with_one_sentence(tiny: Tiny, tmp_path: Path) -> None:
+    model = tiny('face')
+    failed = run_tool('export.py', model.config, model.checkpoint, tmp_path / 'x.trt')
+    assert failed.returncode == 1 and 'Traceback' not in failed.stderr
+    assert 'x.trt: the name must end in one of .onnx, .pt2, .xml\n' in failed.stderr
+    assert not list(tmp_path.iterdir())

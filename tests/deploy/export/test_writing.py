@@ -1,0 +1,206 @@
+"""What tools/export.py writes: the same maps, for any batch and size, in every precision."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+import openvino
+import pytest
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.deploy.export import comparison
+from hrnet_mm.deploy.export.examples import Calibration, calibration_files
+from hrnet_mm.deploy.export.formats import FORMATS, format_of
+from hrnet_mm.deploy.export.head_file import read_head_file
+from hrnet_mm.deploy.export.reading import open_export
+from hrnet_mm.deploy.export.writing import Summary, export
+from hrnet_mm.inference.host_model import HostModel
+from tests.deploy.export.conftest import SIZE, Tiny, Write
+from tests.deploy.nets import assert_same
+from tests.inference.tiny_models import TinyModel, build
+
+
+def maps_of(done: Summary, tiny: TinyModel, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Maps of the exported file and of the model."""
+    model = host_model(tiny)
+    fast = open_export(done.files[0], trust=True).put_into(model, torch.device('cpu'))
+    with torch.no_grad():
+        pair = fast.extract_feat(image), model.extract_feat(image)
+    return tuple([x] if isinstance(x, Tensor) else list(x) for x in pair)
+
+
+def host_model(tiny: TinyModel) -> nn.Module:
+    cfg = Config.fromfile(tiny.config)
+    return HostModel(cfg, tiny.checkpoint, torch.device('cpu'), (nn.Module,)).module
+
+
+@pytest.mark.parametrize(
+    ('name', 'format'),
+    [
+        ('detection', 'onnx'),
+        ('detection', 'openvino'),
+        ('detection', 'torch_program'),
+        ('bottom_up', 'onnx'),
+        ('bottom_up', 'openvino'),
+        pytest.param('bottom_up', 'aotinductor', marks=pytest.mark.slow),
+    ],
+)
+def test_maps_are_the_models_for_any_batch_and_size(
+    name: str, format: str, write: Write, tiny: Tiny
+) -> None:
+    done = write(name, format, size=(128, 160))
+    for size in [(1, 3, *SIZE), (3, 3, 128, 160), (2, 3, 193, 255)]:
+        size = (*size[:2], *(max(side, done.description.least) for side in size[2:]))
+        assert_same(*maps_of(done, tiny(name), torch.randn(size)), tolerance=1e-4)
+    assert done.difference < 1e-5
+
+
+@pytest.mark.parametrize(
+    ('format', 'precision', 'limit'),
+    [
+        ('onnx', 'fp16', 1e-2),
+        ('openvino', 'fp16', 1e-2),
+        ('openvino', 'bf16', 1e-1),
+        ('torch_program', 'bf16', 1e-1),
+    ],
+)
+def test_halved_files_are_half_as_large_and_near(
+    format: str, precision: str, limit: float, write: Write, tiny: Tiny
+) -> None:
+    done = write('segmentation', format, precision=precision)
+    model = host_model(tiny('segmentation'))
+    weights = sum(x.numel() for part in (model.backbone, model.neck) for x in part.parameters())
+    assert 2 * weights < sum(file.stat().st_size for file in done.files[:-1]) < 3.2 * weights
+    actual, expected = maps_of(done, tiny('segmentation'), torch.randn(1, 3, *SIZE))
+    assert all(x.dtype == torch.float32 for x in actual)
+    assert 0 < comparison.largest_difference(actual, expected, precision) < limit
+
+
+def test_int8_onnx_is_calibrated_on_a_folder(write: Write, photos: Path) -> None:
+    whole = write('face', 'onnx')
+    size = whole.files[0].stat().st_size
+    done = write('face', 'onnx', precision='int8', calibration=photos, size=None)
+    assert done.files[0].stat().st_size < 0.45 * size
+    kinds = {node.op_type for node in onnx.load(done.files[0]).graph.node}
+    assert 'DequantizeLinear' in kinds
+    assert 0 < done.difference < 0.2
+
+
+def test_calibration_looks_into_boxes(tiny: Tiny, photos: Path, tmp_path: Path) -> None:
+    cfg, boxes = Config.fromfile(tiny('face').config), tmp_path / 'boxes.json'
+    boxes.write_text(json.dumps({'a.png': [[8, 8, 40, 40]], 'b.png': []}))
+    model = HostModel(cfg, tiny('face').checkpoint, torch.device('cpu'), (nn.Module,))
+    images = calibration_files(photos)
+    [inside] = Calibration(model, images, boxes)
+    whole, _ = Calibration(model, images)
+    assert inside.shape == whole.shape == (1, 3, 256, 256)
+    assert not torch.equal(inside, whole)
+
+
+def test_boxes_are_for_top_down_models(write: Write, photos: Path, tmp_path: Path) -> None:
+    boxes = tmp_path / 'boxes.json'
+    boxes.write_text(json.dumps({'a.png': [[8, 8, 40, 40]]}))
+    with pytest.raises(UserError, match='--boxes is for top-down pose models'):
+        write('segmentation', 'onnx', precision='int8', calibration=photos, boxes=boxes)
+
+
+def test_the_note_in_the_file_says_what_it_is(write: Write) -> None:
+    done = write('face', 'onnx')
+    [note] = [p.value for p in onnx.load(done.files[0]).metadata_props if p.key == 'hrnet_mm']
+    assert note == done.description.note()
+    found = done.description
+    assert (found.network, found.neck, found.precision) == ('w18_small', 'HRNetV2', 'fp32')
+    assert len(found.checkpoint_sha256) == 64 and "default_scope = 'mmpose'" in found.config
+    done = write('face', 'openvino')
+    model = openvino.Core().read_model(done.files[0])
+    assert model.get_rt_info(['hrnet_mm']).astype(str) == done.description.note()
+
+
+def test_the_example_is_what_the_hosts_pipeline_gives(write: Write) -> None:
+    assert write('face', 'onnx', size=None).example == (1, 3, 256, 256)
+    assert write('detection', 'onnx', size=None).example[:2] == (1, 3)
+
+
+def test_a_neck_of_the_host_stays_outside(write: Write) -> None:
+    done = write('bottom_up', 'onnx')
+    assert done.description.neck is None
+    assert 'FeatureMapProcessor' in (done.stays or '')
+
+
+def test_head_and_meta_of_the_checkpoint_travel_along(write: Write) -> None:
+    done = write('face', 'onnx')
+    contents, _, _ = read_head_file(done.files[0], done.files[-1])
+    assert {key.split('.')[0] for key in contents['state_dict']} == {'head'}
+    assert done.files[-1].name == 'face.onnx.head.pth'
+
+
+def test_a_file_that_computes_something_else_is_not_written(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(comparison, 'tolerance', lambda precision, device: 0.0)
+    with pytest.raises(UserError, match='the exported file differs by .* nothing was written'):
+        write('face', 'openvino')
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ('out', 'aot', 'message'),
+    [
+        ('x.engine', False, r'x.engine: the name must end in one of .onnx, .pt2, .xml'),
+        ('x.onnx', True, '--aot writes a .pt2 file, not x.onnx'),
+    ],
+)
+def test_names_without_a_format(out: str, aot: bool, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        format_of(Path(out), aot)
+
+
+@pytest.mark.parametrize(
+    ('format', 'options', 'message'),
+    [
+        ('onnx', dict(precision='bf16'), '--precision bf16: ONNX holds fp32, fp16, int8'),
+        ('torch_program', dict(precision='int8'), 'int8: torch.export program holds fp32, fp16'),
+        ('onnx', dict(precision='int8'), '--precision int8 and --calibration .* go together'),
+        ('onnx', dict(size=(31, 64)), '--size 31x64: the network needs at least 32x32'),
+        ('torch_program', dict(size=(64, 32)), '--size 64x32: .* at least 64x64'),
+        (
+            'onnx',
+            dict(precision='int8', calibration=Path('nowhere')),
+            '--calibration: there is no folder nowhere',
+        ),
+    ],
+)
+def test_what_cannot_be_says_why(format: str, options: dict, message: str, write: Write) -> None:
+    with pytest.raises(UserError, match=message):
+        write('face', format, **options)
+
+
+def test_an_empty_calibration_folder_is_named(write: Write, tmp_path: Path) -> None:
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(UserError, match='empty holds no images'):
+        write('face', 'onnx', precision='int8', calibration=tmp_path / 'empty')
+
+
+def test_a_missing_package_is_named(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('hrnet_mm.deploy.export.formats.find_spec', lambda name: None)
+    with pytest.raises(UserError, match='needs onnx and onnxruntime: pip install onnx onnxruntime'):
+        write('face', 'onnx')
+    with pytest.raises(UserError, match='needs openvino: pip install openvino'):
+        write('face', 'openvino')
+
+
+def test_a_backbone_of_the_host_is_refused_with_the_remedy(tiny: Tiny, tmp_path: Path) -> None:
+    cfg = Config.fromfile(tiny('face').config)
+    cfg.model.backbone = dict(type='ResNet', depth=18)
+    cfg.model.neck = None
+    cfg.model.head.in_channels = 512
+    checkpoint = tmp_path / 'resnet.pth'
+    torch.save({'state_dict': build(cfg.copy()).state_dict()}, checkpoint)
+    with pytest.raises(UserError, match='is a ResNet of mmpose; hrnet_mm.HRNet .*--takeover'):
+        export(cfg, str(checkpoint), tmp_path / 'x.onnx', FORMATS['onnx'])
