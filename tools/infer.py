@@ -13,6 +13,8 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
+from hrnet_mm.engine.options import add_fast_option
+
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -52,6 +54,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config changes'
     )
+    add_fast_option(parser)
     parser.add_argument(
         '--trust-checkpoint',
         action='store_true',
@@ -127,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         draw=not args.no_draw,
         cfg_options=args.cfg_options,
         trust=args.trust_checkpoint,
+        fast=args.fast,
     )
     print(summary)
 

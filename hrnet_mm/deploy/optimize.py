@@ -58,9 +58,26 @@ def optimize(
         >>> [tuple(y.shape) for y in fast(image)]
         [(1, 16, 16, 16), (1, 32, 8, 8), (1, 64, 4, 4), (1, 128, 2, 2)]
     """
+    checked(precision, backend)
+    parts = find_parts(model)
+    features = optimized_features(parts, example_input, precision, backend, calibration)
+    return parts.replaced_by(features)
+
+
+def checked(precision: str, backend: str) -> None:
+    """Raise a ValueError that names what is right if there is no such precision or backend."""
     _check_choice('precision', precision, (*PRECISIONS, INT8))
     _check_choice('backend', backend, ('auto', *BACKENDS))
-    parts = find_parts(model)
+
+
+def optimized_features(
+    parts: Parts,
+    example_input: Tensor,
+    precision: str,
+    backend: str,
+    calibration: Iterable[Tensor] | None = None,
+) -> OptimizedFeatures:
+    """What takes the place of the parts; arguments and errors are those of :func:`optimize`."""
     image = _check_image('example_input', example_input, parts.net.conv1)
     images = _check_calibration(calibration, precision, parts.net.conv1)
     probe = images[0] if images else image
@@ -75,7 +92,7 @@ def optimize(
         built.engine, built.backend.name, precision, image.device, type(expected)
     )
     features.difference = built.difference
-    return parts.replaced_by(features)
+    return features
 
 
 @dataclass

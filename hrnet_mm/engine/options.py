@@ -72,6 +72,16 @@ def add_trust_option(parser: ArgumentParser) -> None:
     )
 
 
+def add_fast_option(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        '--fast',
+        nargs='?',
+        const='fp32',
+        choices=['fp32', 'bf16', 'fp16'],
+        help='run backbone and neck by the fastest engine of this machine (docs/speed.md)',
+    )
+
+
 def config_from(args: Namespace) -> Config:
     """Read the config and apply the common options."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,8 +19,9 @@ from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.checkpoints.pretrained import AnyWeightsHook
 from hrnet_mm.checkpoints.sources import is_local, use_our_readers
 from hrnet_mm.cli import UserError
-from hrnet_mm.deploy.export.hook import ExportHook
 from hrnet_mm.deploy.export.reading import as_export
+from hrnet_mm.deploy.hook import ReplaceModelHook
+from hrnet_mm.deploy.on_first_image import optimize_on_first_image
 from hrnet_mm.engine.checks import check_data
 from hrnet_mm.engine.config import name_of
 from hrnet_mm.engine.faults import data_faults_told
@@ -59,15 +60,16 @@ def train(cfg: Config, trust: bool = False) -> Runner:
             runner.logger.warning(note)
         runner.train()
 
-    return run(cfg, phases, job, AnyWeightsHook(), trust)
+    return run(cfg, phases, job, [AnyWeightsHook()], trust)
 
 
-def test(cfg: Config, trust: bool = False) -> dict[str, float]:
+def test(cfg: Config, trust: bool = False, fast: str | None = None) -> dict[str, float]:
     """Evaluate ``cfg.load_from`` on the test data and return the metrics.
 
     Args:
         cfg: the config; ``load_from`` may also be a file that tools/export.py wrote.
         trust: as for :func:`train`.
+        fast: the precision in which an engine of ``hrnet_mm.deploy`` computes backbone and neck.
 
     Raises:
         UserError: data or the checkpoint is absent or unreadable.
@@ -75,18 +77,24 @@ def test(cfg: Config, trust: bool = False) -> dict[str, float]:
     check_data(cfg, ('test',))
     exported = as_export(cfg.load_from, trust)
     if exported:
+        if fast:
+            raise UserError(
+                f'--fast makes an engine of a checkpoint; {cfg.load_from} is one already'
+            )
         cfg.load_from = None
-        weights_hook: Hook = ExportHook(exported)
+        hooks: list[Hook] = [ReplaceModelHook(exported.put_into)]
     else:
         check_checkpoint(cfg.load_from, trust)
-        weights_hook = AnyWeightsHook(whole=True)
+        hooks = [AnyWeightsHook(whole=True)]
+        if fast:
+            hooks.append(ReplaceModelHook(lambda model, _: optimize_on_first_image(model, fast)))
     metrics: dict[str, float] = {}
     add_hooks(cfg, 'hrnet_mm.DataFaultsHook')
 
     def job(runner: Runner) -> None:
         metrics.update(runner.test())
 
-    run(cfg, ('test',), job, weights_hook, trust)
+    run(cfg, ('test',), job, hooks, trust)
     return metrics
 
 
@@ -94,7 +102,7 @@ def run(
     cfg: Config,
     phases: tuple[str, ...],
     job: Callable[[Runner], object],
-    weights_hook: Hook,
+    hooks: Sequence[Hook],
     trust: bool,
 ) -> Runner:
     prepare_processes(cfg)
@@ -106,7 +114,8 @@ def run(
         make_work_dir(Path(cfg.work_dir))
         runner = Runner.from_cfg(cfg)
         runner.register_hook(first_step, priority='HIGHEST')
-        runner.register_hook(weights_hook)
+        for hook in hooks:
+            runner.register_hook(hook)
         try:
             job(runner)
         except SystemExit:  # InterruptHook's

@@ -25,6 +25,7 @@ class ClassPredictor:
         checkpoint: its weights.
         device: where it runs.
         batch_size: the number of images in one forward pass; default: of the class.
+        fast: see ``predictor.make_predictor``.
 
     Raises:
         UserError: another kind of model, or a checkpoint that cannot be loaded into it.
@@ -36,9 +37,14 @@ class ClassPredictor:
     score_thr = 0.0
 
     def __init__(
-        self, cfg: Config, checkpoint: str | Path, device: torch.device, batch_size: int | None
+        self,
+        cfg: Config,
+        checkpoint: str | Path,
+        device: torch.device,
+        batch_size: int | None,
+        fast: str | None,
     ) -> None:
-        self._model = HostModel(cfg, checkpoint, device, (self.kind,))
+        self._model = HostModel(cfg, checkpoint, device, (self.kind,), fast)
         self.batch_size = batch_size or self.batch_size
         self.classes = read_classes(self._model.meta, cfg)
         self.header = {'class_names': list(self.classes.names)}

@@ -20,6 +20,7 @@ from torch import nn
 from hrnet_mm.checkpoints.sources import read_source
 from hrnet_mm.cli import UserError
 from hrnet_mm.deploy.export.reading import Exported, as_export
+from hrnet_mm.deploy.on_first_image import optimize_on_first_image
 from hrnet_mm.engine.config import datasets_of
 from hrnet_mm.inference.inputs import Frame
 from hrnet_mm.inference.weights import load_weights
@@ -40,6 +41,7 @@ class HostModel:
         checkpoint: its weights, or an exported file.
         device: where it runs.
         kinds: the classes of models that can be run.
+        fast: the precision of an engine that runs backbone and neck of a checkpoint; default: none.
 
     Raises:
         UserError: another kind of model, a checkpoint that cannot be loaded into it, or a config
@@ -52,6 +54,7 @@ class HostModel:
         checkpoint: str | Path | Exported,
         device: torch.device,
         kinds: tuple[type, ...],
+        fast: str | None = None,
     ) -> None:
         exported = as_export(checkpoint)
         contents = exported.contents if exported else read_source(checkpoint)
@@ -69,6 +72,8 @@ class HostModel:
             self.module = exported.put_into(self.module, device)
         else:
             load_weights(self.module, contents, checkpoint)
+            if fast:
+                self.module = optimize_on_first_image(self.module, fast)
         self.meta = _dataset_meta(contents)
 
     def predict(

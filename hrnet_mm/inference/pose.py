@@ -21,10 +21,14 @@ from hrnet_mm.inference.results import rounded
 
 
 def make_pose_predictor(
-    cfg: Config, checkpoint: str | Path, device: torch.device, batch_size: int | None
+    cfg: Config,
+    checkpoint: str | Path,
+    device: torch.device,
+    batch_size: int | None,
+    fast: str | None,
 ) -> PosePredictor:
     """The predictor for a config of mmpose; see ``predictor.make_predictor``."""
-    model = HostModel(cfg, checkpoint, device, tuple(PREDICTOR_OF))
+    model = HostModel(cfg, checkpoint, device, tuple(PREDICTOR_OF), fast)
     meta = model.meta or _config_meta(cfg)
     kind = next(kind for kind in PREDICTOR_OF if isinstance(model.module, kind))
     return PREDICTOR_OF[kind](model, meta, batch_size)

@@ -51,7 +51,11 @@ PREDICTORS = {
 
 
 def make_predictor(
-    cfg: Config, checkpoint: str | Path, device: torch.device, batch_size: int | None = None
+    cfg: Config,
+    checkpoint: str | Path,
+    device: torch.device,
+    batch_size: int | None = None,
+    fast: str | None = None,
 ) -> Predictor:
     """Build the predictor for a config, with its weights, on a device.
 
@@ -61,6 +65,7 @@ def make_predictor(
         device: where it runs.
         batch_size: the number of images, or boxes, in one forward pass; default: 8, and 1 for the
             large images of detectors, segmentors and bottom-up pose models.
+        fast: the precision of an engine of ``hrnet_mm.deploy``; default: the model as it is.
 
     Raises:
         UserError: configs or models of this kind cannot be run, the host is not installed, or the
@@ -74,6 +79,6 @@ def make_predictor(
         )
     try:
         make = pkgutil.resolve_name(PREDICTORS[scope])
-        return make(cfg, checkpoint, device, batch_size)
+        return make(cfg, checkpoint, device, batch_size, fast)
     except ModuleNotFoundError as error:
         raise UserError(f'{error.name} is not installed; configs of {scope} need it') from error

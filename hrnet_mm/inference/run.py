@@ -74,6 +74,7 @@ def infer(
     draw: bool = True,
     cfg_options: dict[str, Any] | None = None,
     trust: bool = False,
+    fast: str | None = None,
 ) -> Summary:
     """Predict on images or a video; write drawings, label maps and ``predictions.json``.
 
@@ -92,6 +93,7 @@ def infer(
         draw: whether to draw.
         cfg_options: changes to the config, by dotted keys.
         trust: accept exported files that may run code: .pt2.
+        fast: the precision in which an engine of ``hrnet_mm.deploy`` runs backbone and neck.
 
     Raises:
         UserError: naming what is wrong with an argument or a file.
@@ -103,7 +105,9 @@ def infer(
     cfg = read_config(config, cfg_options)
     device = _find_device(device)
     weights = as_export(checkpoint, trust) or checkpoint
-    predictor = make_predictor(cfg, weights, device, batch_size)
+    if fast and weights is not checkpoint:
+        raise UserError(f'--fast makes an engine of a checkpoint; {checkpoint} is one already')
+    predictor = make_predictor(cfg, weights, device, batch_size, fast)
     if detector:
         boxes_of = boxes_by_detector(detector, device, batch_size)
     if boxes_of:

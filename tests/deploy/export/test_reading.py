@@ -14,6 +14,7 @@ from hrnet_mm.deploy.export.formats import FORMATS
 from hrnet_mm.deploy.export.head_file import path_beside
 from hrnet_mm.deploy.export.reading import as_export, open_export
 from hrnet_mm.deploy.export.writing import export
+from hrnet_mm.inference.run import infer
 from hrnet_mm.takeover.switch import taken
 from tests.deploy.export.conftest import Predict, Tiny, Write
 from tests.inference.tiny_models import build
@@ -31,6 +32,12 @@ def test_a_moved_or_renamed_pair_still_works(write: Write, tmp_path: Path) -> No
         new = file.name.replace('face', 'other')
         file.rename(tmp_path / new)
     assert open_export(tmp_path / 'other.xml').description == done.description
+
+
+def test_an_exported_file_is_an_engine_already(write: Write, tiny: Tiny, photos: Path) -> None:
+    done = write('face', 'onnx')
+    with pytest.raises(UserError, match='--fast makes an engine of a checkpoint'):
+        infer(Path(tiny('face').config), done.files[0], str(photos), fast='fp32')
 
 
 @pytest.mark.parametrize(

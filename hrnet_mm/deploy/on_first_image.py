@@ -1,0 +1,49 @@
+"""A model that is optimised when its first image comes, and so for that image's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from hrnet_mm.deploy.optimize import checked, optimized_features
+from hrnet_mm.deploy.parts import Parts, find_parts
+
+
+def optimize_on_first_image(
+    model: nn.Module, precision: str = 'fp32', backend: str = 'auto'
+) -> nn.Module:
+    """A copy of a model as ``hrnet_mm.deploy.optimize`` makes it, without an example.
+
+    Args:
+        model, precision, backend: of ``optimize``; not int8, which needs images to choose by.
+
+    Raises:
+        TypeError, ValueError: as ``optimize``. The backend is tried at the first image.
+    """
+    checked(precision, backend)
+    parts = find_parts(model)
+    return parts.replaced_by(OnFirstImage(parts, precision, backend))
+
+
+class OnFirstImage(nn.Module):
+    """Stands for the HRNet and neck of a model; has no parameters of its own."""
+
+    def __init__(self, parts: Parts, precision: str, backend: str) -> None:
+        super().__init__()
+        # As a plain attribute: the parameters of the parts are not this module's.
+        self.__dict__['parts'] = parts
+        self.precision = precision
+        self.backend = backend
+        self.features: nn.Module | None = None
+        self.eval()
+
+    def forward(self, image: Tensor) -> Sequence[Tensor]:
+        """(N, in_channels, H, W) -> the maps of the neck or, without one, of the backbone.
+
+        Raises:
+            UserError: at the first image, if this machine cannot run the backend.
+        """
+        if self.features is None:
+            self.features = optimized_features(self.parts, image, self.precision, self.backend)
+        return self.features(image)
