@@ -24,6 +24,7 @@ EXECUTIONS = dict(
 )
 SWITCHES = dict(
     channels_last='weights and images in channels-last order',
+    native='our own kernels for CPUs, maps in channels-last order (training)',
     cp='activations recomputed in the backward pass (with_cp)',
     cp_norm="ours: only norms, ReLUs and sums recomputed (with_cp='norm')",
     cp_module="ours: recomputed by whole HRModules (with_cp='module')",

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from hrnet_mm.benchmark.case import PRECISIONS, LeftOut
 from hrnet_mm.benchmark.contestants import Contestant
-from hrnet_mm.benchmark.engines import run_by_onnxruntime, run_by_openvino
+from hrnet_mm.benchmark.engines import random_images, run_by_onnxruntime, run_by_openvino
 from hrnet_mm.hooks.fast_training import compile_regions
+from hrnet_mm.native.training import use_native_training
 
 Outputs = tuple[Tensor, ...]
 Forward = Callable[[], Outputs]
@@ -58,6 +59,8 @@ def inference_program(contestant: Contestant, net: nn.Module, image: Tensor) -> 
     """
     if contestant.with_cp:
         raise LeftOut('there is no backward pass to recompute activations in')
+    if 'native' in contestant.switches:
+        raise LeftOut('it only trains; ours+optimised:native infers')
     if contestant.precision == 'int8' and contestant.execution not in OTHER_ENGINES:
         raise LeftOut(f'PyTorch has no int8 form of it; {", ".join(OTHER_ENGINES)} have')
     net.eval()
@@ -79,7 +82,8 @@ def optimised_program(contestant: Contestant, net: nn.Module, image: Tensor) -> 
     from hrnet_mm.deploy import optimize
 
     precision, backend = contestant.precision, contestant.backend
-    optimised = optimize(net, image, precision=precision, backend=backend)
+    calibration = map(torch.from_numpy, random_images(image)) if precision == 'int8' else None
+    optimised = optimize(net, image, precision, backend, calibration)
     forward = partial(optimised, image)
     return Program(call=forward, evidence=forward, backend=optimised.backbone.backend)
 
@@ -94,6 +98,8 @@ def training_program(contestant: Contestant, net: nn.Module, image: Tensor) -> P
     if contestant.precision == 'int8':
         raise LeftOut('there is no training in int8')
     net.train()
+    if 'native' in contestant.switches:
+        _train_by_our_kernels(net)
     forward = _forward_of_torch(contestant, net, image)
     error = RandomTargets()
     step = TrainingStep(net, lambda: error(forward()), contestant.precision)
@@ -108,6 +114,15 @@ def training_program(contestant: Contestant, net: nn.Module, image: Tensor) -> P
         return first.grad / step.scaler.get_scale()
 
     return Program(call=step, evidence=evidence, gradient=gradient)
+
+
+def _train_by_our_kernels(net: nn.Module) -> None:
+    if next(net.parameters()).device.type != 'cpu':
+        raise LeftOut('its kernels are for CPUs')
+    try:
+        use_native_training(net.to(memory_format=torch.channels_last))
+    except RuntimeError as error:
+        raise LeftOut(str(error)) from error
 
 
 class TrainingStep:

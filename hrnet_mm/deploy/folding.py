@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# mmcv's own Conv2d differs only for empty tensors, on torch before 1.5.
-PLAIN_CONVOLUTIONS = (nn.Conv2d, mmcv.cnn.Conv2d)
+from hrnet_mm.native.convolution import NativeConv2d
+
+# mmcv's own Conv2d differs only for empty tensors, on torch before 1.5; ours only in speed.
+PLAIN_CONVOLUTIONS = (nn.Conv2d, mmcv.cnn.Conv2d, NativeConv2d)
 
 
 def is_plain(conv: nn.Module) -> bool:

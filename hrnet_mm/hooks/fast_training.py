@@ -1,4 +1,4 @@
-"""Faster training: the layout of maps, their precision, and compiled regions."""
+"""Faster training: the layout of maps, their precision, our own kernels, compiled regions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hrnet_mm.hooks.channels_last import use_channels_last
 from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.hrmodule import HRModule
+from hrnet_mm.native.training import use_native_training
 from hrnet_mm.registry import HOOKS
 
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16}
@@ -25,9 +26,10 @@ RECOMPILE_LIMIT = 64
 class FastTrainingHook(Hook):
     """Trains the backbone and neck of any host's model faster; what it saves stays the same.
 
-    Maps lie channels-last in memory. On a GPU, every HRModule and layer1 is compiled by itself:
-    those of one structure share their code, so that three or four regions are compiled instead of
-    a network. Evaluation runs as without the hook. What is gained where: docs/speed.md.
+    Maps lie channels-last in memory. On a CPU, convolutions and batch norms run by the kernels of
+    ``hrnet_mm.native``. On a GPU, every HRModule and layer1 is compiled by itself: those of one
+    structure share their code, so that three or four regions are compiled instead of a network.
+    Evaluation runs as without the hook. What is gained where: docs/speed.md.
 
     Args:
         precision: in which the backbone and neck compute: ``'fp32'``, or ``'bf16'`` with weights,
@@ -48,10 +50,12 @@ class FastTrainingHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        device = next(model.parameters()).device.type
+        if device == 'cpu':
+            _use_kernels(model, runner)
         use_channels_last(model)
         if PRECISIONS[self.precision] is not None:
             use_autocast(model, PRECISIONS[self.precision])
-        device = next(model.parameters()).device.type
         if device == 'cuda' if self.compile is None else self.compile:
             if device == 'cuda' and find_spec('triton') is None:
                 runner.logger.warning('nothing is compiled: triton is not installed')
@@ -63,6 +67,15 @@ class FastTrainingHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
         torch.compiler.set_stance('default')
+
+
+def _use_kernels(model: nn.Module, runner: Runner) -> None:
+    try:
+        changed = use_native_training(model)
+    except RuntimeError as error:
+        runner.logger.warning(f"{error}: PyTorch's own convolutions are used")
+        return
+    runner.logger.info(f'{changed} convolutions are trained by our own kernels')
 
 
 def compile_regions(model: nn.Module, **options: Any) -> int:

@@ -26,10 +26,11 @@ ROUNDING = dict(fp32=1e-4, bf16=0.1, int8=1.0)
         'openvino',
         'openvino@bf16',
         'openvino@int8',
+        'optimised@int8',
     ],
 )
 def test_inference_stays_the_same(contestant: str, tmp_path: Path) -> None:
-    for library in ('onnxruntime', 'openvino'):
+    for library in ('onnxruntime', 'openvino', 'nncf'):
         if library in contestant or 'int8' in contestant:
             pytest.importorskip(library)
     case = Case('backbone', **SMALL)

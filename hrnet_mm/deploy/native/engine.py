@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.native.library import Map, Op, load_library
-from hrnet_mm.deploy.native.packing import fill_up, pack, panels
 from hrnet_mm.deploy.native.plan import Planner, Step, Value, in_order, place
 from hrnet_mm.deploy.network import FusedHRNet
+from hrnet_mm.native.library import Map, Op, load_library
+from hrnet_mm.native.packing import fill_up, pack
 
 MAX_PLANS = 32
 IMAGE, ARENA, OUTPUTS = 0, 1, 2  # buffers of a run; the outputs follow one by one
@@ -64,11 +64,10 @@ class NativeEngine:
     def packed(self, conv: nn.Conv2d, tile: int) -> Weights:
         """A convolution's numbers as the kernels read them; all plans share them."""
         if (conv, tile) not in self.weights:
-            widest = self.kernels.widest_panel()
             self.weights[conv, tile] = Weights(
-                pack(conv.weight, tile, self.lanes, widest, self.dtype),
+                pack(conv.weight, tile, self.dtype),
                 fill_up(conv.bias.float(), self.lanes).contiguous(),
-                len(panels(conv.out_channels, self.lanes, widest)),
+                self.kernels.panels(conv.out_channels),
             )
         return self.weights[conv, tile]
 

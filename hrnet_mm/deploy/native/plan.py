@@ -11,7 +11,7 @@ from torch import nn
 
 from hrnet_mm.deploy.graphs.translator import Translator
 from hrnet_mm.deploy.layers import FusedConv, Pool, UpsampleSum
-from hrnet_mm.deploy.native.tiles import best_tile
+from hrnet_mm.native.tiles import best_tile
 
 Shape = tuple[int, int, int, int]
 LARGE_MAP = 2**16  # numbers of one image: a quarter of a usual second-level cache

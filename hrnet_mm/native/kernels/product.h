@@ -3,7 +3,7 @@
 
 #include "op.h"
 
-// Output channels are split into panels of 1 to WIDEST vectors; packing.py follows the same rule.
+// Output channels are split into panels of 1 to WIDEST vectors.
 static int panel_width(int vectors_left) {
   if (WIDEST == 2 || vectors_left < 3) return min(vectors_left, WIDEST > 2 ? 2 : WIDEST);
   return vectors_left % 4 == 0 ? 4 : 3;
@@ -88,9 +88,14 @@ static void multiply(int width, int rows, const float* a, int64_t a_stride, cons
 // The vectors of output channels of a group of panels.
 struct Channels { int begin, end; };
 
-static Channels group_of_panels(const Op& op, int group) {
-  int vectors = ceil_div(op.out.c, LANES), panels = 0;
+static int count_panels(int channels) {
+  int vectors = ceil_div(channels, LANES), panels = 0;
   for (int v = 0; v < vectors; v += panel_width(vectors - v)) panels++;
+  return panels;
+}
+
+static Channels group_of_panels(const Op& op, int group) {
+  int vectors = ceil_div(op.out.c, LANES), panels = count_panels(op.out.c);
   int first = panels * group / op.groups, last = panels * (group + 1) / op.groups;
   Channels range = {0, 0};
   for (int v = 0, p = 0; p < last; p++) {

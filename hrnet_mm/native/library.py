@@ -58,7 +58,19 @@ def load_library() -> ctypes.CDLL:
     path = _cache_folder() / f'kernels-{name}.so'
     if not path.exists():
         _compile(command, path)
-    return ctypes.CDLL(str(path))
+    return _declared(ctypes.CDLL(str(path)))
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    """With the types of what takes more than numbers of 4 bytes, as in kernels/run.cpp."""
+    i, i64, f, pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
+    library.packed_size.restype = i64
+    library.pack.argtypes = [*[i] * 4, *[pointer] * 2, i]
+    library.convolve.argtypes = [*[i] * 9, *[pointer] * 3, i]
+    library.weight_gradient.argtypes = [*[i] * 8, *[pointer] * 3, i]
+    library.norm_forward.argtypes = [i, i64, i, i, f, f, *[pointer] * 9, i]
+    library.norm_backward.argtypes = [i, i64, i, *[pointer] * 10, i]
+    return library
 
 
 def find_compiler() -> str | None:

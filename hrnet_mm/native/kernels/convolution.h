@@ -1,7 +1,7 @@
 // Direct convolution: a product whose rows are the pixels of the output.
 #pragma once
 
-#include "product.h"
+#include "filters.h"
 
 constexpr int PIXELS = 48;  // of one work item
 
@@ -57,9 +57,9 @@ static void conv(const Op& op, float* const* buffers, int item) {
   for (int v = range.begin, width; v < range.end; v += width) {
     width = panel_width(vectors - v);
     int64_t result = first * out.sw + v * LANES;
-    Epilogue end = {op.bias + v * LANES, nullptr, out.sw, (bool)op.relu};
+    Epilogue end = {op.bias ? op.bias + v * LANES : nullptr, nullptr, out.sw, (bool)op.relu};
     if (op.add.buffer >= 0) end.add = tensor(op.add, buffers).data + result;
-    multiply<T>(width, pixels, a, a_stride, op.filters + (int64_t)v * LANES * depth,
+    multiply<T>(width, pixels, a, a_stride, op.filters + v * LANES * packed_rows<T>(numbers),
              out.data + result, out.sw, depth, end);
   }
 }
