@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hrnet_mm.hooks.channels_last import use_channels_last
 from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.hrmodule import HRModule
+from hrnet_mm.native.memory import keep_freed_memory
 from hrnet_mm.native.training import use_native_training
 from hrnet_mm.registry import HOOKS
 
@@ -27,8 +28,9 @@ class FastTrainingHook(Hook):
     """Trains the backbone and neck of any host's model faster; what it saves stays the same.
 
     Maps lie channels-last in memory. On a CPU, convolutions and batch norms run by the kernels of
-    ``hrnet_mm.native``. On a GPU, every HRModule and layer1 is compiled by itself: those of one
-    structure share their code, so that three or four regions are compiled instead of a network.
+    ``hrnet_mm.native``, and memory is kept from step to step. On a GPU, every HRModule and layer1
+    is compiled by itself: those of one structure share their code, so that three or four regions
+    are compiled instead of a network.
     Evaluation runs as without the hook. What is gained where: docs/speed.md.
 
     Args:
@@ -52,6 +54,7 @@ class FastTrainingHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         device = next(model.parameters()).device.type
         if device == 'cpu':
+            keep_freed_memory()
             _use_kernels(model, runner)
         use_channels_last(model)
         if PRECISIONS[self.precision] is not None:

@@ -143,7 +143,7 @@ def test_a_broken_network_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
         ('int8', [torch.full((1, 3, 64, 64), torch.nan)], ValueError, r'calibration\[0\] has NaN'),
         ('fp32', [torch.rand(1, 3, 64, 64)], ValueError, "is for precision='int8', not for 'fp32'"),
     ],
-    ids=str,
+    ids=['none', 'empty', 'no-batch', 'file-name', 'number', 'nan', 'not-int8'],
 )
 def test_wrong_calibration(
     precision: str, calibration: Any, error: type[Exception], message: str
