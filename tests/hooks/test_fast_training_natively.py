@@ -8,10 +8,17 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from hrnet_mm.hooks import fast_training
 from hrnet_mm.models import HRNet
 from hrnet_mm.native import library
 from hrnet_mm.native.convolution import NativeConv2d
 from tests.peers import small_extra
+
+
+@pytest.fixture(autouse=True)
+def _memory_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lasts as long as the process is not for the tests after these."""
+    monkeypatch.setattr(fast_training, 'keep_freed_memory', lambda: True)
 
 
 class Trainee(BaseModel):
