@@ -33,6 +33,7 @@ class OptimizedFeatures(nn.Module):
         precision: str,
         device: torch.device,
         container: Callable[[Iterable[Tensor]], Sequence[Tensor]],
+        difference: float | None = None,
     ) -> None:
         super().__init__()
         self.__dict__['engine'] = engine  # its parameters are not this module's
@@ -40,7 +41,7 @@ class OptimizedFeatures(nn.Module):
         self.precision = precision
         self.device = device
         self.container = container
-        self.difference: float | None = None
+        self.difference = difference
         self.eval()
 
     def forward(self, image: Tensor) -> Sequence[Tensor]:

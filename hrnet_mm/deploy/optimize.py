@@ -88,11 +88,14 @@ def optimized_features(
             raise ValueError(f'the model gives NaN or infinity for {name}')
         job = _Job(parts, image, precision, images, probe, expected)
         built = job.fastest() if backend == 'auto' else job.with_backend(BACKENDS[backend])
-    features = OptimizedFeatures(
-        built.engine, built.backend.name, precision, image.device, type(expected)
+    return OptimizedFeatures(
+        built.engine,
+        built.backend.name,
+        precision,
+        image.device,
+        type(expected),
+        built.difference,
     )
-    features.difference = built.difference
-    return features
 
 
 @dataclass

@@ -75,12 +75,8 @@ def test(cfg: Config, trust: bool = False, fast: str | None = None) -> dict[str,
         UserError: data or the checkpoint is absent or unreadable.
     """
     check_data(cfg, ('test',))
-    exported = as_export(cfg.load_from, trust)
+    exported = as_export(cfg.load_from, trust, fast)
     if exported:
-        if fast:
-            raise UserError(
-                f'--fast makes an engine of a checkpoint; {cfg.load_from} is one already'
-            )
         cfg.load_from = None
         hooks: list[Hook] = [ReplaceModelHook(exported.put_into)]
     else:

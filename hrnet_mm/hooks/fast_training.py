@@ -49,6 +49,7 @@ class FastTrainingHook(Hook):
             raise ValueError(f'compile={compile!r} must be True, False or None')
         self.precision = precision
         self.compile = compile
+        self.num_regions = 0
 
     def before_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
@@ -63,13 +64,16 @@ class FastTrainingHook(Hook):
             if device == 'cuda' and find_spec('triton') is None:
                 runner.logger.warning('nothing is compiled: triton is not installed')
                 return
-            runner.logger.info(f'{compile_regions(model)} regions are compiled when they first run')
+            self.num_regions = compile_regions(model)
+            runner.logger.info(f'{self.num_regions} regions are compiled when they first run')
 
     def before_val_epoch(self, runner: Runner) -> None:
-        torch.compiler.set_stance('force_eager')  # else it would be compiled once more
+        if self.num_regions:
+            torch.compiler.set_stance('force_eager')  # else it would be compiled once more
 
     def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
-        torch.compiler.set_stance('default')
+        if self.num_regions:
+            torch.compiler.set_stance('default')
 
 
 def _use_kernels(model: nn.Module, runner: Runner) -> None:

@@ -104,9 +104,7 @@ def infer(
     boxes_of = None if boxes is None else boxes_by_frame(boxes, frames, _report)
     cfg = read_config(config, cfg_options)
     device = _find_device(device)
-    weights = as_export(checkpoint, trust) or checkpoint
-    if fast and weights is not checkpoint:
-        raise UserError(f'--fast makes an engine of a checkpoint; {checkpoint} is one already')
+    weights = as_export(checkpoint, trust, fast) or checkpoint
     predictor = make_predictor(cfg, weights, device, batch_size, fast)
     if detector:
         boxes_of = boxes_by_detector(detector, device, batch_size)

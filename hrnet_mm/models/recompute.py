@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,11 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import (
-    checkpoint,
-    create_selective_checkpoint_contexts,
-    noop_context_fn,
-)
+from torch.utils.checkpoint import checkpoint
 
 # What ``with_cp`` may be, and which part of the network is then computed again at once.
 REGIONS = {
@@ -90,12 +86,15 @@ def recomputed_in_backward(
 
 
 def _keep_convolutions() -> Contexts:
+    # Here, as PyTorch before 2.4 has none, and only `with_cp='norm'` needs it.
+    from torch.utils.checkpoint import create_selective_checkpoint_contexts
+
     return create_selective_checkpoint_contexts([torch.ops.aten.convolution.default])
 
 
 def _leave_statistics(module: nn.Module, keep: bool) -> Contexts:
     """Contexts of the forward pass and of its repetition, which leaves running statistics alone."""
-    forward, again = _keep_convolutions() if keep else noop_context_fn()
+    forward, again = _keep_convolutions() if keep else (nullcontext(), nullcontext())
     return forward, _both(_running_statistics_kept(module), again)
 
 

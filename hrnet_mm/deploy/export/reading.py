@@ -116,20 +116,25 @@ class Moved:
         return tuple(x.to(image.device) for x in self.engine(image.to(self.home)))
 
 
-def as_export(source: object, trust: bool = False) -> Exported | None:
+def as_export(source: object, trust: bool = False, fast: str | None = None) -> Exported | None:
     """The exported file that a source is or names; None if it is a checkpoint.
 
     Args:
         source: what takes the place of a checkpoint.
         trust: see :func:`open_export`.
+        fast: the precision of an engine that is to be made of a checkpoint.
 
     Raises:
-        UserError: see :func:`open_export`.
+        UserError: see :func:`open_export`; or an engine is to be made of an exported file.
     """
     if isinstance(source, Exported):
         return source
     path = Path(str(source))
-    return open_export(path, trust) if path.suffix in SUFFIXES else None
+    if path.suffix not in SUFFIXES:
+        return None
+    if fast:
+        raise UserError(f'--fast makes an engine of a checkpoint; {path} is one already')
+    return open_export(path, trust)
 
 
 def open_export(path: Path, trust: bool = False, head: Path | None = None) -> Exported:
