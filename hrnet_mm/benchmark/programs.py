@@ -85,7 +85,9 @@ def optimised_program(contestant: Contestant, net: nn.Module, image: Tensor) -> 
     calibration = map(torch.from_numpy, random_images(image)) if precision == 'int8' else None
     optimised = optimize(net, image, precision, backend, calibration)
     forward = partial(optimised, image)
-    return Program(call=forward, evidence=forward, backend=optimised.backbone.backend)
+    features = optimised.backbone
+    chosen = str(features.engine) if features.backend == 'cudagraph' else features.backend
+    return Program(call=forward, evidence=forward, backend=chosen)
 
 
 def training_program(contestant: Contestant, net: nn.Module, image: Tensor) -> Program:

@@ -24,12 +24,16 @@ class FusedConv(nn.Module):
         conv: a convolution; not changed.
         norm: the norm after it, or None.
         relu: whether a ReLU ends it.
+
+    Attributes:
+        one_call: on CUDA, where a ReLU ends it, all is one call of cuDNN.
     """
 
     def __init__(self, conv: nn.Module, norm: nn.Module | None, relu: bool) -> None:
         super().__init__()
         self.conv, self.norm = fold(conv, norm)
         self.relu = relu
+        self.one_call = False
 
     @property
     def is_plain(self) -> bool:
@@ -38,7 +42,7 @@ class FusedConv(nn.Module):
 
     def forward(self, x: Tensor, add: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) and, of the output's shape, ``add`` -> (N, out_channels, ...)."""
-        if x.is_cuda and self.relu and self.is_plain:
+        if self.one_call and self.relu and self.is_plain:
             return self._one_cudnn_call(x, add)
         y = self.conv(x)
         if self.norm is not None:

@@ -61,16 +61,25 @@ def test_regions_are_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'contestant',
-    ['ours+cp', 'ours+cp_norm', 'ours+cp_module', 'mmpose+cp', 'ours+channels_last', 'ours@fp16'],
+    ('contestant', 'of_maps', 'of_gradient'),
+    [
+        ('ours+cp', 0, 0),
+        ('ours+cp_norm', 0, 0),
+        ('ours+cp_module', 0, 0),
+        ('mmpose+cp', 0, 0),
+        # Norms over few numbers make much of rounding on the way back to the first layer.
+        ('ours+channels_last', 1e-5, 0.05),
+        ('ours@fp16', 0.05, 0.5),
+    ],
 )
-def test_training_stays_the_same(contestant: str, tmp_path: Path) -> None:
+def test_training_stays_the_same(
+    contestant: str, of_maps: float, of_gradient: float, tmp_path: Path
+) -> None:
     case = Case('pose', mode='train', **(SMALL | dict(size=(128, 128))))
     expected = started(case, 'ours', tmp_path)
     found = started(case, contestant, tmp_path)
-    is_exact = '@' not in contestant
-    assert difference(found.evidence, expected.evidence) < (1e-5 if is_exact else 0.05)
-    assert difference(found.gradient, expected.gradient) < (1e-3 if is_exact else 0.5)
+    assert difference(found.evidence, expected.evidence) <= of_maps
+    assert difference(found.gradient, expected.gradient) <= of_gradient
     if '+cp' in contestant:
         assert found.step_bytes < expected.step_bytes
 
