@@ -4,7 +4,12 @@ from argparse import ArgumentParser
 
 import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
 from hrnet_mm.cli import run_tool
-from hrnet_mm.engine.options import add_common_options, apply_train_options, config_from
+from hrnet_mm.engine.options import (
+    add_common_options,
+    add_fast_option,
+    apply_train_options,
+    config_from,
+)
 from hrnet_mm.engine.run import train
 
 
@@ -18,12 +23,8 @@ def main() -> None:
         metavar='CHECKPOINT',
         help='continue from this checkpoint, or from the latest in the work folder',
     )
-    parser.add_argument(
-        '--fast',
-        nargs='?',
-        const='fp32',
-        choices=['fp32', 'bf16'],
-        help='train backbone and neck faster; with bf16, in mixed precision (docs/speed.md)',
+    add_fast_option(
+        parser, ('fp32', 'bf16'), 'train backbone and neck faster; with bf16, in mixed precision'
     )
     parser.add_argument('--amp', action='store_true', help='mixed-precision training (GPU)')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')

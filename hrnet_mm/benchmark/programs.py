@@ -15,6 +15,7 @@ from hrnet_mm.benchmark.case import PRECISIONS, LeftOut
 from hrnet_mm.benchmark.contestants import Contestant
 from hrnet_mm.benchmark.engines import random_images, run_by_onnxruntime, run_by_openvino
 from hrnet_mm.hooks.fast_training import compile_regions
+from hrnet_mm.native.memory import keep_freed_memory
 from hrnet_mm.native.training import use_native_training
 
 Outputs = tuple[Tensor, ...]
@@ -125,6 +126,7 @@ def _train_by_our_kernels(net: nn.Module) -> None:
         use_native_training(net.to(memory_format=torch.channels_last))
     except RuntimeError as error:
         raise LeftOut(str(error)) from error
+    keep_freed_memory()  # as FastTrainingHook does; the other contestants gain nothing by it
 
 
 class TrainingStep:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,28 @@ def add_trust_option(parser: ArgumentParser) -> None:
     )
 
 
-def add_fast_option(parser: ArgumentParser) -> None:
+def add_fast_option(
+    parser: ArgumentParser,
+    precisions: Sequence[str] = ('fp32', 'bf16', 'fp16'),
+    help: str = 'run backbone and neck by the fastest engine of this machine',
+) -> None:
+    """``--fast``, alone or followed by a precision."""
+
+    def precision(text: str) -> str:
+        if text not in precisions:
+            raise ArgumentTypeError(
+                f'{text!r} is none of {", ".join(precisions)}; where no precision follows, '
+                '--fast comes last'
+            )
+        return text
+
     parser.add_argument(
         '--fast',
         nargs='?',
         const='fp32',
-        choices=['fp32', 'bf16', 'fp16'],
-        help='run backbone and neck by the fastest engine of this machine (docs/speed.md)',
+        type=precision,
+        metavar=f'{{{",".join(precisions)}}}',
+        help=f'{help} (docs/speed.md)',
     )
 
 

@@ -123,7 +123,8 @@ def fastest(
 
 def _seconds(engine: GraphEngine, image: Tensor) -> float:
     engine.record(image)
-    times = [seconds_of(lambda: engine(image), str(image.device)) for _ in range(TIMED_RUNS)]
+    with torch.cuda.device(image.device):
+        times = [seconds_of(lambda: engine(image), str(image.device)) for _ in range(TIMED_RUNS)]
     return statistics.median(times)
 
 
