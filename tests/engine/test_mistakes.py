@@ -126,6 +126,12 @@ def test_wrong_usage_exits_with_2(run_tool) -> None:
 
 
 @pytest.mark.slow
+def test_a_checkpoint_after_fast_is_told_from_a_precision(run_tool) -> None:
+    done = run_tool('test.py', 'config.py', '--fast', 'best.pth')
+    assert done.returncode == 2
+    assert "--fast: 'best.pth' is none of fp32, bf16, fp16; where no precision" in done.stderr
+
+
 def test_debug_shows_the_traceback(run_tool) -> None:
     done = run_tool('train.py', 'nowhere.py', '--debug')
     assert done.returncode == 1
