@@ -198,7 +198,8 @@ def capture(network: TorchNetwork, image: Tensor) -> Recording:
                     network(image)
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=stream):
+            # A thread of a data loader may pin memory meanwhile.
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode='thread_local'):
                 outputs = network(image)
     finally:
         cudnn.benchmark = chosen
