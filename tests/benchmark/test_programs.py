@@ -1,5 +1,6 @@
 """However a network is run, its outputs stay the same; what cannot run so is left out."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def test_regions_are_ours(tmp_path: Path) -> None:
         started(Case('pose', mode='train', **SMALL), 'mmpose+regions', tmp_path)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums in one order: a rounding that moves a number past a ReLU shows in every gradient."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     ('contestant', 'of_maps', 'of_gradient'),
     [
@@ -67,13 +77,12 @@ def test_regions_are_ours(tmp_path: Path) -> None:
         ('ours+cp_norm', 0, 0),
         ('ours+cp_module', 0, 0),
         ('mmpose+cp', 0, 0),
-        # Norms over few numbers make much of rounding on the way back to the first layer.
-        ('ours+channels_last', 1e-5, 0.05),
+        ('ours+channels_last', 1e-5, 1e-3),
         ('ours@fp16', 0.05, 0.5),
     ],
 )
 def test_training_stays_the_same(
-    contestant: str, of_maps: float, of_gradient: float, tmp_path: Path
+    contestant: str, of_maps: float, of_gradient: float, tmp_path: Path, one_thread
 ) -> None:
     case = Case('pose', mode='train', **(SMALL | dict(size=(128, 128))))
     expected = started(case, 'ours', tmp_path)

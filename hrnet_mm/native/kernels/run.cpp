@@ -29,12 +29,13 @@ static void with_map_type(bool bf16, Work work) {
   work(float{});
 }
 
-template <class T>
+// T: the type of the factors, E: that of the maps' numbers, which for CONV is float.
+template <class T, class E = float>
 static void run_product(const Op& op, float* const* buffers, int item) {
   switch (op.kind) {
     case CONV: return conv<T>(op, buffers, item);
-    case WINOGRAD_2: return winograd<T, 2>(op, buffers, item);
-    case WINOGRAD_4: return winograd<T, 4>(op, buffers, item);
+    case WINOGRAD_2: return winograd<T, 2, E>(op, buffers, item);
+    case WINOGRAD_4: return winograd<T, 4, E>(op, buffers, item);
   }
 }
 
@@ -49,15 +50,6 @@ static void run_item(const Op& op, float* const* buffers, int item) {
 // A map of training: whole vectors of channels, nothing between the pixels.
 static Map dense(int buffer, int n, int c, int h, int w) {
   return {buffer, n, c, h, w, 0, (int64_t)h * w * c, 1, (int64_t)w * c, c};
-}
-
-template <class T, class E>
-static void run_training_item(const Op& op, float* const* buffers, int item) {
-  switch (op.kind) {
-    case CONV: return conv<T>(op, buffers, item);
-    case WINOGRAD_2: return winograd<T, 2, E>(op, buffers, item);
-    case WINOGRAD_4: return winograd<T, 4, E>(op, buffers, item);
-  }
 }
 
 template <class T, class E>
@@ -153,7 +145,7 @@ void convolve(int tile, int bf16, int bf16_maps, int n, int h, int w, int in, in
     with_map_type(bf16_maps, [&](auto number) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
       for (int item = 0; item < op.items; item++)
-        run_training_item<T, decltype(number)>(op, buffers, item);
+        run_product<T, decltype(number)>(op, buffers, item);
     });
   });
 }
