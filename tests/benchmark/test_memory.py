@@ -1,5 +1,6 @@
 """Memory is counted exactly where it can be."""
 
+import gc
 import subprocess
 import sys
 
@@ -11,10 +12,11 @@ from hrnet_mm.benchmark.memory import Allocated, allocated
 
 
 def test_counts_what_the_backward_pass_needs_once() -> None:
-    net = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 8, 1), nn.ReLU(inplace=True))
-    image = torch.randn(2, 3, 16, 16)
-    # The first convolution's map lives until the ReLU after it is done. The image is not counted.
-    small = 4 * 2 * 16 * 16 * 8
+    # Layers that keep their input, as convolutions do, but take no memory to work in.
+    net = nn.Sequential(nn.Hardsigmoid(), nn.ReLU(), nn.Hardsigmoid(), nn.ReLU(inplace=True))
+    image = torch.randn(2, 8, 16, 16, requires_grad=True)
+    # The first layer's map lives until the ReLU after it is done. The image is not counted.
+    small = image.nbytes
     assert allocated(lambda: net(image)) == Allocated(peak=2 * small, kept=2 * small)
     with torch.no_grad():
         assert allocated(lambda: net(image)) == Allocated(peak=2 * small, kept=small)
@@ -29,6 +31,26 @@ def test_counts_what_a_checkpoint_holds() -> None:
 
     own = allocated(forward).kept - 2 * image.nbytes  # beside its input and its result
     assert 0 <= own < 64
+
+
+def test_garbage_of_an_earlier_count_is_not_taken_off_a_later_one() -> None:
+    """Cycles are freed at any time, as by chance during the later one."""
+
+    def in_a_cycle() -> list[object]:
+        cycle: list[object] = [torch.ones(1000)]
+        cycle.append(cycle)
+        return cycle
+
+    def collected() -> torch.Tensor:
+        gc.collect()
+        return torch.ones(10)
+
+    gc.disable()
+    try:
+        assert allocated(in_a_cycle).kept == 4000
+        assert allocated(collected).kept == 40
+    finally:
+        gc.enable()
 
 
 ALONE = """
