@@ -18,8 +18,10 @@ from hrnet_mm.cli import UserError
 TELEMETRY = 'openvino_telemetry'  # the package by which NNCF reports its use to its makers
 
 
-def quantized(model: openvino.Model, images: Iterable[np.ndarray]) -> openvino.Model:
-    """The model with 8-bit convolutions, for a CPU with 8-bit dot products (VNNI).
+def quantized(
+    model: openvino.Model, images: Iterable[np.ndarray], for_any_cpu: bool
+) -> openvino.Model:
+    """The model with 8-bit convolutions.
 
     NNCF chooses a step for every output channel of the filters, and for every map by the numbers
     that occur in it on the images. It would also correct biases; measured, that gains nothing here.
@@ -28,6 +30,8 @@ def quantized(model: openvino.Model, images: Iterable[np.ndarray]) -> openvino.M
         model: of ``hrnet_mm.deploy.graphs.openvino.to_openvino``; it is not changed.
         images: like those to come, each (N, C, H, W) float32 as the network gets it. From about 30
             on, more of them change little. All are held in memory.
+        for_any_cpu: give filters 7 bits. A CPU without 8-bit dot products (VNNI) adds pairs of
+            products in 16 bits, which overflow otherwise.
 
     Raises:
         UserError: NNCF is not installed.
@@ -43,7 +47,10 @@ def quantized(model: openvino.Model, images: Iterable[np.ndarray]) -> openvino.M
             model,
             nncf.Dataset(images),
             subset_size=len(images),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                disable_bias_correction=True,
+                overflow_fix=nncf.OverflowFix.ENABLE if for_any_cpu else None,
+            ),
         )
     _keep_sums_exact(model)
     return model

@@ -12,6 +12,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from hrnet_mm.native.cpu import instructions
+
 SOURCES = Path(__file__).with_name('kernels')
 FLAGS = ('-O3', '-std=c++17', '-shared', '-fPIC')
 
@@ -53,7 +55,8 @@ def load_library() -> ctypes.CDLL:
         raise RuntimeError('there is no C++ compiler (g++ or clang++; CXX names another)')
     command = [compiler, *FLAGS, _machine_flag(), str(SOURCES / 'run.cpp'), *_openmp_flags()]
     sources = [path.read_text() for path in sorted(SOURCES.iterdir())]
-    facts = [*command, *sources, platform.machine(), _cpu(), _version(compiler)]
+    cpu = [platform.machine(), platform.processor(), *sorted(instructions())]
+    facts = [*command, *sources, *cpu, _version(compiler)]
     name = hashlib.sha256('\0'.join(facts).encode()).hexdigest()[:16]
     path = _cache_folder() / f'kernels-{name}.so'
     if not path.exists():
@@ -106,14 +109,6 @@ def _openmp_flags() -> list[str]:
 def _cache_folder() -> Path:
     root = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
     return Path(root) / 'hrnet_mm'
-
-
-def _cpu() -> str:
-    cpuinfo = Path('/proc/cpuinfo')
-    if not cpuinfo.exists():
-        return platform.processor()
-    lines = cpuinfo.read_text().splitlines()
-    return next((line for line in lines if line.startswith(('flags', 'Features'))), '')
 
 
 def _version(compiler: str) -> str:

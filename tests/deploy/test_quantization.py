@@ -29,11 +29,12 @@ def images(number: int = 4, size: tuple[int, int] = (64, 96)) -> Iterator[Tensor
     return iter(torch.randn(number, 1, 3, *size))
 
 
-def quantized_model(net: nn.Module, neck: nn.Module | None = None) -> Any:
+def quantized_model(net: nn.Module, neck: nn.Module | None = None, for_any_cpu: bool = True) -> Any:
     from hrnet_mm.deploy.graphs.openvino import to_openvino
     from hrnet_mm.deploy.quantization import quantized
 
-    return quantized(to_openvino(FusedHRNet(net, neck)), (x.numpy() for x in images()))
+    model = to_openvino(FusedHRNet(net, neck))
+    return quantized(model, (x.numpy() for x in images()), for_any_cpu)
 
 
 def nodes_of(model: Any, kind: str) -> list[Any]:
@@ -85,6 +86,16 @@ def test_sums_round_only_what_a_convolution_gives_or_reads() -> None:
 
 
 @needs_nncf
+@pytest.mark.parametrize(('for_any_cpu', 'half', 'largest'), [(True, 32, 64), (False, 64, 127)])
+def test_filters_for_any_cpu_have_seven_bits(for_any_cpu: bool, half: int, largest: int) -> None:
+    *_, last = nodes_of(quantized_model(small_net(), for_any_cpu=for_any_cpu), 'Convolution')
+    node = last.input_value(1).get_node()
+    while node.get_type_name() != 'Constant':
+        node = node.input_value(0).get_node()
+    assert half < abs(node.get_data().astype(int)).max() <= largest
+
+
+@needs_nncf
 def test_the_model_is_not_changed_and_nothing_is_printed(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -93,7 +104,7 @@ def test_the_model_is_not_changed_and_nothing_is_printed(
 
     model = to_openvino(FusedHRNet(small_net(out_indices=(0,))))
     number = len(model.get_ops())
-    quantized(model, (x.numpy() for x in images()))
+    quantized(model, (x.numpy() for x in images()), for_any_cpu=False)
     assert len(model.get_ops()) == number
     assert capfd.readouterr() == ('', '')
 
@@ -115,7 +126,7 @@ assert sys.modules['openvino_telemetry'] is openvino_telemetry
 @needs_nncf
 def test_optimize_tells_how_near_it_is() -> None:
     net, image = small_net(), torch.randn(1, 3, 64, 96)
-    fast = optimize(net, image, 'int8', calibration=images())
+    fast = optimize(net, image, 'int8', 'openvino', images())
     assert (fast.backend, fast.precision) == ('openvino', 'int8')
     assert ROUNDED < fast.difference < NEAR
     assert difference(fast(image)[0], maps_of(net, None, image)[0]) < NEAR
@@ -126,10 +137,10 @@ def test_a_broken_network_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     from hrnet_mm.deploy.backends import openvino as backend
 
     other = backend.to_openvino(FusedHRNet(small_net()))
-    monkeypatch.setattr(backend, 'quantized', lambda model, images: other)
+    monkeypatch.setattr(backend, 'quantized', lambda *args, **options: other)
     monkeypatch.setattr(table, 'find_spec', lambda name: name)
     with pytest.raises(UserError, match='cannot run the model: a map differs by'):
-        optimize(small_net(), torch.randn(1, 3, 64, 96), 'int8', calibration=images())
+        optimize(small_net(), torch.randn(1, 3, 64, 96), 'int8', 'openvino', images())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +169,7 @@ def test_other_backends_and_machines_say_why_not(monkeypatch: pytest.MonkeyPatch
         optimize(net, image, 'int8', 'native', images())
     monkeypatch.setattr(table, 'find_spec', lambda name: None if name == 'nncf' else name)
     with pytest.raises(UserError, match=r"backend='openvino' needs nncf \(pip install nncf\)"):
-        optimize(net, image, 'int8', calibration=images())
+        optimize(net, image, 'int8', 'openvino', images())
     assert table.suitable(torch.device('cuda'), 'int8') == []
 
 

@@ -16,6 +16,7 @@ from hrnet_mm.deploy.graphs.openvino import to_openvino
 from hrnet_mm.deploy.network import FusedHRNet
 from hrnet_mm.deploy.quantization import quantized
 from hrnet_mm.models import HRNet
+from hrnet_mm.native.cpu import computes_in
 
 NAMES = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.float16: 'f16', torch.int8: 'i8'}
 CAPABILITIES = {
@@ -51,7 +52,8 @@ def build_int8(
     """
     _check_arithmetic(torch.int8)
     model = to_openvino(FusedHRNet(net, neck))
-    model = quantized(model, (x.contiguous().numpy() for x in calibration))
+    images = (x.contiguous().numpy() for x in calibration)
+    model = quantized(model, images, for_any_cpu=not computes_in('int8'))
     engine = ShapesEngine(model, torch.int8)
     engine(image)
     return engine

@@ -48,7 +48,10 @@ def to_half(model: onnx.ModelProto) -> None:
 
 
 def quantized(model: onnx.ModelProto, job: Job) -> onnx.ModelProto:
-    """The model with int8 convolutions, as QuantizeLinear and DequantizeLinear around each."""
+    """The model with int8 convolutions, as QuantizeLinear and DequantizeLinear around each.
+
+    Filters have 7 bits, for any CPU: see :func:`hrnet_mm.deploy.quantization.quantized`.
+    """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
     class Reader(CalibrationDataReader):
@@ -68,6 +71,7 @@ def quantized(model: onnx.ModelProto, job: Job) -> onnx.ModelProto:
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=['Conv'],
             per_channel=True,
+            reduce_range=True,
         )
         return onnx.load(path)
 

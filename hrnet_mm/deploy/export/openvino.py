@@ -21,7 +21,7 @@ def write(job: Job, path: Path) -> None:
     if job.precision == INT8:
         from hrnet_mm.deploy.quantization import quantized
 
-        model = quantized(model, _arrays(job))
+        model = quantized(model, _arrays(job), for_any_cpu=True)
     model.set_rt_info(job.note, ['hrnet_mm'])
     openvino.save_model(model, path, compress_to_fp16=job.precision in ('fp16', 'bf16'))
 
