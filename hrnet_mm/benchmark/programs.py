@@ -85,8 +85,10 @@ def optimised_program(contestant: Contestant, net: nn.Module, image: Tensor) -> 
     precision, backend = contestant.precision, contestant.backend
     calibration = map(torch.from_numpy, random_images(image)) if precision == 'int8' else None
     optimised = optimize(net, image, precision, backend, calibration)
-    forward = partial(optimised, image)
     features = optimised.backbone
+    if features.precision != precision:
+        raise LeftOut(f'{features.precision} is faster on this CPU')
+    forward = partial(optimised, image)
     chosen = str(features.engine) if features.backend == 'cudagraph' else features.backend
     return Program(call=forward, evidence=forward, backend=chosen)
 

@@ -14,6 +14,7 @@ from hrnet_mm.deploy.backends.table import BACKENDS, INT8, PRECISIONS, Backend, 
 from hrnet_mm.deploy.differences import largest_difference, tolerance
 from hrnet_mm.deploy.features import OptimizedFeatures
 from hrnet_mm.deploy.parts import Parts, find_parts
+from hrnet_mm.native.cpu import computes_in
 
 
 def optimize(
@@ -41,7 +42,7 @@ def optimize(
             float32.
         backend: ``'native'``, ``'openvino'``, ``'onnxruntime'``, ``'inductor'``, ``'eager'`` or
             ``'cudagraph'``; ``'auto'`` takes the fastest that this machine has and warns if it
-            lacks a faster one.
+            lacks a faster one. On a CPU without arithmetic in ``precision`` that is fp32.
         calibration: for int8, and only for it: images like those to come, each as
             ``example_input``. About 100 are enough; all are held in memory.
 
@@ -80,6 +81,9 @@ def optimized_features(
     """What takes the place of the parts; arguments and errors are those of :func:`optimize`."""
     image = _check_image('example_input', example_input, parts.net.conv1)
     images = _check_calibration(calibration, precision, parts.net.conv1)
+    if backend == 'auto' and image.device.type == 'cpu' and not computes_in(precision):
+        warnings.warn(f'this CPU has no {precision} arithmetic: fp32 is used', stacklevel=3)
+        precision, images = 'fp32', []
     probe = images[0] if images else image
     with torch.no_grad():
         expected = parts.run(probe)
@@ -138,7 +142,7 @@ class _Job:
                 reasons.append(str(error))
                 continue
             if reasons:
-                warnings.warn(f'{"; ".join(reasons)}: {backend.name} is used', stacklevel=3)
+                warnings.warn(f'{"; ".join(reasons)}: {backend.name} is used', stacklevel=4)
             return built
         no_backend = f'no backend computes in {self.precision} on {self.image.device.type}'
         raise UserError('; '.join(reasons) or no_backend)

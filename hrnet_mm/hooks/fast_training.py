@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hrnet_mm.hooks.channels_last import use_channels_last
 from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.hrmodule import HRModule
+from hrnet_mm.native.cpu import computes_in
 from hrnet_mm.native.memory import keep_freed_memory
 from hrnet_mm.native.training import use_native_training
 from hrnet_mm.registry import HOOKS
@@ -35,7 +36,8 @@ class FastTrainingHook(Hook):
 
     Args:
         precision: in which the backbone and neck compute: ``'fp32'``, or ``'bf16'`` with weights,
-            sums and statistics in float32. The head and the losses compute in float32.
+            sums and statistics in float32. The head and the losses compute in float32. On a CPU
+            without bf16 arithmetic it is fp32.
         compile: whether to compile; None: on a GPU (on a CPU it gains nothing).
 
     Example:
@@ -58,7 +60,11 @@ class FastTrainingHook(Hook):
             keep_freed_memory()
             _use_kernels(model, runner)
         use_channels_last(model)
-        if PRECISIONS[self.precision] is not None:
+        if device == 'cpu' and not computes_in(self.precision):
+            runner.logger.warning(
+                f'this CPU has no {self.precision} arithmetic: it trains in fp32, which is faster'
+            )
+        elif PRECISIONS[self.precision] is not None:
             use_autocast(model, PRECISIONS[self.precision])
         if device == 'cuda' if self.compile is None else self.compile:
             if device == 'cuda' and find_spec('triton') is None:

@@ -18,7 +18,14 @@ from hrnet_mm.models.hrmodule import Upsample
 from hrnet_mm.native import library, tiles
 from tests.deploy.nets import NECKS, assert_same, maps_of, ready, small_neck, small_net
 from tests.native import emulation
-from tests.native.layers import assert_close, channels_last, native_conv, plain, results
+from tests.native.layers import (
+    assert_close,
+    channels_last,
+    native_conv,
+    plain,
+    results,
+    skip_without,
+)
 from tests.peers import relative_difference
 
 pytestmark = pytest.mark.skipif(library.find_compiler() is None, reason='needs a C++ compiler')
@@ -118,8 +125,7 @@ def test_pooling(average: bool, size: tuple[int, int]) -> None:
 def test_bf16_rounds_the_factors_and_nothing_else(
     tile: int, channels: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not library.load_library().has_bf16():
-        pytest.skip('this CPU has no bf16 arithmetic')
+    skip_without(torch.bfloat16)
     monkeypatch.setattr(plan, 'best_tile', lambda *_: tile)
     inner, outer = channels
     net = OneConv(inner, conv=conv(inner, outer, 3), conv_relu=conv(inner, outer, 3, relu=True))

@@ -166,13 +166,27 @@ def test_auto_takes_the_next_with_one_sentence(monkeypatch: pytest.MonkeyPatch) 
     net, image = small_net(), torch.randn(1, 3, 64, 64)
     with pytest.warns(UserWarning, match='eager is used') as caught:
         fast = optimize(net, image)
-    assert fast.backend == 'eager' and len(caught) == 1
+    assert fast.backend == 'eager' and len(caught) == 1 and caught[0].filename == __file__
     assert str(caught[0].message) == (
         "backend='native' needs a C++ compiler (g++ or clang++); "
         "backend='openvino' needs openvino (pip install openvino); "
         "backend='onnxruntime' needs onnx and onnxruntime (pip install onnx onnxruntime); "
         "backend='inductor' needs a C++ compiler (g++ or clang++): eager is used"
     )
+
+
+@pytest.mark.parametrize('precision', ['bf16', 'fp16', 'int8'])
+def test_auto_takes_fp32_where_the_cpu_has_nothing_faster(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('hrnet_mm.native.cpu.instructions', frozenset)
+    net, image = small_net(), torch.randn(1, 3, 64, 64)
+    calibration = [image] if precision == 'int8' else None
+    with pytest.warns(UserWarning, match=f'no {precision} arithmetic: fp32 is used') as caught:
+        fast = optimize(net, image, precision, calibration=calibration)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert fast.precision == 'fp32'
+    assert_same(fast(image), net(image))
 
 
 def test_a_backend_that_miscomputes_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -11,8 +12,14 @@ from hrnet_mm.hooks.channels_last import use_channels_last
 from hrnet_mm.models import HRNet
 from hrnet_mm.native.batch_norm import NativeBatchNorm2d
 from hrnet_mm.native.convolution import NativeConv2d
+from hrnet_mm.native.library import load_library
 from hrnet_mm.native.training import use_native_training
 from tests.peers import relative_difference, small_extra
+
+
+def skip_without(precision: torch.dtype) -> None:
+    if precision == torch.bfloat16 and not load_library().has_bf16():
+        pytest.skip('this CPU has no bf16 arithmetic')
 
 
 def channels_last(*size: int) -> Tensor:

@@ -12,6 +12,7 @@ from tests.native.layers import (
     native_norm,
     plain,
     results,
+    skip_without,
 )
 from tests.peers import relative_difference
 
@@ -33,6 +34,7 @@ def test_gradients_and_statistics_of_a_batch_norm(
     dtype: torch.dtype,
     tolerance: float,
 ) -> None:
+    skip_without(dtype)
     norm = native_norm(channels)
     reference = NormOf(plain(norm))
     maps = [channels_last(2, channels, *size).to(dtype) for _ in range(1 + adds)]

@@ -14,6 +14,7 @@ from tests.native.layers import (
     native_conv,
     plain,
     results,
+    skip_without,
 )
 from tests.peers import relative_difference
 
@@ -80,8 +81,7 @@ def test_compiled_and_traced_code_has_no_kernels(monkeypatch: pytest.MonkeyPatch
 def test_autocast_rounds_about_as_much_as_pytorchs(
     channels: int, size: tuple[int, int], tile: int
 ) -> None:
-    if not library.load_library().has_bf16():
-        pytest.skip('this CPU has no bf16 arithmetic')
+    skip_without(torch.bfloat16)
     conv, x = native_conv(channels, channels), channels_last(2, channels, *size).bfloat16().float()
     exact = results(plain(conv), x.double())
     with torch.autocast('cpu', torch.bfloat16):

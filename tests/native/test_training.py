@@ -19,6 +19,7 @@ from tests.native.layers import (
     loss_of,
     native_conv,
     results,
+    skip_without,
     small_block,
     small_hrnet,
 )
@@ -37,6 +38,7 @@ def _threads_given_back() -> Iterator[None]:
 
 @pytest.mark.parametrize('precision', [torch.float32, torch.bfloat16], ids=str)
 def test_bits_depend_on_no_run_and_no_number_of_threads(precision: torch.dtype) -> None:
+    skip_without(precision)
     block = small_block(64)
     x = channels_last(3, 64, 30, 22).to(precision)
     runs = []
