@@ -9,6 +9,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from hrnet_mm.native.library import load_library
 from hrnet_mm.native.maps import channels_last, is_native
+from hrnet_mm.native.recompute import ENTERED
 
 
 class NativeBatchNorm2d(nn.BatchNorm2d):
@@ -72,6 +73,9 @@ class TrainingNorm(torch.autograd.Function):
             *(mean.data_ptr(), scale.data_ptr(), y.data_ptr()),
             torch.get_num_threads(),
         )
+        maps = ENTERED.get()
+        if maps is not None:
+            maps.add(y, norm, x, shortcut, weight, bias, mean, scale, relu)
         ctx.save_for_backward(x, y if relu else None, weight, mean, scale)
         return y
 

@@ -72,6 +72,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.convolve.argtypes = [*[i] * 9, *[pointer] * 3, i]
     library.weight_gradient.argtypes = [*[i] * 8, *[pointer] * 3, i]
     library.norm_forward.argtypes = [i, i64, i, i, f, f, *[pointer] * 9, i]
+    library.norm_apply.argtypes = [i, i64, i, i, *[pointer] * 7, i]
     library.norm_backward.argtypes = [i, i64, i, *[pointer] * 10, i]
     return library
 

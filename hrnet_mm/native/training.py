@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from hrnet_mm.models.blocks import BasicBlock, Bottleneck, ResidualBlock
+from hrnet_mm.models import HRNet
+from hrnet_mm.models.blocks import BasicBlock, Bottleneck, ResidualBlock, ResidualChain
+from hrnet_mm.models.hrmodule import HRModule
 from hrnet_mm.native.batch_norm import NativeBatchNorm2d
 from hrnet_mm.native.convolution import NativeConv2d
+from hrnet_mm.native.recompute import RecomputationOfNorms
 
 
 class NativeBlock(ResidualBlock):
@@ -63,4 +66,18 @@ def use_native_training(model: nn.Module) -> int:
             if native.replaces(module):
                 module.__class__ = native
                 changed += native is NativeConv2d
+    _recompute_norms(model)
     return changed
+
+
+def _recompute_norms(model: nn.Module) -> None:
+    """``with_cp='norm'`` by the kernels, if they train all blocks of an HRNet."""
+    for net in model.modules():
+        if not isinstance(net, HRNet):
+            continue
+        parts = [m for m in net.modules() if isinstance(m, HRModule | ResidualChain)]
+        blocks = [m for m in net.modules() if isinstance(m, ResidualBlock)]
+        if all(isinstance(block, NativeBlock) for block in blocks):
+            for part in (*parts, *blocks):
+                if part.recomputation.keeps_convolutions:
+                    part.recomputation = RecomputationOfNorms(**vars(part.recomputation))

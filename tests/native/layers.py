@@ -65,12 +65,18 @@ def plain(module: nn.Module) -> nn.Module:
     return other
 
 
-def small_hrnet(width: int, native: bool = True, **options: object) -> HRNet:
+def small_hrnet(width: int, by_kernels: bool = True, **options: object) -> HRNet:
     torch.manual_seed(0)
     net = HRNet(extra=small_extra(width), **options).train()
+    if by_kernels:
+        return native(net)
     use_channels_last(net)
-    if native:
-        assert use_native_training(net) > 10
+    return net
+
+
+def native(net: HRNet) -> HRNet:
+    use_channels_last(net)
+    assert use_native_training(net) > 10
     return net
 
 

@@ -53,18 +53,18 @@ def test_bits_depend_on_no_run_and_no_number_of_threads(precision: torch.dtype) 
 
 def test_gradients_of_a_network_are_as_exact_as_pytorchs() -> None:
     """Whose own rounding errors grow from layer to layer."""
-    exact = gradients(small_hrnet(16, native=False).double())
+    exact = gradients(small_hrnet(16, by_kernels=False).double())
 
     def error(net: nn.Module) -> float:
         pairs = zip(gradients(net), exact, strict=True)
         return median((a - e).norm().item() / e.norm().item() for a, e in pairs)
 
-    assert error(small_hrnet(16)) < 2 * error(small_hrnet(16, native=False))
+    assert error(small_hrnet(16)) < 2 * error(small_hrnet(16, by_kernels=False))
 
 
 @pytest.mark.parametrize('with_cp', [False, True, 'norm', 'module'])
 def test_a_trained_network_is_the_same(with_cp: bool | str) -> None:
-    nets = small_hrnet(16, native=False), small_hrnet(16, with_cp=with_cp)
+    nets = small_hrnet(16, by_kernels=False), small_hrnet(16, with_cp=with_cp)
     losses: list[list[float]] = []
     for net in nets:
         optimizer = torch.optim.SGD(net.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)

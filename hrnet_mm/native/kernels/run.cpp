@@ -178,6 +178,17 @@ void norm_forward(int bf16_maps, int64_t pixels, int channels, int relu, float e
   });
 }
 
+// The same map once more, with the mean and the reciprocal deviation that are known by now.
+void norm_apply(int bf16_maps, int64_t pixels, int channels, int relu, const void* x,
+                const void* shortcut, const float* weight, const float* bias, const float* mean,
+                const float* scale, void* y, int threads) {
+  Norm norm = {pixels, channels, relu, threads};
+  with_map_type(bf16_maps, [&](auto number) {
+    using E = decltype(number);
+    norm.forward((const E*)x, (const E*)shortcut, weight, bias, mean, scale, (E*)y);
+  });
+}
+
 // `y` is null without ReLU, `dshortcut` where nobody needs it.
 void norm_backward(int bf16_maps, int64_t pixels, int channels, const void* dy, const void* x,
                    const void* y, const float* weight, const float* mean, const float* scale,
