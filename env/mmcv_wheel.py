@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 HEADER = 'mmcv/ops/csrc/common/pytorch_cpp_helper.hpp'
@@ -49,8 +48,8 @@ def download_source(package: str, version: str, folder: Path) -> Path:
     pip('download', '--no-deps', '--no-binary', package, '--no-build-isolation',
         '--dest', str(folder), f'{package}=={version}')  # fmt: skip
     name = f'{package.replace("-", "_")}-{version}'
-    with tarfile.open(folder / f'{name}.tar.gz') as archive:
-        archive.extractall(folder, filter='data')
+    # Without a filter, which Python has from 3.11.4 on: pip runs this package's setup.py anyway.
+    shutil.unpack_archive(folder / f'{name}.tar.gz', folder)
     return folder / name
 
 

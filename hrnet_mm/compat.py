@@ -91,6 +91,16 @@ def load_weights_only() -> None:
         checkpoint._safe_torch_load = partial(torch.load, weights_only=True)
 
 
+def name_owned_memory() -> None:
+    """Give numpy the name under which xtcocotools' compiled code looks for a flag of arrays.
+
+    It was a constant of numpy's C interface; where Cython no longer finds it there, it asks the
+    Python module for it, when the first mask is decoded.
+    """
+    if not hasattr(np, 'NPY_OWNDATA') and find_spec('xtcocotools') is not None:
+        np.NPY_OWNDATA = 0x0004  # NPY_ARRAY_OWNDATA: the array frees its memory
+
+
 def _history_method(owner: Any, name: str) -> Any:
     if owner is HistoryBuffer and name in ('mean', 'max', 'min', 'current'):
         return getattr(HistoryBuffer, name)
@@ -107,3 +117,4 @@ warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 make_torchvision_importable()
 allow_mmengine_checkpoints()
 load_weights_only()
+name_owned_memory()

@@ -1,5 +1,6 @@
 """Say what works in this environment, and how to mend what does not: ``python -m hrnet_mm.doctor``.
 
+What is compiled is called, not only imported: a library may import and fail at its first call.
 Exits with 1 if something that the package itself needs (torch, mmengine, mmcv's operators) fails.
 """
 
@@ -11,11 +12,10 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
-from io import StringIO
-
-import torch
+from io import BytesIO, StringIO
+from pathlib import Path
 
 # What pip calls the modules that OpenMMLab's maintained fork has too.
 ORIGINALS = dict(mmengine='mmengine', mmcv='mmcv', mmdet='mmdet', mmseg='mmsegmentation')
@@ -37,27 +37,57 @@ class Check:
     required: bool = False
 
 
+class Unfit(Exception):
+    """A package that works, but not beside another one, which has the remedy.
+
+    Args:
+        message: what does not go together, for example 'mmdet: MMCV==2.2.0 is incompatible'.
+        remedy: what to do.
+    """
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
 def main() -> int:
     healthy = True
+    given: set[str] = set()
     for check in CHECKS:
         try:
             with redirect_stdout(StringIO()):  # the fork's hosts print when they are imported
                 found = check.run()
-        except ModuleNotFoundError as error:
-            healthy &= not check.required
-            absent = error.name.split('.')[0]
-            remedy = check.remedy if absent in check.remedy else f'pip install {absent}.'
-            print(f'{"MISSING":8}{check.name:18}no module {absent}. {remedy}')
         except Exception as error:
             healthy &= not check.required
-            print(f'{"FAILS":8}{check.name:18}{first_line(error)}. {check.remedy}')
+            remedy = remedy_for(error, check)
+            status = 'MISSING' if isinstance(error, ModuleNotFoundError) else 'FAILS'
+            advice = 'The remedy stands above.' if remedy in given else remedy
+            print(f'{status:8}{check.name:18}{first_line(error)}. {advice}')
+            given.add(remedy)
         else:
             print(f'{"ok":8}{check.name:18}{found}')
     return 0 if healthy else 1
 
 
+def remedy_for(error: Exception, check: Check) -> str:
+    """What to do: first about the module that is absent, ``'mmcv._ext'``, or does not load."""
+    remedies = {other.name: other.remedy for other in CHECKS} | OTHER_REMEDIES
+    if isinstance(error, Unfit):
+        return error.remedy
+    if isinstance(error, ModuleNotFoundError):
+        package = error.name.partition('.')[0]
+        return remedies.get(package, f'pip install {package}.')
+    if isinstance(error, ImportError) and error.path:  # .../site-packages/xtcocotools/_mask.so
+        packages = [folder for folder in Path(error.path).parts if folder in remedies]
+        return remedies[packages[-1]] if packages else check.remedy
+    return check.remedy
+
+
 def first_line(error: Exception) -> str:
-    return f'{type(error).__name__}: {(str(error).strip() or "no message").splitlines()[0]}'
+    if isinstance(error, ModuleNotFoundError):
+        return f'no module {error.name}'
+    line = (str(error).strip() or 'no message').splitlines()[0].rstrip('.')
+    return line if isinstance(error, Unfit) else f'{type(error).__name__}: {line}'
 
 
 def python_version() -> str:
@@ -79,10 +109,15 @@ def pip_names() -> dict[str, str]:
 def version_of(module: str) -> Callable[[], str]:
     def run() -> str:
         found = importlib.import_module(module).__version__
-        both = {ORIGINALS.get(module), FORKS.get(module)} & distributions().get(module, set())
+        rivals = {ORIGINALS.get(module), FORKS.get(module)}
+        if module == 'mmcv':
+            rivals |= {LITE}
+        both = rivals & distributions().get(module, set())
         if len(both) > 1:
-            raise RuntimeError(
-                f'{" and ".join(sorted(both))} lie over each other; uninstall both and install one'
+            names = sorted(both)
+            raise Unfit(
+                f'{" and ".join(names)} lie over each other',
+                f'pip uninstall {" ".join(names)}, then install one of them.',
             )
         return f'{found} ({FORKS[module]})' if FORKS.get(module) in both else found
 
@@ -104,22 +139,70 @@ def compatibility_fixes() -> str:
     return f'torchvision {importlib.import_module("torchvision").__version__} imports'
 
 
+def inherited_configs() -> str:
+    """As a config's ``_base_ = 'mmpose::...'`` does; with setuptools 81 mmengine cannot."""
+    from mmengine.utils import get_installed_path
+
+    get_installed_path('hrnet_mm')
+    return f'bases are found in packages (setuptools {version("setuptools")})'
+
+
+def checkpoints() -> str:
+    """Write and read what mmengine's Runner saves, with the log history in it."""
+    importlib.import_module('hrnet_mm.compat')
+    import torch
+    from mmengine.logging import HistoryBuffer
+
+    file = BytesIO()
+    history = dict(loss=HistoryBuffer([0.5, 0.25], [1, 1]))
+    torch.save(dict(state_dict=dict(weight=torch.ones(2)), message_hub=history), file)
+    file.seek(0)
+    loaded = torch.load(file, weights_only=True)
+    expect('the mean of a log history', loaded['message_hub']['loss'].mean(), 0.375)
+    return 'written, and read with weights_only=True'
+
+
 def mmcv_operators() -> str:
+    import torch
     from mmcv.ops import nms
 
     boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [0.0, 0.0, 9.0, 8.0], [20.0, 20.0, 29.0, 29.0]])
     kept, _ = nms(boxes, torch.tensor([0.9, 0.8, 0.7]), iou_threshold=0.5)
-    if len(kept) != 2:
-        raise RuntimeError(f'nms kept {len(kept)} of 3 boxes instead of 2')
+    expect('boxes kept by nms', len(kept), 2)
     return 'compiled, nms works'
 
 
-def xtcocotools_version() -> str:
-    importlib.import_module('xtcocotools._mask')
-    return version('xtcocotools')
+def opencv() -> str:
+    import cv2
+    import numpy
+
+    written, data = cv2.imencode('.png', numpy.full((4, 6, 3), 7, numpy.uint8))
+    image = cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (3, 2))
+    expect('pixels of an image', image.ravel().tolist() if written else None, [7] * 18)
+    return f'{cv2.__version__}, writes, reads and resizes'
+
+
+def masks_of(module: str) -> Callable[[], str]:
+    """Of pycocotools or xtcocotools: draw a square of 4 x 4 pixels, encoded and decoded."""
+
+    def run() -> str:
+        importlib.import_module('hrnet_mm.compat')
+        mask = importlib.import_module(f'{module}.mask')
+        square = mask.frPyObjects([[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]], 10, 10)
+        expect('pixels of a mask', int(mask.decode(square).sum()), 16)
+        return f'{version(module)}, decodes masks'
+
+    return run
+
+
+def expect(what: str, found: object, right: object) -> None:
+    if found != right:
+        raise RuntimeError(f'{what}: {found} in place of {right}')
 
 
 def gpu() -> str:
+    import torch
+
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     built = f'CUDA {torch.version.cuda}' if torch.version.cuda else 'CPU only'
@@ -128,53 +211,86 @@ def gpu() -> str:
 
 def host(module: str) -> Callable[[], str]:
     def run() -> str:
-        found = version_of(module)()
+        importlib.import_module('hrnet_mm.compat')
+        try:
+            found = version_of(module)()
+            for part in ('models', 'datasets'):
+                importlib.import_module(f'{module}.{part}')
+        except AssertionError as error:  # mmdet and mmseg refuse mmcv 2.2, and mmpose needs mmdet
+            if 'mmcv' not in str(error).lower():
+                raise
+            raise Unfit(first_line(error), MMCV_REMEDY) from error
         registry = importlib.import_module(f'{module}.registry').MODELS
-        for part in ('models', 'datasets'):
-            importlib.import_module(f'{module}.{part}')
         registry.build(dict(type='hrnet_mm.HRNet', arch='w18_small'))
         return f'{found}, builds hrnet_mm.HRNet'
 
     return run
 
 
+def matching_torchvision() -> str:
+    """The release of torchvision made for the installed torch: 0.28.0 for 2.13.0."""
+    try:
+        major, minor, patch = version('torch').partition('+')[0].split('.')[:3]
+    except PackageNotFoundError:
+        return 'torchvision'
+    return f'torchvision==0.{int(minor) + 15}.{patch}' if major == '2' else 'torchvision'
+
+
 NAMES = pip_names()
+LITE = 'mmcv-lite'
+# pip leaves alone what is "already satisfied", and takes the wheel that it built the last time.
+ANEW = 'pip install --force-reinstall --no-deps --no-cache-dir'
 REINSTALL = 'Run `make env`, or see docs/install.md.'
 MMCV_VERSION = 'mmcv==2.1.0' if NAMES is ORIGINALS else "'onedl-mmcv<2.4'"
 MMCV_REMEDY = (
-    'Build it from source against the installed torch: MMCV_WITH_OPS=1 pip install '
-    f'--no-build-isolation --no-binary {NAMES["mmcv"]} {MMCV_VERSION} (with setuptools<81).'
+    f'Build it from source against the installed torch: MMCV_WITH_OPS=1 {ANEW} '
+    f'--no-build-isolation --no-binary {NAMES["mmcv"]} {MMCV_VERSION} '
+    "(needs a C++ compiler, 'setuptools<81', ninja and psutil)."
 )
+if LITE in distributions().get('mmcv', ()):
+    MMCV_REMEDY = f'pip uninstall {LITE}, whose files would lie under it. {MMCV_REMEDY}'
 MMDET_REMEDY = (
-    f'pip install --no-deps {NAMES["mmdet"]} pycocotools scipy shapely terminaltables tqdm.'
+    f'{ANEW} {NAMES["mmdet"]}; pip install pycocotools scipy shapely terminaltables tqdm.'
 )
 if NAMES is FORKS:
     imgaug = 'imaug scikit-image imageio lazy-loader tifffile'
     MMDET_REMEDY += f' For its module imgaug: pip install --no-deps {imgaug}.'
+MMPRETRAIN_REMEDY = f"{ANEW} mmpretrain; pip install mat4py modelindex 'importlib-metadata<8'."
+MMPOSE_REMEDY = f'{ANEW} mmpose; pip install json-tricks munkres scipy matplotlib.'
+# Of modules that no check is named after: how pip calls them.
+OTHER_REMEDIES = {
+    'PIL': 'pip install pillow.',
+    'pkg_resources': "pip install 'setuptools>=77.0.3,<81'.",
+    'sklearn': 'pip install scikit-learn.',
+    'torchvision': f'pip install --no-deps {matching_torchvision()}.',
+    'yaml': 'pip install PyYAML.',
+}
 CHECKS = (
     Check('python', python_version, REINSTALL, required=True),
     Check('torch', version_of('torch'), REINSTALL, required=True),
-    Check('numpy', numpy_version, "Install 'numpy<2.4'.", required=True),
-    Check(
-        'mmengine',
-        version_of('mmengine'),
-        f"Install '{NAMES['mmengine']}' and 'setuptools<81'.",
-        required=True,
-    ),
+    Check('numpy', numpy_version, "pip install 'numpy<2.4'.", required=True),
+    Check('mmengine', version_of('mmengine'), f'{ANEW} {NAMES["mmengine"]}.', required=True),
     Check('hrnet_mm', version_of('hrnet_mm'), 'Run `pip install -e .` here.', required=True),
-    Check('compat', compatibility_fixes, 'Install the torchvision that fits this torch.'),
+    Check('configs', inherited_configs, OTHER_REMEDIES['pkg_resources'], required=True),
+    Check('compat', compatibility_fixes, f'{ANEW} {matching_torchvision()}.'),
+    Check('checkpoints', checkpoints, f'{ANEW} {NAMES["mmengine"]}.', required=True),
     Check('mmcv', version_of('mmcv'), MMCV_REMEDY, required=True),
     Check('mmcv operators', mmcv_operators, MMCV_REMEDY, required=True),
     Check('GPU', gpu, REINSTALL),
-    Check('mmpose', host('mmpose'), 'pip install --no-deps mmpose json-tricks munkres.'),
+    Check('cv2', opencv, f'{ANEW} opencv-python.'),
+    Check('pycocotools', masks_of('pycocotools'), f'{ANEW} pycocotools.'),
     Check(
         'xtcocotools',
-        xtcocotools_version,
-        'pip install --no-binary xtcocotools --no-build-isolation xtcocotools (needs Cython).',
+        masks_of('xtcocotools'),
+        f'{ANEW} --no-binary xtcocotools --no-build-isolation xtcocotools '
+        '(needs Cython and a C++ compiler).',
     ),
     Check('mmdet', host('mmdet'), MMDET_REMEDY),
-    Check('mmseg', host('mmseg'), f'pip install {NAMES["mmseg"]} ftfy regex.'),
-    Check('mmpretrain', host('mmpretrain'), 'pip install mmpretrain.'),
+    Check('mmpose', host('mmpose'), MMPOSE_REMEDY),
+    Check('mmseg', host('mmseg'), f'{ANEW} {NAMES["mmseg"]}; pip install ftfy regex.'),
+    Check(
+        'mmpretrain', host('mmpretrain'), f"{ANEW} mmpretrain; pip install 'importlib-metadata<8'."
+    ),
 )
 
 

@@ -13,9 +13,11 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
+from mmpose.datasets.transforms import BottomupGetHeatmapMask
 
 from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.cli import UserError
+from hrnet_mm.compat import name_owned_memory
 
 
 def test_torchvision_imports_and_a_second_import_is_harmless() -> None:
@@ -109,3 +111,19 @@ def test_mmengine_answers_no_other_attribute(tmp_path: Path) -> None:
     torch.save(dict(bad=AsksForAttribute('__init_subclass__')), tmp_path / 'bad.pth')
     with pytest.raises(pickle.UnpicklingError, match='__init_subclass__'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'bad.pth'), map_location='cpu')
+
+
+def test_bottom_up_training_masks_people_without_keypoints(monkeypatch) -> None:
+    monkeypatch.delattr(np, 'NPY_OWNDATA', raising=False)  # as numpy 2.3 is
+    name_owned_memory()
+    transform = BottomupGetHeatmapMask()
+    square = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]
+    results = dict(
+        img_shape=(10, 10),
+        input_size=(10, 10),
+        warp_mat=np.eye(2, 3),
+        heatmaps=np.zeros((1, 10, 10), np.float32),
+        invalid_segs=[square],
+    )
+    mask = transform.transform(results)['heatmap_mask']
+    assert (mask == 0).sum() == 16

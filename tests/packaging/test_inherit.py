@@ -1,7 +1,7 @@
 """Other projects' configs inherit from ours, under any program that reads them."""
 
+import shutil
 import sysconfig
-import tarfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,8 +27,7 @@ def test_configs_of_an_editable_install(editable: Environment, source: Path) -> 
 
 
 def test_configs_of_a_tree_that_is_not_installed(sdist: Path, tmp_path: Path) -> None:
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter='data')
+    shutil.unpack_archive(sdist, tmp_path)
     tree = next(path for path in tmp_path.iterdir() if path.is_dir())
     environment = Environment.create(tmp_path / 'environment')
     read = f'import hrnet_mm; {READ}; print(cfg.model.backbone.type, hrnet_mm.__file__)'
