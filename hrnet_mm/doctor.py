@@ -52,18 +52,18 @@ class Unfit(Exception):
 
 def main() -> int:
     healthy = True
-    given: set[str] = set()
+    faults: set[str] = set()
     for check in CHECKS:
         try:
             with redirect_stdout(StringIO()):  # the fork's hosts print when they are imported
                 found = check.run()
         except Exception as error:
             healthy &= not check.required
-            remedy = remedy_for(error, check)
             status = 'MISSING' if isinstance(error, ModuleNotFoundError) else 'FAILS'
-            advice = 'The remedy stands above.' if remedy in given else remedy
-            print(f'{status:8}{check.name:18}{first_line(error)}. {advice}')
-            given.add(remedy)
+            fault = first_line(error)
+            known = 'The remedy stands above.' if fault in faults else remedy_for(error, check)
+            print(f'{status:8}{check.name:18}{fault}. {known}')
+            faults.add(fault)
         else:
             print(f'{"ok":8}{check.name:18}{found}')
     return 0 if healthy else 1
