@@ -89,8 +89,7 @@ def optimised_program(contestant: Contestant, net: nn.Module, image: Tensor) -> 
     if features.precision != precision:
         raise LeftOut(f'{features.precision} is faster on this CPU')
     forward = partial(optimised, image)
-    chosen = str(features.engine) if features.backend == 'cudagraph' else features.backend
-    return Program(call=forward, evidence=forward, backend=chosen)
+    return Program(call=forward, evidence=forward, backend=features.backend)
 
 
 def training_program(contestant: Contestant, net: nn.Module, image: Tensor) -> Program:

@@ -5,42 +5,35 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from hrnet_mm.deploy.layers import FusedConv
-from hrnet_mm.deploy.merging import Fan
 from hrnet_mm.models.blocks import ResidualBlock
 
 
 class FusedBlock(nn.Module):
     """``relu(residual(x) + shortcut(x))``; the last convolution adds the shortcut."""
 
-    def __init__(self, block: ResidualBlock, merge: bool) -> None:
+    def __init__(self, block: ResidualBlock) -> None:
         super().__init__()
         norms = [getattr(block, name) for name in block.norm_names]
-        first, *others = (
+        *inner, self.last = (
             FusedConv(getattr(block, f'conv{i}'), norm, relu=True)
             for i, norm in enumerate(norms, start=1)
         )
-        self.others = nn.ModuleList(others)
-        starts = {0: [first]}
+        self.inner = nn.Sequential(*inner)
+        self.shortcut = nn.Identity()
         if block.downsample is not None:
-            starts[1] = convolutions_of(block.downsample)
-        self.starts = Fan(starts, merge)
+            self.shortcut = fused_path(block.downsample)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
-        ends = self.starts(x)
-        y, shortcut = ends[0], ends.get(1, x)
-        *inner, last = self.others
-        for conv in inner:
-            y = conv(y)
-        return last(y, shortcut)
+        return self.last(self.inner(x), self.shortcut(x))
 
 
-def fused_chain(blocks: nn.Sequential, merge: bool) -> nn.Sequential:
+def fused_chain(blocks: nn.Sequential) -> nn.Sequential:
     """Residual blocks in a row."""
-    return nn.Sequential(*(FusedBlock(block, merge) for block in blocks))
+    return nn.Sequential(*(FusedBlock(block) for block in blocks))
 
 
-def convolutions_of(path: nn.Sequential) -> list[FusedConv]:
+def fused_path(path: nn.Sequential) -> nn.Sequential:
     """The convolutions of a path that ``LayerFactory`` built: one, or a chain of strided ones."""
     steps = path if isinstance(path[0], nn.Sequential) else [path]
-    return [FusedConv(step[0], step[1], relu=len(step) == 3) for step in steps]
+    return nn.Sequential(*(FusedConv(step[0], step[1], relu=len(step) == 3) for step in steps))

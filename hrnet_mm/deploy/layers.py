@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -24,16 +23,12 @@ class FusedConv(nn.Module):
         conv: a convolution; not changed.
         norm: the norm after it, or None.
         relu: whether a ReLU ends it.
-
-    Attributes:
-        one_call: on CUDA, where a ReLU ends it, all is one call of cuDNN.
     """
 
     def __init__(self, conv: nn.Module, norm: nn.Module | None, relu: bool) -> None:
         super().__init__()
         self.conv, self.norm = fold(conv, norm)
         self.relu = relu
-        self.one_call = False
 
     @property
     def is_plain(self) -> bool:
@@ -42,21 +37,12 @@ class FusedConv(nn.Module):
 
     def forward(self, x: Tensor, add: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) and, of the output's shape, ``add`` -> (N, out_channels, ...)."""
-        if self.one_call and self.relu and self.is_plain:
-            return self._one_cudnn_call(x, add)
         y = self.conv(x)
         if self.norm is not None:
             y = self.norm(y)
         if add is not None:
             y += add
         return F.relu(y, inplace=True) if self.relu else y
-
-    def _one_cudnn_call(self, x: Tensor, add: Tensor | None) -> Tensor:
-        conv = self.conv
-        geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
-        if add is None:
-            return torch.cudnn_convolution_relu(x, conv.weight, conv.bias, *geometry)
-        return torch.cudnn_convolution_add_relu(x, conv.weight, add, 1.0, conv.bias, *geometry)
 
 
 class UpsampleSum(nn.Module):

@@ -100,9 +100,9 @@ class FusedV2p(nn.Module):
 class FusedCls(nn.Module):
     """The head for image classification, up to the pooling."""
 
-    def __init__(self, neck: HRNetCls, merge: bool) -> None:
+    def __init__(self, neck: HRNetCls) -> None:
         super().__init__()
-        self.widen = nn.ModuleList(fused_chain(blocks, merge) for blocks in neck.increase_layers)
+        self.widen = nn.ModuleList(fused_chain(blocks) for blocks in neck.increase_layers)
         self.downsample = nn.ModuleList(map(fused, neck.downsample_layers))
         self.add = UpsampleSum(None, relu=False)
         self.final = fused(neck.final_layer)
@@ -124,14 +124,14 @@ def is_known(neck: nn.Module | None) -> bool:
     return isinstance(neck, HRNetV1 | HRNetCls)
 
 
-def fused_neck(neck: nn.Module, merge: bool) -> nn.Module:
+def fused_neck(neck: nn.Module) -> nn.Module:
     """The inference form of a known neck in eval mode, which is not changed."""
     if isinstance(neck, HRNetV2):
         return FusedV2(neck)
     if isinstance(neck, HRNetV2p):
         return FusedV2p(neck)
     if isinstance(neck, HRNetCls):
-        return FusedCls(neck, merge)
+        return FusedCls(neck)
     return FusedV1()
 
 

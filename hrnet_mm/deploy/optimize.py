@@ -40,9 +40,9 @@ def optimize(
             engine is made for this shape; others work too, see docs/speed.md.
         precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'int8'``, inside the engine. Its maps are
             float32.
-        backend: ``'native'``, ``'openvino'``, ``'onnxruntime'``, ``'inductor'``, ``'eager'`` or
-            ``'cudagraph'``; ``'auto'`` takes the fastest that this machine has and warns if it
-            lacks a faster one. On a CPU without arithmetic in ``precision`` that is fp32.
+        backend: ``'native'``, ``'openvino'``, ``'onnxruntime'``, ``'inductor'`` or ``'eager'``;
+            ``'auto'`` takes the fastest that this machine has and warns if it lacks a faster one.
+            On a CPU without arithmetic in ``precision`` that is fp32.
         calibration: for int8, and only for it: images like those to come, each as
             ``example_input``. About 100 are enough; all are held in memory.
 

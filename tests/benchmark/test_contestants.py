@@ -14,8 +14,8 @@ from hrnet_mm.cli import UserError
         ('optimised', Contestant('ours', 'optimised')),
         ('optimised:eager', Contestant('ours', 'optimised', 'eager')),
         (
-            'ours+optimised:cudagraph@fp16',
-            Contestant('ours', 'optimised', 'cudagraph', precision='fp16'),
+            'ours+optimised:inductor@fp16',
+            Contestant('ours', 'optimised', 'inductor', precision='fp16'),
         ),
         ('ours+cp+channels_last', Contestant('ours', switches=frozenset({'cp', 'channels_last'}))),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import Tensor
@@ -43,13 +45,23 @@ def test_every_upsampling_at_odd_sizes(name: str, options: dict) -> None:
 
 
 @pytest.mark.slow
-def test_inductor_freezes_and_takes_other_shapes() -> None:
+def test_inductor_freezes_and_takes_other_shapes_and_threads() -> None:
     net, neck = small_net(out_indices=(0,)), None
     image = torch.randn(1, 3, 64, 64)
     engine = built('inductor', net, neck, image)
-    for x in (image, torch.randn(2, 3, 64, 96)):
-        assert_same(engine(x), maps_of(net, neck, x))
+    images = [image, torch.randn(2, 3, 64, 96), torch.randn(1, 3, 64, 64)]
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        for x, maps in zip(images * 4, threads.map(engine, images * 4), strict=True):
+            assert_same(maps, maps_of(net, neck, x))
     assert not torch._inductor.config.freezing
+
+
+def test_a_gpu_gets_cuda_graphs_by_torch_compile() -> None:
+    assert suitable(torch.device('cuda'), 'fp16')[0].name == 'inductor'
+    from hrnet_mm.deploy.backends import inductor
+
+    modes = torch._inductor.list_mode_options()
+    assert modes[inductor.MODE]['triton.cudagraphs']
 
 
 @pytest.mark.parametrize('name', ['eager', 'native', 'openvino', 'onnxruntime'])

@@ -1,4 +1,4 @@
-"""The fused network is the network: every variant, neck, option and size, merged and not."""
+"""The fused network is the network: every variant, neck, option and size."""
 
 import pytest
 import torch
@@ -14,36 +14,31 @@ UPSAMPLES = {
     'aligned': dict(upsample='bilinear', align_corners=True),
 }
 SIZES = [(64, 64), (33, 47), (255, 191)]
-merge = pytest.mark.parametrize('merge', [False, True], ids=['separate', 'merged'])
 
 
-@merge
 @pytest.mark.parametrize('arch', ['w18_small', 'w18_small_v2', 'w32', 'w44_bottleneck', 24])
-def test_every_family_of_variants(arch: str | int, merge: bool) -> None:
+def test_every_family_of_variants(arch: str | int) -> None:
     net = ready(HRNet(arch))
     image = torch.randn(1, 3, 64, 96)
-    assert_same(FusedHRNet(net, merge=merge)(image), maps_of(net, None, image))
+    assert_same(FusedHRNet(net)(image), maps_of(net, None, image))
 
 
-@merge
 @pytest.mark.parametrize('size', SIZES)
 @pytest.mark.parametrize('upsample', UPSAMPLES)
-def test_every_upsampling_at_odd_sizes(upsample: str, size: tuple[int, int], merge: bool) -> None:
+def test_every_upsampling_at_odd_sizes(upsample: str, size: tuple[int, int]) -> None:
     net = small_net(**UPSAMPLES[upsample])
     image = torch.randn(2, 3, *size)
-    assert_same(FusedHRNet(net, merge=merge)(image), maps_of(net, None, image))
+    assert_same(FusedHRNet(net)(image), maps_of(net, None, image))
 
 
-@merge
 @pytest.mark.parametrize('neck', NECKS)
 @pytest.mark.parametrize('size', SIZES)
-def test_every_neck(neck: str, size: tuple[int, int], merge: bool) -> None:
+def test_every_neck(neck: str, size: tuple[int, int]) -> None:
     net, neck = small_net(), small_neck(neck)
     image = torch.randn(2, 3, *size)
-    assert_same(FusedHRNet(net, neck, merge)(image), maps_of(net, neck, image))
+    assert_same(FusedHRNet(net, neck)(image), maps_of(net, neck, image))
 
 
-@merge
 @pytest.mark.parametrize(
     'options',
     [
@@ -58,14 +53,13 @@ def test_every_neck(neck: str, size: tuple[int, int], merge: bool) -> None:
     ],
     ids=str,
 )
-def test_every_option(options: dict, merge: bool) -> None:
+def test_every_option(options: dict) -> None:
     net = small_net(**options)
     image = torch.randn(2, options.get('in_channels', 3), 61, 95)
-    assert_same(FusedHRNet(net, merge=merge)(image), maps_of(net, None, image))
+    assert_same(FusedHRNet(net)(image), maps_of(net, None, image))
 
 
-@merge
-def test_stages_that_start_several_branches_or_none(merge: bool) -> None:
+def test_stages_that_start_several_branches_or_none() -> None:
     extra = small_extra()
     for stage, widths in dict(
         stage2=(8, 16), stage3=(12, 16, 32, 64), stage4=(12, 20, 32, 64)
@@ -74,7 +68,7 @@ def test_stages_that_start_several_branches_or_none(merge: bool) -> None:
         extra[stage] |= dict(num_branches=len(widths), num_channels=widths, num_blocks=blocks)
     net = ready(HRNet(extra=extra))
     image = torch.randn(1, 3, 64, 96)
-    assert_same(FusedHRNet(net, merge=merge)(image), maps_of(net, None, image))
+    assert_same(FusedHRNet(net)(image), maps_of(net, None, image))
 
 
 def test_one_branch_at_the_end_has_no_exchange() -> None:
@@ -86,12 +80,11 @@ def test_one_branch_at_the_end_has_no_exchange() -> None:
     assert_same(FusedHRNet(net)(image), maps_of(net, None, image))
 
 
-@merge
-def test_image_and_weights_are_left_alone_and_a_second_run_gives_the_same(merge: bool) -> None:
+def test_image_and_weights_are_left_alone_and_a_second_run_gives_the_same() -> None:
     net, neck = small_net(), small_neck('v2')
     image = torch.randn(1, 3, 64, 64)
     before = image.clone(), {k: v.clone() for k, v in net.state_dict().items()}
-    fused = FusedHRNet(net, neck, merge)
+    fused = FusedHRNet(net, neck)
     first, second = fused(image), fused(image)
     assert torch.equal(first[0], second[0]) and torch.equal(image, before[0])
     assert all(torch.equal(v, before[1][k]) for k, v in net.state_dict().items())
@@ -103,12 +96,3 @@ def test_channels_last_changes_only_rounding() -> None:
     fused = FusedHRNet(net, neck).to(memory_format=torch.channels_last)
     image_last = image.contiguous(memory_format=torch.channels_last)
     assert_same(fused(image_last), maps_of(net, neck, image))
-
-
-def test_merging_leaves_fewer_convolutions() -> None:
-    net = ready(HRNet('w32', out_indices=(0,)))
-    count = [
-        sum(isinstance(m, torch.nn.Conv2d) for m in FusedHRNet(net, merge=m).modules())
-        for m in (False, True)
-    ]
-    assert count == [292, 271]

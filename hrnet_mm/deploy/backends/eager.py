@@ -11,5 +11,5 @@ from hrnet_mm.models import HRNet
 
 
 def build(net: HRNet, neck: nn.Module | None, image: Tensor, dtype: torch.dtype) -> Engine:
-    """See :class:`TorchNetwork`. Convolutions are not merged: on a CPU that gains nothing."""
+    """See :class:`TorchNetwork`."""
     return TorchNetwork(net, neck, image, dtype)

@@ -16,20 +16,14 @@ class TorchNetwork(nn.Module):
         net, neck: in eval mode; not changed.
         image: an example, which tells the device.
         dtype: in which to compute.
-        merge: whether convolutions on the same tensor become one.
     """
 
     def __init__(
-        self,
-        net: HRNet,
-        neck: nn.Module | None,
-        image: Tensor,
-        dtype: torch.dtype,
-        merge: bool = False,
+        self, net: HRNet, neck: nn.Module | None, image: Tensor, dtype: torch.dtype
     ) -> None:
         super().__init__()
         self.dtype = dtype
-        self.fused = FusedHRNet(net, neck, merge)
+        self.fused = FusedHRNet(net, neck)
         self.fused.to(image.device, dtype, memory_format=torch.channels_last)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:

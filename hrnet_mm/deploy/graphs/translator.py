@@ -25,7 +25,7 @@ class Translator(fx.Interpreter):
     A subclass has one method per operation; ``run(value of the image)`` gives the outputs.
 
     Args:
-        network: a fused network without merged convolutions.
+        network: a fused network.
 
     Raises:
         NotImplementedError: it has an operation that only PyTorch has, such as a group norm.

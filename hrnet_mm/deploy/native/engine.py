@@ -29,7 +29,7 @@ class NativeEngine:
     plans, so that runs in several threads wait for each other.
 
     Args:
-        network: without merged convolutions.
+        network: a fused network.
         dtype: float32; or bfloat16 for the factors of products, and float32 for all else.
 
     Raises:
