@@ -15,7 +15,7 @@ from pathlib import Path
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.deploy.export.formats import PRECISIONS, SUFFIXES, format_of
-from hrnet_mm.engine.options import ConfigOptions
+from hrnet_mm.engine.cfg_options import ConfigOptions
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

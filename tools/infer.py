@@ -11,8 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
+from hrnet_mm.engine.cfg_options import ConfigOptions
 from hrnet_mm.engine.options import add_fast_option
 
 
@@ -52,7 +51,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--no-draw', action='store_true', help='write no drawings')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config changes'
+        '--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='config changes'
     )
     add_fast_option(parser)
     parser.add_argument(

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.runner import Runner
 
 from hrnet_mm.cli import UserError
+from hrnet_mm.engine.config_changes import change
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
-# What the Runner and MMEngine read of a config and what it need not spell out.
-RUNNER_KEYS = {
-    *inspect.signature(Runner).parameters,
-    'custom_imports',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'sync_bn',
-    'vis_backends',
-}
 
 
-def read_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
-    """Read a config file and merge ``--cfg-options`` into it.
+def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file and change it as ``--cfg-options`` say.
 
     Raises:
-        UserError: the file is absent or no config, or an option's first key is not a known one.
+        UserError: the file is absent or no config, or an option would not do what it says, see
+            :func:`hrnet_mm.engine.config_changes.change`.
     """
     path = Path(path)
     if not path.is_file():
@@ -41,20 +31,8 @@ def read_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         if isinstance(error, FileNotFoundError):
             raise  # a base that is absent names itself
         raise UserError(f'{path} is no config: {error}') from error
-    for key in options or {}:
-        check_option(key, cfg, path)
-    cfg.merge_from_dict(options or {})
+    change(cfg, options or {})
     return cfg
-
-
-def check_option(key: str, cfg: Config, path: Path) -> None:
-    """Refuse ``bakbone.arch=w18`` or ``modle.backbone.arch=w18``, which would change nothing."""
-    first = key.split('.')[0]
-    known = {*cfg.keys(), *RUNNER_KEYS}
-    if first not in known:
-        close = difflib.get_close_matches(first, known, n=1)
-        hint = f'; did you mean {close[0]}?' if close else ''
-        raise UserError(f'--cfg-options {key}: {path} has no key {first}{hint}')
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

@@ -6,29 +6,16 @@ import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 
 from hrnet_mm.cli import UserError
+from hrnet_mm.engine.cfg_options import ConfigOptions
 from hrnet_mm.engine.checks import as_list
 from hrnet_mm.engine.config import name_of, read_config, set_data_root
 
 FAST_HOOKS = ('ChannelsLastHook', 'FastTrainingHook')
-
-
-class ConfigOptions(DictAction):
-    """``KEY=VALUE`` pairs, as MMEngine reads them; it has no way to read ``dict(...)``."""
-
-    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, *args) -> None:
-        try:
-            super().__call__(parser, namespace, values, *args)
-        except (RecursionError, ValueError, AssertionError) as error:
-            parser.error(
-                f'--cfg-options {" ".join(values)}: not KEY=VALUE with a number, a text or a list '
-                f'as value ({error}); write model.backbone.arch=w48, not model=dict(...)'
-            )
 
 
 def add_common_options(parser: ArgumentParser) -> None:
