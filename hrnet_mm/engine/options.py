@@ -127,10 +127,18 @@ def apply_train_options(cfg: Config, args: Namespace) -> None:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise UserError('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size')
         cfg.auto_scale_lr.enable = True
-    if args.seed is not None or args.deterministic:
-        cfg.randomness = dict(seed=args.seed, deterministic=args.deterministic)
+    set_randomness(cfg, args.seed, args.deterministic)
     if args.tensorboard:
         log_to_tensorboard(cfg)
+
+
+def set_randomness(cfg: Config, seed: int | None, deterministic: bool) -> None:
+    """Change what is named of the config's ``randomness``, and leave the rest of it."""
+    given: dict[str, object] = {} if seed is None else dict(seed=seed)
+    if deterministic:
+        given['deterministic'] = True
+    if given:
+        cfg.randomness = dict(cfg.get('randomness') or {}, **given)
 
 
 def train_fast(cfg: Config, precision: str) -> None:

@@ -20,7 +20,7 @@ def prepare_resume(cfg: Config, trust: bool = False) -> list[str]:
     """Let ``cfg.resume`` find a whole checkpoint: the named one or, without ``load_from``, any.
 
     MMEngine takes what ``last_checkpoint`` names; if that is broken, it is set to the newest whole
-    checkpoint here. A run that was started without a seed goes on with the one it drew then.
+    checkpoint here. The run goes on with the seed that it began with, drawn or given.
 
     Returns:
         Sentences for the user.
@@ -30,7 +30,7 @@ def prepare_resume(cfg: Config, trust: bool = False) -> list[str]:
     """
     if cfg.get('load_from'):
         if is_local(cfg.load_from):
-            take_seed(cfg, read_training_checkpoint(Path(cfg.load_from), trust))
+            return take_seed(cfg, read_training_checkpoint(Path(cfg.load_from), trust))
         return []
     work_dir, broken = Path(cfg.work_dir), []
     for path in resumable(cfg):
@@ -39,11 +39,11 @@ def prepare_resume(cfg: Config, trust: bool = False) -> list[str]:
         except UserError as error:
             broken.append(str(error))
             continue
-        take_seed(cfg, checkpoint)
+        notes = take_seed(cfg, checkpoint)
         if str(path.absolute()) == named_in(work_dir):
-            return []
+            return notes
         point_to(path.absolute(), work_dir)
-        return [*(f'skipped: {reason}' for reason in broken), f'resuming {path}']
+        return [*(f'skipped: {reason}' for reason in broken), f'resuming {path}', *notes]
     if broken:
         raise UserError(
             f'--resume: no checkpoint of {work_dir} can be resumed ({"; ".join(broken)}); '
@@ -92,8 +92,18 @@ def read_training_checkpoint(path: Path, trust: bool = False) -> dict[str, Any]:
     return checkpoint
 
 
-def take_seed(cfg: Config, checkpoint: dict[str, Any]) -> None:
-    """Shuffle as the run did so far: MMEngine restores the seed only after it built the sampler."""
+def take_seed(cfg: Config, checkpoint: dict[str, Any]) -> list[str]:
+    """Shuffle as the run did so far: MMEngine takes its seed only after it built the sampler.
+
+    Returns:
+        A sentence for the user where the config or ``--seed`` asks for another seed.
+    """
     seed = checkpoint['meta'].get('seed')
-    if seed is not None and (cfg.get('randomness') or {}).get('seed') is None:
-        cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+    randomness = cfg.get('randomness') or {}
+    asked = randomness.get('seed')
+    if seed is None or seed == asked:
+        return []
+    cfg.randomness = dict(randomness, seed=seed)
+    if asked is None:
+        return []
+    return [f'the run began with the seed {seed} and goes on with it, not with {asked}']
