@@ -1,4 +1,8 @@
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -17,3 +21,18 @@ def _same_start_for_every_test() -> Iterator[None]:
     yield
     CheckpointLoader._schemes = readers
     DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(scope='session')
+def load_tool() -> Callable[[str], ModuleType]:
+    """A module of tools/, by its name; its ``main`` takes the arguments."""
+
+    @cache
+    def load(name: str) -> ModuleType:
+        path = Path(__file__).parents[1] / 'tools' / f'{name}.py'
+        spec = importlib.util.spec_from_file_location(f'tools_{name}', path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

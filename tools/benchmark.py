@@ -7,8 +7,8 @@ python tools/benchmark.py --contestants mmpose@fp32 optimised@bf16 openvino@bf16
 python tools/benchmark.py --paper-table pose
 """
 
-import argparse
 import sys
+from argparse import Namespace, _ArgumentGroup
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.benchmark import contestants as spec
 from hrnet_mm.benchmark.case import MODES, PRECISIONS, UPSAMPLE
 from hrnet_mm.benchmark.paper_models import PAPER_TASKS
+from hrnet_mm.engine.arguments import Parser, add_device, add_size, positive, seconds
 
 OPTIONS = '\n'.join(
     f'  {name:14} {what}' for name, what in (spec.EXECUTIONS | spec.SWITCHES).items()
@@ -31,12 +32,8 @@ short for:
 """
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Time HRNets side by side, in turns, on the same weights.',
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__, EPILOG)
     add_cases(parser.add_argument_group('what (several of each: all combinations)'))
     add_measurement(parser.add_argument_group('how'))
     parser.add_argument(
@@ -51,65 +48,83 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         default=Path('work_dirs/benchmark'),
         metavar='DIR',
-        help='of the results',
+        help='the folder of the results; default: work_dirs/benchmark',
     )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args(argv)
 
 
-def add_cases(group: argparse._ArgumentGroup) -> None:
+def add_cases(group: _ArgumentGroup) -> None:
     group.add_argument(
-        '--contestants', nargs='+', default=list(spec.DEFAULT), metavar='C', help='see below'
+        '--contestants',
+        nargs='+',
+        default=list(spec.DEFAULT),
+        metavar='C',
+        help='who takes part, see below',
     )
-    group.add_argument('--baseline', default='mmpose', metavar='C', help='default: mmpose, eager')
-    group.add_argument('--task', nargs='+', choices=tuple(UPSAMPLE), default=['pose'])
-    group.add_argument('--arch', nargs='+', default=['w32'], help='w18, w32, ..., or a width')
     group.add_argument(
-        '--size', nargs='+', metavar='HxW', help='of the images; default: of the task'
+        '--baseline',
+        default='mmpose',
+        metavar='C',
+        help='whom the others are set against; default: mmpose',
     )
+    group.add_argument(
+        '--task',
+        nargs='+',
+        choices=tuple(UPSAMPLE),
+        default=['pose'],
+        help='whose network; default: pose',
+    )
+    group.add_argument(
+        '--arch',
+        nargs='+',
+        default=['w32'],
+        metavar='A',
+        help='w18, w32, ..., or a width; default: w32',
+    )
+    add_size(group, nargs='+', help='of the images; default: of the task')
     group.add_argument('--batch', nargs='+', type=positive, metavar='N', help='images; default 1')
-    group.add_argument('--mode', nargs='+', choices=MODES, default=['infer'])
-    group.add_argument('--precision', nargs='+', choices=tuple(PRECISIONS), default=['fp32'])
+    group.add_argument('--mode', nargs='+', choices=MODES, default=['infer'], help='default: infer')
+    group.add_argument(
+        '--precision', nargs='+', choices=tuple(PRECISIONS), default=['fp32'], help='default: fp32'
+    )
     group.add_argument('--upsample', choices=('nearest', 'bilinear'), help="default: the task's")
-    group.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1, ...; default: cpu')
+    add_device(group, 'cpu')
 
 
-def add_measurement(group: argparse._ArgumentGroup) -> None:
-    group.add_argument('--threads', type=positive, metavar='N', help='default: one per core')
-    group.add_argument('--rounds', type=positive, default=20, metavar='N', help='default: 20')
+def add_measurement(group: _ArgumentGroup) -> None:
+    group.add_argument(
+        '--threads', type=positive, metavar='N', help='of the CPU; default: one per core'
+    )
+    group.add_argument(
+        '--rounds', type=positive, default=20, metavar='N', help='turns of each; default: 20'
+    )
     group.add_argument(
         '--turn-seconds',
-        type=not_negative,
+        type=seconds,
         default=0.1,
         metavar='S',
         help='how long a contestant runs in a round at least; default: 0.1',
     )
-    group.add_argument('--warmup', type=positive, default=2, metavar='N', help='calls; default: 2')
+    group.add_argument(
+        '--warmup',
+        type=positive,
+        default=2,
+        metavar='N',
+        help='calls before the first round; default: 2',
+    )
     group.add_argument(
         '--isolate',
         action='store_true',
         help='also memory, compile time and cold start, each contestant in its own process',
     )
-    group.add_argument('--no-cudnn-benchmark', action='store_true', help='cuDNN tries nothing')
+    group.add_argument(
+        '--no-cudnn-benchmark', action='store_true', help='cuDNN does not try its algorithms'
+    )
     group.add_argument(
         '--quick',
         action='store_true',
         help='a rehearsal with the smallest network, images and numbers; its times mean nothing',
     )
-
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not above 0')
-    return number
-
-
-def not_negative(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is no number of seconds')
-    return number
 
 
 def main(argv: Sequence[str] | None = None) -> None:

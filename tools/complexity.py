@@ -1,54 +1,56 @@
 """Count parameters and multiply-adds: of one config, or of all of them beside the papers' numbers.
 
 python tools/complexity.py
-python tools/complexity.py configs/pose/hrnet_w32_coco_256x192.py --shape 256 192
+python tools/complexity.py configs/pose/hrnet_w32_coco_256x192.py --size 256x192
 """
 
-import argparse
 import warnings
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.cli import UserError
-from hrnet_mm.complexity import COLUMNS, ROWS, cells, count_config, count_row, markdown_line
+from hrnet_mm.engine.arguments import Parser, add_config, add_size
+from hrnet_mm.model_zoo import ROWS
 
 WIDTHS = (51, 9, 7, 7, 7, 6, 6, 7, 6, 6, 0)
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Count the parameters and multiply-adds of a whole model.'
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__)
+    add_config(parser, nargs='?')
+    add_size(parser, '--size', '--shape', help='of the input of CONFIG')
+    parser.add_argument(
+        '--task', choices=sorted({row.task for row in ROWS}), help='of the table: this task only'
     )
-    parser.add_argument('config', type=Path, nargs='?', help='default: the table of all configs')
-    parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help='the input size')
-    parser.add_argument('--task', choices=sorted({row.task for row in ROWS}), help='part of it')
-    parser.add_argument('--markdown', action='store_true', help='the lines of docs/TASK.md')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    parser.add_argument(
+        '--markdown', action='store_true', help='print the table as the lines of docs/TASK.md'
+    )
     args = parser.parse_args(argv)
-    if args.config and not args.shape:
-        parser.error('give the input size: --shape H W')
-    if args.config is None and args.shape:
-        parser.error('--shape needs a config')
+    if (args.config is None) != (args.size is None):
+        parser.error('CONFIG and --size HxW, its input, go together')
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    # Imported late: the hosts take seconds, a wrong argument should not.
+    import hrnet_mm.compat  # noqa: F401  (before any host is imported)
+
     warnings.simplefilter('ignore')  # the hosts warn about their own innards
     if args.config:
-        print_parts(args.config, tuple(args.shape))
+        print_parts(args.config, args.size)
     else:
         print_table(args.task, args.markdown)
 
 
-def print_parts(config: Path, shape: tuple[int, int]) -> None:
+def print_parts(config: Path, size: tuple[int, int]) -> None:
+    from hrnet_mm.complexity import count_config
+
     if not config.is_file():
         raise UserError(f'there is no {config}')
-    if min(shape) < 32:
-        raise UserError(f'--shape {shape[0]} {shape[1]}: HRNet needs at least 32 pixels a side')
-    complexity = count_config(config, shape)
-    print(f'{config} at {shape[0]}x{shape[1]}')
+    complexity = count_config(config, size)
+    print(f'{config} at {size[0]}x{size[1]}')
     for part in complexity.parts:
         print(f'  {part.name:20} {part.params / 1e6:8.3f} M {part.macs / 1e9:10.3f} GMACs')
     print(
@@ -58,6 +60,8 @@ def print_parts(config: Path, shape: tuple[int, int]) -> None:
 
 
 def print_table(task: str | None, markdown: bool) -> None:
+    from hrnet_mm.complexity import COLUMNS, cells, count_row, markdown_line
+
     rows = [row for row in ROWS if task in (None, row.task)]
     if not markdown:
         print("M: parameters; GMACs: 10**9 multiply-adds; M*, G*: as the row's paper counts\n")

@@ -5,52 +5,54 @@ python tools/convert_checkpoint.py hf-hub:timm/hrnet_w32.ms_in1k out.pth --to mm
 python tools/convert_checkpoint.py epoch_210.pth out.safetensors --to official
 """
 
-import argparse
 import sys
 import warnings
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
-import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.checkpoints.layouts import FAMILIES, LAYOUTS
+from hrnet_mm.engine.arguments import SOURCES, Parser, add_trust, positive
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> Namespace:
     layouts = ', '.join(layout.name for layout in LAYOUTS)
-    parser = argparse.ArgumentParser(
-        description='Convert the weights of an HRNet between projects.',
-        epilog=f'--to and --from also take a layout: {layouts}',
-    )
-    parser.add_argument(
-        'input', metavar='IN', help='a path, URL, open-mmlab://NAME or hf-hub:OWNER/NAME'
-    )
+    parser = Parser(__doc__, epilog=fill(f'--to and --from also take a layout: {layouts}', 80))
+    parser.add_argument('input', metavar='IN', help=SOURCES)
     parser.add_argument(
         'output', metavar='OUT', type=Path, help='the file to write: .pth, .pt or .safetensors'
     )
-    parser.add_argument('--to', required=True, metavar='|'.join(FAMILIES), help='the target')
-    parser.add_argument('--from', dest='from_', metavar='LAYOUT', help='default: recognised')
+    parser.add_argument(
+        '--to', required=True, metavar='|'.join(FAMILIES), help='whose names to write'
+    )
+    parser.add_argument(
+        '--from', dest='from_', metavar='LAYOUT', help='whose names IN has; default: recognised'
+    )
     parser.add_argument('--entry', metavar='NAME', help='the entry of IN that holds the weights')
-    parser.add_argument('--prefix', help='of the keys to convert, if IN holds several networks')
     parser.add_argument(
-        '--verify', type=int, metavar='SIZE', help='run both networks on an image of this size'
+        '--prefix',
+        metavar='TEXT',
+        help='what the keys of the one network begin with, if IN holds several',
     )
-    parser.add_argument('--keys', action='store_true', help='list every key')
     parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load IN even if it asks for code to be run: it runs with all your rights. What is '
-        'written holds tensors and plain values only',
+        '--verify',
+        type=positive,
+        metavar='SIDE',
+        help='run both networks on an image of SIDE x SIDE pixels, a multiple of 32',
     )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    parser.add_argument('--keys', action='store_true', help='list every key, not the first dozen')
+    add_trust(parser)
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    warnings.simplefilter('ignore')  # the hosts warn about their own innards
     # Imported late: torch and MMEngine take seconds, a wrong argument should not.
+    import hrnet_mm.compat  # noqa: F401  (before any host is imported)
     from hrnet_mm.checkpoints.convert_file import convert_file, lines_of
 
+    warnings.simplefilter('ignore')  # the hosts warn about their own innards
     if args.trust_checkpoint:
         print(f'--trust-checkpoint: code in {args.input} may run now', file=sys.stderr)
     done = convert_file(

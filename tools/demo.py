@@ -9,14 +9,12 @@ import os
 import subprocess
 import sys
 import time
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
-import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
 from hrnet_mm.cli import UserError, run_tool
-from hrnet_mm.datasets.synthetic_people import make_synthetic_people
-from hrnet_mm.engine.config import read_config, set_data_root
-from hrnet_mm.inference.comparison import compare
+from hrnet_mm.engine.arguments import Parser
 
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = dict(
@@ -33,15 +31,33 @@ KEEP_MEMORY = dict(
 )
 
 
-def main() -> None:
-    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument('--task', choices=CONFIGS, default='pose', help='default: pose')
-    parser.add_argument('--data', type=Path, default=Path('data/synthetic_people'), metavar='DIR')
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__)
+    parser.add_argument('--task', choices=tuple(CONFIGS), default='pose', help='default: pose')
     parser.add_argument(
-        '--work-dir', type=Path, metavar='DIR', help='default: work_dirs/demo_<task>'
+        '--data',
+        type=Path,
+        default=Path('data/synthetic_people'),
+        metavar='DIR',
+        help='the folder of the people, made where they are not; default: data/synthetic_people',
     )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
-    args = parser.parse_args()
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        metavar='DIR',
+        help='the folder of logs and checkpoints; default: work_dirs/demo_<task>',
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    # Imported late: the hosts take seconds, a wrong argument should not.
+    import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+    from hrnet_mm.datasets.synthetic_people import make_synthetic_people
+    from hrnet_mm.engine.config import read_config, set_data_root
+    from hrnet_mm.inference.comparison import compare
+
     config = TOOLS.parent / 'configs/demo' / CONFIGS[args.task]
     work_dir = args.work_dir or Path(f'work_dirs/demo_{args.task}')
     folders = ('--work-dir', work_dir, '--data-root', args.data)

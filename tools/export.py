@@ -7,29 +7,28 @@ python tools/export.py CONFIG CHECKPOINT w32.pt2 --aot --evaluate
 infer.py and test.py take the file in the place of the checkpoint.
 """
 
-import argparse
-import re
 import warnings
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.deploy.export.formats import PRECISIONS, SUFFIXES, format_of
-from hrnet_mm.engine.cfg_options import ConfigOptions
+from hrnet_mm.engine.arguments import (
+    Parser,
+    add_changes,
+    add_checkpoint,
+    add_config,
+    add_data_root,
+    add_device,
+    add_size,
+)
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Write a model's HRNet, with its neck, as a file of another framework."
-    )
-    parser.add_argument(
-        'config', type=Path, metavar='CONFIG', help='of mmpose, mmdet, mmseg or mmpretrain'
-    )
-    parser.add_argument(
-        'checkpoint',
-        metavar='CHECKPOINT',
-        help='its weights: a file, a URL, open-mmlab://... or hf-hub:...',
-    )
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__)
+    add_config(parser)
+    add_checkpoint(parser, or_exported=False)
     parser.add_argument(
         'out', type=Path, metavar='OUT', help=f'its ending is the format: {", ".join(SUFFIXES)}'
     )
@@ -40,7 +39,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--calibration',
         type=Path,
-        metavar='FOLDER',
+        metavar='DIR',
         help='images like those to come, to choose the steps of int8 by',
     )
     parser.add_argument(
@@ -49,10 +48,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='FILE.json',
         help='of a top-down pose model: where it looks in them, as for infer.py; default: at all',
     )
-    parser.add_argument(
-        '--size',
-        type=size,
-        metavar='HxW',
+    add_size(
+        parser,
         help='of the images to compare file and model on; default: as the test pipeline makes them',
     )
     parser.add_argument(
@@ -60,27 +57,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='store_true',
         help="measure file and checkpoint on the config's test data",
     )
-    parser.add_argument('--data-root', metavar='FOLDER', help='of the test data')
-    parser.add_argument(
-        '--device', default='cpu', help='where a package of --aot is to run; default: cpu'
-    )
-    parser.add_argument(
-        '--takeover',
-        action='store_true',
-        help="run the config of a host on our HRNet: type='HRNet' means ours",
-    )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='config changes'
-    )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    add_data_root(parser)
+    add_device(parser, 'cpu', 'where a package of --aot is to run: ')
+    add_changes(parser)
     return parser.parse_args(argv)
-
-
-def size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', text)
-    if not found:
-        raise argparse.ArgumentTypeError(f'{text} is not HEIGHTxWIDTH, as in 256x192')
-    return int(found[1]), int(found[2])
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -91,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from hrnet_mm.deploy.export.evaluation import compared_metrics
     from hrnet_mm.deploy.export.writing import export
     from hrnet_mm.engine.config import read_config, set_data_root
-    from hrnet_mm.engine.options import take_over
+    from hrnet_mm.engine.options import find_device, take_over
 
     warnings.simplefilter('ignore')  # the hosts and torch.export warn about their own innards
     cfg = read_config(args.config, args.cfg_options)
@@ -108,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         size=args.size,
         calibration=args.calibration,
         boxes=args.boxes,
-        device=args.device,
+        device=find_device(args.device),
     )
     metrics = compared_metrics(cfg, args.checkpoint, args.out) if args.evaluate else []
     print('\n'.join([*done.lines(), *metrics]))

@@ -7,38 +7,41 @@ python tools/infer.py POSE_CONFIG CHECKPOINT photos/ --boxes annotations.json
 python tools/infer.py POSE_CONFIG CHECKPOINT photos/ --detector DETECTOR_CONFIG CHECKPOINT
 """
 
-import argparse
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrnet_mm.engine.cfg_options import ConfigOptions
-from hrnet_mm.engine.options import add_fast_option
+from hrnet_mm.engine.arguments import (
+    Parser,
+    add_changes,
+    add_checkpoint,
+    add_config,
+    add_device,
+    add_fast,
+    add_trust,
+    positive,
+    score,
+)
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Predict on images or a video: drawings and predictions.json.'
-    )
-    parser.add_argument(
-        'config', type=Path, metavar='CONFIG', help='of mmpose, mmdet, mmseg or mmpretrain'
-    )
-    parser.add_argument(
-        'checkpoint',
-        metavar='CHECKPOINT',
-        help='its weights: a file, a URL, open-mmlab://... or hf-hub:...; or what tools/export.py '
-        'wrote',
-    )
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__)
+    add_config(parser)
+    add_checkpoint(parser)
     parser.add_argument(
         'input', metavar='INPUT', help="an image, a folder, a glob ('photos/*.jpg') or a video"
     )
     parser.add_argument(
-        '--out', type=Path, metavar='DIR', help='default: work_dirs/infer/<name of the config>'
+        '--out',
+        type=Path,
+        metavar='DIR',
+        help='the folder of the results; default: work_dirs/infer/<name of the config>',
     )
     add_boxes(parser)
-    parser.add_argument('--device', help='cpu, cuda:0, ...; default: a GPU if there is one')
+    add_device(parser)
     parser.add_argument(
         '--score-thr',
-        type=float,
+        type=score,
         metavar='S',
         help='draw nothing that scores less; default: 0.3, for classes of images 0',
     )
@@ -50,23 +53,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'bottom-up pose 1',
     )
     parser.add_argument('--no-draw', action='store_true', help='write no drawings')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='config changes'
-    )
-    add_fast_option(parser)
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load an exported .pt2 file, which may run code with all your rights',
-    )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    add_changes(parser)
+    add_fast(parser)
+    add_trust(parser)
     args = parser.parse_args(argv)
     if args.detector is None and (args.det_class, args.det_score_thr) != (None, None):
         parser.error('--det-class and --det-score-thr are of a --detector')
     return args
 
 
-def add_boxes(parser: argparse.ArgumentParser) -> None:
+def add_boxes(parser: ArgumentParser) -> None:
     """The options that say where a top-down pose model looks; default: at the whole image."""
     group = parser.add_argument_group('boxes, for a top-down pose model; default: the whole image')
     boxes = group.add_mutually_exclusive_group()
@@ -78,7 +74,7 @@ def add_boxes(parser: argparse.ArgumentParser) -> None:
     )
     boxes.add_argument(
         '--bbox',
-        type=float,
+        type=score,
         nargs=4,
         action='append',
         metavar=('X', 'Y', 'W', 'H'),
@@ -94,15 +90,8 @@ def add_boxes(parser: argparse.ArgumentParser) -> None:
         '--det-class', metavar='NAME', help='whose boxes the detector gives; default: person'
     )
     group.add_argument(
-        '--det-score-thr', type=float, metavar='S', help='take no box that scores less; default 0.3'
+        '--det-score-thr', type=score, metavar='S', help='take no box that scores less; default 0.3'
     )
-
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not above 0')
-    return number
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -130,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg_options=args.cfg_options,
         trust=args.trust_checkpoint,
         fast=args.fast,
+        takeover=args.takeover,
     )
     print(summary)
 

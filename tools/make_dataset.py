@@ -2,43 +2,61 @@
 
 python tools/make_dataset.py
 python tools/make_dataset.py --out data/people --train 2000 --val 200 --preview preview.png
+
+In COCO format: poses, boxes, masks, label maps.
 """
 
-import argparse
 import json
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from hrnet_mm.cli import run_tool
 from hrnet_mm.datasets.preview import contact_sheet
-from hrnet_mm.datasets.synthetic_people import MANIFEST, make_synthetic_people, write_image
+from hrnet_mm.datasets.synthetic_people import (
+    MANIFEST,
+    MIN_SIDE,
+    make_synthetic_people,
+    write_image,
+)
+from hrnet_mm.engine.arguments import Parser, add_size, count, seed
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Draw the synthetic people dataset in COCO format: pose, boxes, masks, labels.'
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__)
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('data/synthetic_people'),
+        metavar='DIR',
+        help='the folder of the dataset; default: data/synthetic_people',
     )
-    parser.add_argument('--out', type=Path, default=Path('data/synthetic_people'), metavar='DIR')
-    parser.add_argument('--train', type=int, default=480, metavar='N', help='training images')
-    parser.add_argument('--val', type=int, default=80, metavar='N', help='validation images')
-    parser.add_argument('--size', type=int, nargs=2, default=(320, 256), metavar=('W', 'H'))
-    parser.add_argument('--seed', type=int, default=0, help='other seeds give other pictures')
+    parser.add_argument(
+        '--train', type=count, default=480, metavar='N', help='training images; default: 480'
+    )
+    parser.add_argument(
+        '--val', type=count, default=80, metavar='N', help='validation images; default: 80'
+    )
+    add_size(parser, help='of the images; default: 256x320', least=MIN_SIDE, default=(256, 320))
+    parser.add_argument(
+        '--seed', type=seed, default=0, metavar='N', help='other seeds give other pictures'
+    )
     parser.add_argument('--force', action='store_true', help='replace another dataset in DIR')
     parser.add_argument('--preview', type=Path, metavar='FILE.png', help='also a contact sheet')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     args = parser.parse_args(argv)
     if args.preview and args.preview.suffix not in ('.png', '.jpg'):
-        parser.error(f'--preview {args.preview}: the name must end in .png or .jpg')
+        parser.error(f'argument --preview: {args.preview}: the name must end in .png or .jpg')
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     start = time.perf_counter()
+    height, width = args.size
     print(f'synthetic people: {args.train} train and {args.val} val images -> {args.out}')
     folder = make_synthetic_people(
-        args.out, args.train, args.val, tuple(args.size), args.seed, force=args.force
+        args.out, args.train, args.val, (width, height), args.seed, force=args.force
     )
     if args.preview:
         write_image(args.preview, contact_sheet(folder)[..., ::-1], ())

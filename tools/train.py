@@ -1,21 +1,20 @@
-"""Train a model from a config: pose, segmentation, detection, landmarks or classification."""
+"""Train a model from a config: pose, segmentation, detection, landmarks or classification.
 
-from argparse import ArgumentParser
+python tools/train.py CONFIG
+python tools/train.py CONFIG --resume
+python tools/train.py CONFIG --data-root data/mine --cfg-options train_cfg.max_epochs=20
+"""
 
-import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+from argparse import Namespace
+from collections.abc import Sequence
+
 from hrnet_mm.cli import run_tool
-from hrnet_mm.engine.options import (
-    add_common_options,
-    add_fast_option,
-    apply_train_options,
-    config_from,
-)
-from hrnet_mm.engine.run import train
+from hrnet_mm.engine.arguments import Parser, add_fast, add_run, seed
 
 
-def main() -> None:
-    parser = ArgumentParser(description=__doc__)
-    add_common_options(parser)
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__)
+    add_run(parser)
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -23,22 +22,34 @@ def main() -> None:
         metavar='CHECKPOINT',
         help='continue from this checkpoint, or from the latest in the work folder',
     )
-    add_fast_option(
+    add_fast(
         parser, ('fp32', 'bf16'), 'train backbone and neck faster; with bf16, in mixed precision'
     )
-    parser.add_argument('--amp', action='store_true', help='mixed-precision training (GPU)')
+    parser.add_argument(
+        '--amp', action='store_true', help="the host's mixed-precision training (GPU)"
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help="scale the learning rate by the batch size over the config's base_batch_size",
     )
-    parser.add_argument('--seed', type=int, help='of every random number generator')
     parser.add_argument(
-        '--deterministic', action='store_true', help='use deterministic GPU algorithms'
+        '--seed', type=seed, metavar='N', help='of every generator of random numbers'
+    )
+    parser.add_argument(
+        '--deterministic', action='store_true', help='use deterministic algorithms only'
     )
     parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard scalars too')
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    # Imported late: the hosts take seconds, a wrong argument should not.
+    import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+    from hrnet_mm.engine.options import apply_train_options, config_from
+    from hrnet_mm.engine.run import train
 
     cfg = config_from(args)
     apply_train_options(cfg, args)

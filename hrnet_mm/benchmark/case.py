@@ -83,15 +83,3 @@ def parse_arch(text: str) -> str | int:
     except ValueError as error:
         raise UserError(str(error).replace('arch=', '--arch ', 1)) from error
     return arch
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """``'256x192'`` -> (256, 192), height first.
-
-    Raises:
-        UserError: it is not of that form, or a side has fewer than 32 pixels.
-    """
-    sides = text.split('x')
-    if len(sides) != 2 or not all(side.isdigit() and int(side) >= STEP for side in sides):
-        raise UserError(f'--size {text}: give HEIGHTxWIDTH, such as 256x192, at least 32x32')
-    return int(sides[0]), int(sides[1])

@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from hrnet_mm.benchmark.case import STEP, Case, padded, parse_arch, parse_size
+from hrnet_mm.benchmark.case import STEP, Case, padded, parse_arch
 from hrnet_mm.benchmark.contestants import parse_all
 from hrnet_mm.benchmark.isolated import prepare_process
 from hrnet_mm.benchmark.machine import describe, machine_of
@@ -23,9 +21,11 @@ from hrnet_mm.benchmark.report import LEGEND, case_table, document, write_json
 from hrnet_mm.benchmark.roofline import Peaks, measured_peaks
 from hrnet_mm.benchmark.run import run_case
 from hrnet_mm.cli import UserError
+from hrnet_mm.engine.options import find_device
 
-SIZES = dict(pose='256x192', seg='1024x2048', det='800x1333', backbone='256x192')  # by task
-QUICK = dict(arch=['w18_small'], size=['64x64'], batch=[2])
+# Height and width by task.
+SIZES = dict(pose=(256, 192), seg=(1024, 2048), det=(800, 1333), backbone=(256, 192))
+QUICK = dict(arch=['w18_small'], size=[(64, 64)], batch=[2])
 QUICK_SETTINGS = dict(rounds=2, turn_seconds=0.0, warmup=1)
 QUICK_PEAKS = dict(side=256, num_bytes=2**22, seconds=0.05)
 
@@ -80,12 +80,12 @@ def cases_of(args: Namespace) -> Iterator[Case]:
     """All combinations of task, architecture, size, batch and mode.
 
     Raises:
-        UserError: there is no such architecture or size.
+        UserError: there is no such architecture.
     """
     given = dict(arch=args.arch, size=args.size, batch=args.batch or [1])
     given |= QUICK if args.quick else {}
     for task in args.task:
-        sizes = [parse_size(text) for text in given['size'] or [SIZES[task]]]
+        sizes = given['size'] or [SIZES[task]]
         archs = [parse_arch(text) for text in given['arch']]
         for arch, size, batch, mode in itertools.product(archs, sizes, given['batch'], args.mode):
             if padded(size) != size:
@@ -122,14 +122,8 @@ def _prepare(args: Namespace) -> tuple[Settings, dict[str, Any]]:
 
 
 def _check_device(name: str) -> None:
-    try:
-        kind = torch.device(name).type
-    except RuntimeError as error:
-        raise UserError(f'--device {name}: give cpu, cuda or cuda:N') from error
-    if kind not in ('cpu', 'cuda'):
-        raise UserError(f'--device {name}: give cpu, cuda or cuda:N')
-    if kind == 'cuda' and (torch.device(name).index or 0) >= torch.cuda.device_count():
-        raise UserError(f'--device {name}: PyTorch finds {torch.cuda.device_count()} GPUs')
+    if find_device(name).type not in ('cpu', 'cuda'):
+        raise UserError(f'--device {name}: only cpu and cuda are timed')
 
 
 def _make_folder(path: Path) -> None:

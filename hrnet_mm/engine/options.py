@@ -1,88 +1,19 @@
-"""What the flags of tools/train.py and tools/test.py change in a config."""
+"""What the arguments of the tools change in a config, and the device that they name."""
 
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from argparse import Namespace
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
 
 from hrnet_mm.cli import UserError
-from hrnet_mm.engine.cfg_options import ConfigOptions
 from hrnet_mm.engine.checks import as_list
 from hrnet_mm.engine.config import name_of, read_config, set_data_root
 
 FAST_HOOKS = ('ChannelsLastHook', 'FastTrainingHook')
-
-
-def add_common_options(parser: ArgumentParser) -> None:
-    parser.add_argument('config', help='the config file')
-    parser.add_argument(
-        '--work-dir', help='folder for logs and checkpoints (default: work_dirs/CONFIG)'
-    )
-    parser.add_argument(
-        '--data-root', help="folder of the dataset, in place of the config's data_root"
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='change the config: model.backbone.arch=w48 train_cfg.max_epochs=20 key="[a,b]"',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='job launcher',
-    )
-    parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0, help='set by the launcher'
-    )
-    parser.add_argument(
-        '--takeover',
-        action='store_true',
-        help="run the config of a host on our HRNet: type='HRNet' means ours",
-    )
-    add_trust_option(parser)
-    parser.add_argument('--show-dir', help='draw the predictions of evaluation into this folder')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
-
-
-def add_trust_option(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load checkpoints even if they ask for code to be run: it runs with all your rights',
-    )
-
-
-def add_fast_option(
-    parser: ArgumentParser,
-    precisions: Sequence[str] = ('fp32', 'bf16', 'fp16'),
-    help: str = 'run backbone and neck by the fastest engine of this machine',
-) -> None:
-    """``--fast``, alone or followed by a precision."""
-
-    def precision(text: str) -> str:
-        if text not in precisions:
-            raise ArgumentTypeError(
-                f'{text!r} is none of {", ".join(precisions)}; where no precision follows, '
-                '--fast comes last'
-            )
-        return text
-
-    parser.add_argument(
-        '--fast',
-        nargs='?',
-        const='fp32',
-        type=precision,
-        metavar=f'{{{",".join(precisions)}}}',
-        help=f'{help} (docs/speed.md)',
-    )
 
 
 def config_from(args: Namespace) -> Config:
@@ -101,6 +32,26 @@ def config_from(args: Namespace) -> Config:
     if args.show_dir:
         draw_predictions(cfg, args.show_dir)
     return cfg
+
+
+def find_device(name: str | None) -> torch.device:
+    """The device of ``--device``; without a name, the first GPU if there is one.
+
+    Raises:
+        UserError: this machine has no such device.
+    """
+    if name is None:
+        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        known = ['cpu', *(f'cuda:{index}' for index in range(torch.cuda.device_count()))]
+        raise UserError(
+            f'--device {name}: this machine has no such device, or torch is built without it; '
+            f'there is {", ".join(known)}'
+        ) from error
+    return device
 
 
 def take_over(cfg: Config) -> None:

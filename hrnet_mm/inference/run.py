@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hrnet_mm.cli import UserError
 from hrnet_mm.deploy.export.reading import as_export
 from hrnet_mm.engine.config import read_config
+from hrnet_mm.engine.options import find_device, take_over
 from hrnet_mm.inference.boxes import InBoxes, boxes_by_frame
 from hrnet_mm.inference.inputs import Frame, ImageFiles, VideoFile, find_frames
 from hrnet_mm.inference.people import Detector, boxes_by_detector
@@ -75,6 +74,7 @@ def infer(
     cfg_options: dict[str, Any] | None = None,
     trust: bool = False,
     fast: str | None = None,
+    takeover: bool = False,
 ) -> Summary:
     """Predict on images or a video; write drawings, label maps and ``predictions.json``.
 
@@ -94,6 +94,7 @@ def infer(
         cfg_options: changes to the config, by dotted keys.
         trust: accept exported files that may run code: .pt2.
         fast: the precision in which an engine of ``hrnet_mm.deploy`` runs backbone and neck.
+        takeover: put our HRNet in the place of the hosts', from now on in this process.
 
     Raises:
         UserError: naming what is wrong with an argument or a file.
@@ -103,7 +104,9 @@ def infer(
     _check_out(out, frames, draw)
     boxes_of = None if boxes is None else boxes_by_frame(boxes, frames, _report)
     cfg = read_config(config, cfg_options)
-    device = _find_device(device)
+    if takeover:
+        take_over(cfg)
+    device = find_device(device)
     weights = as_export(checkpoint, trust, fast) or checkpoint
     predictor = make_predictor(cfg, weights, device, batch_size, fast)
     if detector:
@@ -182,19 +185,6 @@ def _check_out(out: Path, frames: ImageFiles | VideoFile, draw: bool) -> None:
     for path, name in frames.names.items():
         if draw and drawing_path(out, name).resolve() == path.resolve():
             raise UserError(f'the drawing of {path} would replace it; choose another --out')
-
-
-def _find_device(name: str | None) -> torch.device:
-    if name is None:
-        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f'this machine has no device {name!r}, or torch is built without'
-        ) from error
-    return device
 
 
 def _writer(

@@ -1,14 +1,25 @@
 """tools/infer.py as a user runs it."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
+from mmpose.apis import init_model
+from mmpose.registry import MODELS
 
+from hrnet_mm.takeover.switch import undo
 from tests.inference.tiny_models import TinyModel
 
+HOST_CONFIG = """
+_base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
+stages = {f'stage{i}': dict(num_channels=tuple(8 * 2**j for j in range(i))) for i in (2, 3, 4)}
+model = dict(backbone=dict(extra=stages, init_cfg=None), head=dict(in_channels=8))
+"""
 TOOL = Path(__file__).parents[2] / 'tools' / 'infer.py'
 
 
@@ -61,6 +72,31 @@ def test_tool_runs_a_detector_then_pose(
     assert done.returncode == 0, done.stderr
     last_line = done.stdout.splitlines()[-1]
     assert last_line.startswith('3 images, ') and ' 0 instances' not in last_line
+
+
+def test_takeover_runs_a_hosts_config_on_ours(
+    load_tool: Callable[[str], ModuleType], folder: Path, tmp_path: Path
+) -> None:
+    config, checkpoint = tmp_path / 'host.py', tmp_path / 'host.pth'
+    config.write_text(HOST_CONFIG)
+    model = init_model(config, device='cpu')
+    torch.nn.init.normal_(model.head.final_layer.weight, std=0.1)
+    torch.save(model.state_dict(), checkpoint)
+
+    def keypoints(*more: str) -> torch.Tensor:
+        arguments = [config, checkpoint, folder, '--out', tmp_path / 'out', '--device=cpu']
+        load_tool('infer').main([*map(str, arguments), '--no-draw', *more])
+        images = json.loads((tmp_path / 'out/predictions.json').read_text())['images']
+        return torch.tensor([image['instances'][0]['keypoints'] for image in images])
+
+    expected = keypoints()
+    assert MODELS.get('HRNet').__module__ == 'mmpose.models.backbones.hrnet'
+    try:
+        actual = keypoints('--takeover')
+        assert MODELS.get('HRNet').__module__ == 'hrnet_mm.takeover.mmpose'
+    finally:
+        undo()
+    assert torch.allclose(actual, expected, atol=1e-3)
 
 
 def run_tool(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -63,7 +63,7 @@ def test_downloaded_coco_is_unpacked(tmp_path: Path) -> None:
 
 
 def test_run(installed: Environment, tmp_path: Path) -> None:
-    options = ('--out', 'people', '--train', 2, '--val', 1, '--size', 160, 128)
+    options = ('--out', 'people', '--train', 2, '--val', 1, '--size', '128x160')
     mim(installed, tmp_path, 'run', 'hrnet_mm', 'make_dataset', *options)
     assert (tmp_path / 'people' / 'annotations' / 'person_keypoints_val.json').is_file()
 

@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
-from hrnet_mm.engine.options import add_common_options, config_from
+from hrnet_mm.engine.arguments import Parser, add_run
+from hrnet_mm.engine.options import config_from
 from tests.takeover.upstream import build, config_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,8 +86,8 @@ def test_our_tools_train_and_evaluate_an_unedited_config(coco: Path, tmp_path: P
 
 @pytest.mark.parametrize('flag', [[], ['--takeover']], ids=str)
 def test_takeover_flag_decides_which_hrnet_is_built(flag: list[str]) -> None:
-    parser = ArgumentParser()
-    add_common_options(parser)
+    parser = Parser('')
+    add_run(parser)
     cfg = config_from(parser.parse_args([str(UPSTREAM), *flag]))
     backbone = build('mmpose', cfg.model.backbone)
     assert type(backbone).__module__ == (
@@ -98,7 +98,7 @@ def test_takeover_flag_decides_which_hrnet_is_built(flag: list[str]) -> None:
 def test_takeover_flag_keeps_the_configs_own_imports(tmp_path: Path) -> None:
     path = tmp_path / 'config.py'
     path.write_text("custom_imports = dict(imports='mmpose.models')\n")
-    parser = ArgumentParser()
-    add_common_options(parser)
+    parser = Parser('')
+    add_run(parser)
     cfg = config_from(parser.parse_args([str(path), '--takeover']))
     assert cfg.custom_imports.imports == ['mmpose.models', 'hrnet_mm.takeover']
