@@ -6,13 +6,15 @@ import ctypes
 import hashlib
 import os
 import platform
-import shutil
-import subprocess
 import tempfile
+import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from hrnet_mm.native.compiler import find_compiler, openmp_flags, run_compiler
 from hrnet_mm.native.cpu import instructions
+from hrnet_mm.native.own_files import keep, open_own, own_folder
 
 SOURCES = Path(__file__).with_name('kernels')
 FLAGS = ('-O3', '-std=c++17', '-shared', '-fPIC')
@@ -41,76 +43,99 @@ class Op(ctypes.Structure):
     ]
 
 
+_I, _I64, _F, _POINTER = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
+# What each function of kernels/run.cpp returns and takes.
+FUNCTIONS = {
+    'lanes': (_I, []),
+    'panels': (_I, [_I]),
+    'has_bf16': (_I, []),
+    'blocks': (_I, [_POINTER]),
+    'run': (None, [_POINTER, _POINTER, _I, _POINTER, _I]),
+    'packed_size': (_I64, [_I] * 4),
+    'pack': (None, [*[_I] * 4, *[_POINTER] * 2, _I]),
+    'convolve': (None, [*[_I] * 9, *[_POINTER] * 3, _I]),
+    'weight_gradient': (None, [*[_I] * 8, *[_POINTER] * 3, _I]),
+    'norm_forward': (None, [_I, _I64, _I, _I, _F, _F, *[_POINTER] * 9, _I]),
+    'norm_apply': (None, [_I, _I64, _I, _I, *[_POINTER] * 7, _I]),
+    'norm_backward': (None, [_I, _I64, _I, *[_POINTER] * 10, _I]),
+}
+
+
 @cache
 def load_library() -> ctypes.CDLL:
     """The kernels, compiled first if this machine has not done so (about 5 seconds).
 
-    They are kept in the user's cache folder under a name made of all they depend on.
+    They are kept in the user's cache folder under a name made of all they depend on. Where that
+    folder cannot be used, as in a container without a home, they are compiled for this process
+    alone, with a warning.
 
     Raises:
-        RuntimeError: there is no C++ compiler, or it fails.
+        RuntimeError: there is no C++ compiler, it fails, or what it made cannot be loaded.
     """
     compiler = find_compiler()
     if compiler is None:
         raise RuntimeError('there is no C++ compiler (g++ or clang++; CXX names another)')
-    command = [compiler, *FLAGS, _machine_flag(), str(SOURCES / 'run.cpp'), *_openmp_flags()]
+    try:
+        command, name = _recipe(compiler)
+        return _kept(name) or _compiled(command, name)
+    except (OSError, AttributeError) as error:
+        raise RuntimeError(f'the kernels cannot be loaded ({error})') from error
+
+
+def _recipe(compiler: str) -> tuple[list[str], str]:
+    """The command that compiles the kernels, and the name of what comes of it here."""
+    version = run_compiler([compiler, '--version'])
+    openmp = openmp_flags(version)
+    if not openmp:
+        reason = f'PyTorch has no OpenMP that code of {compiler} can use'
+        warnings.warn(f'the kernels run on one thread: {reason}', stacklevel=4)
+    command = [compiler, *FLAGS, _machine_flag(), str(SOURCES / 'run.cpp'), *openmp]
     sources = [path.read_text() for path in sorted(SOURCES.iterdir())]
     cpu = [platform.machine(), platform.processor(), *sorted(instructions())]
-    facts = [*command, *sources, *cpu, _version(compiler)]
-    name = hashlib.sha256('\0'.join(facts).encode()).hexdigest()[:16]
-    path = _cache_folder() / f'kernels-{name}.so'
-    if not path.exists():
-        _compile(command, path)
-    return _declared(ctypes.CDLL(str(path)))
+    facts = '\0'.join([*command, *sources, *cpu, version])
+    return command, f'kernels-{hashlib.sha256(facts.encode()).hexdigest()[:16]}'
 
 
-def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    """With the types of what takes more than numbers of 4 bytes, as in kernels/run.cpp."""
-    i, i64, f, pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
-    library.packed_size.restype = i64
-    library.pack.argtypes = [*[i] * 4, *[pointer] * 2, i]
-    library.convolve.argtypes = [*[i] * 9, *[pointer] * 3, i]
-    library.weight_gradient.argtypes = [*[i] * 8, *[pointer] * 3, i]
-    library.norm_forward.argtypes = [i, i64, i, i, f, f, *[pointer] * 9, i]
-    library.norm_apply.argtypes = [i, i64, i, i, *[pointer] * 7, i]
-    library.norm_backward.argtypes = [i, i64, i, *[pointer] * 10, i]
+def _kept(name: str) -> ctypes.CDLL | None:
+    """The kernels that an earlier process has compiled, if there are any and they are whole."""
+    try:
+        paths = sorted(own_folder().glob(f'{name}-*.so'))
+    except OSError:
+        return None
+    for path in paths:
+        with suppress(OSError, AttributeError):
+            return _loaded(path)
+    return None
+
+
+def _compiled(command: list[str], name: str) -> ctypes.CDLL:
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder) / 'built.so'
+        run_compiler([*command, '-o', str(built)])
+        data = built.read_bytes()
+        try:
+            path = keep(data, own_folder(), name)
+        except OSError as error:
+            warnings.warn(f'the kernels are compiled for this process alone: {error}', stacklevel=4)
+            path = keep(data, Path(folder), name)
+        return _loaded(path)
+
+
+def _loaded(path: Path) -> ctypes.CDLL:
+    """With the types of all functions.
+
+    Raises:
+        OSError, AttributeError: it is damaged, not this user's, or not these kernels.
+    """
+    # What was looked at is what is loaded, even where the name has become another file's. The
+    # descriptor stays open: the loader takes what has the name of a library for that library.
+    descriptor = f'/proc/self/fd/{open_own(path)}'
+    library = ctypes.CDLL(descriptor if os.path.exists(descriptor) else str(path))
+    for name, (result, arguments) in FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
     return library
-
-
-def find_compiler() -> str | None:
-    """The path of a C++ compiler, that of ``CXX`` first."""
-    names = (os.environ.get('CXX', ''), 'g++', 'clang++', 'c++')
-    return next(filter(None, (shutil.which(name) for name in names if name)), None)
-
-
-def _compile(command: list[str], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        built = Path(folder) / path.name
-        done = subprocess.run([*command, '-o', str(built)], capture_output=True, text=True)
-        if done.returncode:
-            reason = (done.stderr.strip() or 'no message').splitlines()[0]
-            raise RuntimeError(f'the C++ compiler {command[0]} failed: {reason}')
-        built.replace(path)
 
 
 def _machine_flag() -> str:
     return '-march=native' if platform.machine() in ('x86_64', 'AMD64') else '-mcpu=native'
-
-
-def _openmp_flags() -> list[str]:
-    """Use PyTorch's own OpenMP: two pools of threads in one process hinder each other."""
-    maps = Path('/proc/self/maps')
-    lines = maps.read_text().splitlines() if maps.exists() else []
-    libraries = sorted({line.split(maxsplit=5)[-1] for line in lines if 'libgomp' in line})
-    # The compiler adds its own copy at the end, which is then not needed any more.
-    return ['-fopenmp', '-Wl,--as-needed', libraries[0]] if libraries else []
-
-
-def _cache_folder() -> Path:
-    root = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(root) / 'hrnet_mm'
-
-
-def _version(compiler: str) -> str:
-    return subprocess.run([compiler, '--version'], capture_output=True, text=True).stdout

@@ -1,7 +1,6 @@
 """The package's own kernels: every form of every operation, any size, threads and batch."""
 
 import itertools
-import os
 from pathlib import Path
 
 import pytest
@@ -243,33 +242,6 @@ def test_a_level_holds_nothing_that_waits_for_it() -> None:
 )
 def test_the_tile_is_the_measured_best(shape: tuple, channels: int, tile: int) -> None:
     assert tiles.best_tile(shape, channels) == tile
-
-
-def test_without_a_compiler_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, 'find_compiler', lambda: None)
-    library.load_library.cache_clear()
-    try:
-        with pytest.raises(RuntimeError, match='there is no C\\+\\+ compiler'):
-            library.load_library()
-    finally:
-        library.load_library.cache_clear()
-
-
-def test_a_failing_compiler_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken = tmp_path / 'g++'
-    broken.write_text('#!/bin/sh\necho "cannot do that" >&2\nexit 1\n')
-    broken.chmod(0o755)
-    monkeypatch.setenv('CXX', str(broken))
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    library.load_library.cache_clear()
-    try:
-        with pytest.raises(RuntimeError, match='failed: cannot do that'):
-            library.load_library()
-    finally:
-        library.load_library.cache_clear()
-    assert os.listdir(tmp_path / 'cache' / 'hrnet_mm') == []
 
 
 @pytest.mark.slow

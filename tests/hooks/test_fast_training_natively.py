@@ -1,5 +1,6 @@
 """On a CPU, fast training is by our own kernels: in a real run, and without a compiler."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hrnet_mm.hooks import fast_training
 from hrnet_mm.models import HRNet
 from hrnet_mm.native import library
 from hrnet_mm.native.convolution import NativeConv2d
+from tests.native.compilers import copying, machine, script, stand_in_library
 from tests.peers import small_extra
 
 
@@ -71,12 +73,39 @@ def test_a_run_is_trained_by_the_kernels_and_its_checkpoint_is_plain(tmp_path: P
     Trainee().load_state_dict(weights, strict=True)
 
 
+def writing_no_library(folder: Path) -> Path:
+    return script(folder / 'g++', 'echo no library > "$out"')
+
+
+def forgetting_a_function(folder: Path) -> Path:
+    return copying(folder, stand_in_library(folder / 'built.so', without='norm_backward'))
+
+
+@pytest.mark.skipif(library.find_compiler() is None, reason='needs a C++ compiler')
+@pytest.mark.parametrize(
+    ('compiler_of', 'reason'),
+    [
+        (writing_no_library, 'cannot be loaded'),
+        (forgetting_a_function, 'undefined symbol: norm_backward'),
+    ],
+)
+def test_what_keeps_the_kernels_away_is_one_line_and_pytorch_trains(
+    compiler_of: Callable[[Path], Path], reason: str, tmp_path: Path
+) -> None:
+    """All else that may go wrong is a RuntimeError as well: tests/native/test_library.py."""
+    with machine(compiler_of(tmp_path), tmp_path / 'cache'):
+        assert_trained_by_pytorch(tmp_path, reason)
+
+
 def test_without_a_compiler_a_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, 'find_compiler', lambda: None)
-    library.load_library.cache_clear()
-    try:
-        runner = train(tmp_path)
-    finally:
-        library.load_library.cache_clear()
+    with machine(tmp_path / 'no compiler', tmp_path / 'cache'):
+        assert_trained_by_pytorch(tmp_path, 'there is no C++ compiler')
+
+
+def assert_trained_by_pytorch(folder: Path, reason: str) -> None:
+    runner = train(folder)
     assert native_convolutions(runner.model) == 0
-    assert 'there is no C++ compiler' in log_of(tmp_path)
+    end = ": PyTorch's own convolutions are used"
+    (warning,) = (line for line in log_of(folder).splitlines() if line.endswith(end))
+    assert 'WARNING' in warning and reason in warning
