@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hrnet_mm.deploy.backends.table import Engine
+from hrnet_mm.deploy.image_spec import ImageSpec
 
 
 class OptimizedFeatures(nn.Module):
@@ -22,7 +23,7 @@ class OptimizedFeatures(nn.Module):
     Args:
         engine: the network.
         backend, precision: what it is.
-        device: on which it runs.
+        images: those that the network takes.
         container: makes what the original returned of the engine's tuple of maps.
     """
 
@@ -31,7 +32,7 @@ class OptimizedFeatures(nn.Module):
         engine: Engine,
         backend: str,
         precision: str,
-        device: torch.device,
+        images: ImageSpec,
         container: Callable[[Iterable[Tensor]], Sequence[Tensor]],
         difference: float | None = None,
     ) -> None:
@@ -39,19 +40,23 @@ class OptimizedFeatures(nn.Module):
         self.__dict__['engine'] = engine  # its parameters are not this module's
         self.backend = backend
         self.precision = precision
-        self.device = device
+        self.images = images
         self.container = container
         self.difference = difference
         self.eval()
 
     def forward(self, image: Tensor) -> Sequence[Tensor]:
-        """(N, in_channels, H, W) -> the maps of the neck or, without one, of the backbone."""
-        if image.device != self.device:
-            raise ValueError(
-                f'the image is on {image.device}, and the network was optimised on {self.device}'
-            )
+        """(N, in_channels, H, W) -> the maps of the neck or, without one, of the backbone.
+
+        Args:
+            image: of any float type and any strides.
+
+        Raises:
+            TypeError, ValueError: the network takes no such image.
+        """
+        image = self.images.checked('the image', image)
         with torch.no_grad():
-            maps = self.engine(image.float())
+            maps = self.engine(image)
         # Some heads' operators, such as mmcv's deformable convolution, take no other layout.
         return self.container(x.contiguous() for x in maps)
 

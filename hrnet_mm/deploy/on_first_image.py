@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.optimize import checked, optimized_features
+from hrnet_mm.deploy.optimize import checked, optimized_features, spec_of
 from hrnet_mm.deploy.parts import Parts, find_parts
 
 
@@ -42,8 +42,10 @@ class OnFirstImage(nn.Module):
         """(N, in_channels, H, W) -> the maps of the neck or, without one, of the backbone.
 
         Raises:
+            TypeError, ValueError: the network takes no such image.
             UserError: at the first image, if this machine cannot run the backend.
         """
+        image = spec_of(self.parts.net).checked('the image', image)
         if self.features is None:
             self.features = optimized_features(self.parts, image, self.precision, self.backend)
         return self.features(image)

@@ -13,8 +13,12 @@ from hrnet_mm.cli import UserError
 from hrnet_mm.deploy.backends.table import BACKENDS, INT8, PRECISIONS, Backend, Engine, suitable
 from hrnet_mm.deploy.differences import largest_difference, tolerance
 from hrnet_mm.deploy.features import OptimizedFeatures
+from hrnet_mm.deploy.image_spec import ImageSpec
 from hrnet_mm.deploy.parts import Parts, find_parts
+from hrnet_mm.models import HRNet
 from hrnet_mm.native.cpu import computes_in
+
+MIN_SIDE = 32  # of an image, in pixels: a network's coarsest map is 1/32 of it
 
 
 def optimize(
@@ -79,8 +83,8 @@ def optimized_features(
     calibration: Iterable[Tensor] | None = None,
 ) -> OptimizedFeatures:
     """What takes the place of the parts; arguments and errors are those of :func:`optimize`."""
-    image = _check_image('example_input', example_input, parts.net.conv1)
-    images = _check_calibration(calibration, precision, parts.net.conv1)
+    image = _check_image('example_input', example_input, parts.net)
+    images = _check_calibration(calibration, precision, parts.net)
     if backend == 'auto' and image.device.type == 'cpu' and not computes_in(precision):
         warnings.warn(f'this CPU has no {precision} arithmetic: fp32 is used', stacklevel=3)
         precision, images = 'fp32', []
@@ -96,7 +100,7 @@ def optimized_features(
         built.engine,
         built.backend.name,
         precision,
-        image.device,
+        spec_of(parts.net),
         type(expected),
         built.difference,
     )
@@ -158,21 +162,22 @@ class _Job:
         return _Built(backend, engine, difference)
 
 
-def _check_image(name: str, image: Tensor, stem: nn.Conv2d) -> Tensor:
-    if not isinstance(image, Tensor):
-        raise TypeError(f'{name} must be an image tensor, not a {type(image).__name__}')
-    n, c, h, w = image.shape if image.ndim == 4 else (0, 0, 0, 0)
-    if n < 1 or c != stem.in_channels or min(h, w) < 32 or not image.is_floating_point():
-        raise ValueError(
-            f'{name} has shape {tuple(image.shape)} and type {image.dtype}; it must be '
-            f'(N, {stem.in_channels}, H, W) of floats, H and W at least 32'
-        )
-    return image.detach().to(stem.weight.device, torch.float32)
+def spec_of(net: HRNet) -> ImageSpec:
+    """The images that an optimised network takes."""
+    return ImageSpec(net.conv1.in_channels, MIN_SIDE, net.conv1.weight.device)
 
 
-def _check_calibration(
-    images: Iterable[Tensor] | None, precision: str, stem: nn.Conv2d
-) -> list[Tensor]:
+def _check_image(name: str, image: Tensor, net: HRNet) -> Tensor:
+    spec = spec_of(net)
+    if isinstance(image, Tensor) and not image.is_meta:
+        image = image.to(spec.device)
+    image = spec.checked(name, image)
+    if len(image) == 0:
+        raise ValueError(f'{name} has shape {tuple(image.shape)}; N must be at least 1')
+    return image
+
+
+def _check_calibration(images: Iterable[Tensor] | None, precision: str, net: HRNet) -> list[Tensor]:
     if precision != INT8:
         if images is not None:
             raise ValueError(f"calibration is for precision='int8', not for {precision!r}")
@@ -182,7 +187,7 @@ def _check_calibration(
         raise TypeError(f'calibration must be images, one after another, not a {kind}')
     checked = []
     for i, image in enumerate(images or ()):
-        checked.append(_check_image(f'calibration[{i}]', image, stem))
+        checked.append(_check_image(f'calibration[{i}]', image, net))
         if not checked[-1].isfinite().all():
             raise ValueError(f'calibration[{i}] has NaN or infinity')
     if not checked:

@@ -161,15 +161,6 @@ def test_large_maps_are_done_image_by_image(monkeypatch: pytest.MonkeyPatch) -> 
     assert {op.output.n for op in made.ops} == {1, 3}
 
 
-@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
-def test_any_layout_of_the_image(layout: torch.memory_format) -> None:
-    net = small_net()
-    image = torch.randn(2, 3, 47, 80).contiguous(memory_format=layout)
-    engine = NativeEngine(FusedHRNet(net))
-    assert_same(engine(image), maps_of(net, None, image))
-    assert_same(engine(image[:, :, 3:40, 10:70]), maps_of(net, None, image[:, :, 3:40, 10:70]))
-
-
 def test_results_stay_when_the_engine_runs_again() -> None:
     net = small_net()
     engine = NativeEngine(FusedHRNet(net))

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from hrnet_mm.models import HRNet
 from hrnet_mm.native.library import find_compiler
 
-# Image (N, in_channels, H, W) -> the maps of the neck or, without one, of the backbone; float32.
+# Image (N, in_channels, H, W) as ``image_spec`` gives it -> the maps of the neck or, without one,
+# of the backbone; float32.
 Engine = Callable[[Tensor], tuple[Tensor, ...]]
 
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}

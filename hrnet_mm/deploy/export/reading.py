@@ -23,6 +23,7 @@ from hrnet_mm.deploy.export.head_file import (
 )
 from hrnet_mm.deploy.export.job import Engine
 from hrnet_mm.deploy.features import OptimizedFeatures
+from hrnet_mm.deploy.image_spec import ImageSpec
 from hrnet_mm.deploy.parts import Parts
 
 CONTAINERS = {'tuple': tuple, 'list': list}
@@ -88,31 +89,21 @@ class Exported:
             engine, home = load(self.path, found.precision, device)
         except Exception as error:  # whatever another framework makes of a file it cannot run
             raise UserError(f'{self.path} cannot be run here: {error}') from error
-        moved = Moved(engine, home, self.path, found)
+        images = ImageSpec(found.in_channels, found.least, device)
         container = CONTAINERS[found.container]
-        return OptimizedFeatures(moved, found.format, found.precision, device, container)
+        engine = Moved(engine, home)
+        return OptimizedFeatures(engine, found.format, found.precision, images, container)
 
 
 @dataclass(frozen=True)
 class Moved:
-    """An engine for images of any device: they go to the engine's own, the maps come back.
-
-    It refuses what the file does not take, as not every format does.
-    """
+    """An engine for images of any device: they go to the engine's own, the maps come back."""
 
     engine: Engine
     home: torch.device
-    path: Path
-    description: Description
 
     def __call__(self, image: Tensor) -> Sequence[Tensor]:
         """Image (N, in_channels, H, W) -> maps, on the same device."""
-        channels, least = self.description.in_channels, self.description.least
-        if image.shape[1] != channels or min(image.shape[2:]) < least:
-            raise UserError(
-                f'{self.path} takes images of {channels} channels and at least {least} x {least} '
-                f'pixels, not {" x ".join(map(str, image.shape[1:]))}'
-            )
         return tuple(x.to(image.device) for x in self.engine(image.to(self.home)))
 
 

@@ -28,15 +28,13 @@ from hrnet_mm.deploy.export.formats import SUFFIXES, Format
 from hrnet_mm.deploy.export.head_file import Description, path_beside, write_head_file
 from hrnet_mm.deploy.export.job import Job
 from hrnet_mm.deploy.export.reading import open_export
-from hrnet_mm.deploy.features import OptimizedFeatures
 from hrnet_mm.deploy.layers import Pool
 from hrnet_mm.deploy.network import FusedHRNet
+from hrnet_mm.deploy.optimize import MIN_SIDE
 from hrnet_mm.deploy.parts import Parts, find_parts
 from hrnet_mm.files import replacing, sha256_of
 from hrnet_mm.inference.host_model import HostModel
 from hrnet_mm.models import HRNet
-
-LEAST_SIDE = 32  # of an image, in pixels, for every HRNet
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ def describe(
     fused = FusedHRNet(parts.net, parts.neck)
     windows = [4 * module.factor for module in fused.modules() if isinstance(module, Pool)]
     with torch.no_grad():
-        side = max(LEAST_SIDE, *windows, 0)
+        side = max(MIN_SIDE, *windows, 0)
         maps = parts.run(next(parts.net.parameters()).new_zeros(1, fused.in_channels, side, side))
     return Description(
         format=format.name,
@@ -215,8 +213,7 @@ def example_for(model: HostModel, size: tuple[int, int] | None, description: Des
 
 def rest_of(parts: Parts) -> dict[str, Any]:
     """The weights of what is not exported."""
-    nothing = OptimizedFeatures(tuple, '', '', torch.device('cpu'), tuple)
-    return parts.replaced_by(nothing).state_dict()
+    return parts.replaced_by(nn.Identity()).state_dict()
 
 
 def stays_of(parts: Parts) -> str | None:

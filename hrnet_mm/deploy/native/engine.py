@@ -52,7 +52,8 @@ class NativeEngine:
 
     def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
         """Image (N, in_channels, H, W) float32 -> the network's maps, channels last in memory."""
-        key = (*image.shape, *image.stride(), torch.get_num_threads())
+        image = image.contiguous()  # in another layout, a vector might reach past the image's end
+        key = (*image.shape, torch.get_num_threads())
         with self.lock:
             if key not in self.plans:
                 self.plans[key] = Plan(self, image)
@@ -88,7 +89,7 @@ class Weights:
 
 
 class Plan:
-    """The kernel calls for one shape and layout of the image."""
+    """The kernel calls for one shape of the image."""
 
     def __init__(self, engine: NativeEngine, image: Tensor) -> None:
         self.engine = engine
@@ -96,14 +97,13 @@ class Plan:
         steps, self.outputs = engine.planner.plan(tuple(image.shape))
         steps = in_order(steps, self.threads)
         self.offsets, self.floats = place(steps, self.outputs, self._floats)
-        self.image_strides = image.stride()
         self.kept: list[Any] = []  # what the structures point to
         self.ops = (Op * len(steps))(*map(self._op, steps))
         ends = [i for i in range(1, len(steps)) if steps[i].level > steps[i - 1].level]
         self.level_ends = (ctypes.c_int32 * (len(ends) + 1))(*ends, len(steps))
 
     def run(self, image: Tensor) -> tuple[Tensor, ...]:
-        """An image of the plan's shape and strides -> the network's maps."""
+        """An image of the plan's shape -> the network's maps."""
         outputs = [self._new_map(value) for value in self.outputs]
         addresses = [image.data_ptr(), self.engine.memory(self.floats)]
         addresses += [x.data_ptr() for x in outputs]
@@ -136,7 +136,7 @@ class Plan:
         strides: Sequence[int] = (h * w * pixel, 1, w * pixel, pixel)
         buffer, offset = ARENA, 0
         if value.producer is None:
-            buffer, strides = IMAGE, self.image_strides
+            buffer, strides = IMAGE, (c * h * w, h * w, w, 1)
         elif value in self.outputs:
             buffer = OUTPUTS + self.outputs.index(value)
         else:

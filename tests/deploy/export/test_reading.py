@@ -108,12 +108,15 @@ def test_another_network_or_head_is_refused(write: Write, tiny: Tiny, predict: P
         predict(str(other), done.files[0])
 
 
-def test_too_small_an_image_is_refused(write: Write, tiny: Tiny) -> None:
+def test_an_image_that_the_file_does_not_take_is_refused(write: Write, tiny: Tiny) -> None:
     done = write('face', 'onnx')
     model = build(Config.fromfile(tiny('face').config)).eval()
     fast = open_export(done.files[0]).put_into(model, torch.device('cpu'))
-    with pytest.raises(UserError, match='takes images of 3 channels and at least 32 x 32 pixels'):
-        fast.extract_feat(torch.randn(1, 3, 31, 64))
+    for shape in [(1, 3, 31, 64), (1, 4, 64, 64), (3, 64, 64)]:
+        with pytest.raises(
+            ValueError, match=r'must be \(N, 3, H, W\) of floats, H and W at least 32'
+        ):
+            fast.extract_feat(torch.randn(shape))
 
 
 HOSTS_OWN = """

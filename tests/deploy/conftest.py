@@ -1,0 +1,38 @@
+"""One small network and an engine of every kind for it, each made once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from hrnet_mm.deploy import optimize
+from hrnet_mm.deploy.backends.table import BACKENDS
+from hrnet_mm.models import HRNet
+from tests.deploy.nets import small_net
+
+EVERY_ENGINE = [
+    'eager',
+    'native',
+    'onnxruntime',
+    'openvino',
+    pytest.param('inductor', marks=pytest.mark.slow),
+]
+Made = Callable[[str], tuple[nn.Module, HRNet]]
+
+
+@pytest.fixture(scope='package')
+def engines() -> Made:
+    """A backend's name -> the optimised network, and the network."""
+    net = small_net(upsample='bilinear').requires_grad_(False)
+
+    @functools.cache
+    def made(backend: str) -> tuple[nn.Module, HRNet]:
+        if lack := BACKENDS[backend].lack(torch.device('cpu')):
+            pytest.skip(lack)
+        return optimize(net, torch.rand(1, 3, 64, 64), backend=backend), net
+
+    return made
