@@ -10,10 +10,16 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of ``path`` when the block ends without an error."""
+def replacing(path: Path, mark: str = '') -> Iterator[Path]:
+    """A temporary file that takes the place of ``path`` when the block ends without an error.
+
+    Args:
+        path: the file.
+        mark: a word in the name of the temporary one, ``.mark1234.pth`` of process 1234, by which
+            what a killed process was writing is found.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{os.getpid()}{path.suffix}')
+    temporary = path.with_name(f'.{mark}{os.getpid()}{path.suffix}')
     try:
         yield temporary
         temporary.replace(path)

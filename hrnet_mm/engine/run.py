@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -26,6 +22,7 @@ from hrnet_mm.engine.checks import check_data
 from hrnet_mm.engine.config import name_of
 from hrnet_mm.engine.faults import data_faults_told
 from hrnet_mm.engine.resume import prepare_resume
+from hrnet_mm.engine.start import FirstStep, StartingRunner, held, work_folder
 
 SAFETY_HOOKS = (
     'hrnet_mm.DataFaultsHook',
@@ -34,6 +31,8 @@ SAFETY_HOOKS = (
     'hrnet_mm.InterruptHook',
     'hrnet_mm.OverdueEvaluationHook',
 )
+# The variable in which each launcher gives a process its number.
+RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
 
 
 def train(cfg: Config, trust: bool = False) -> Runner:
@@ -44,23 +43,25 @@ def train(cfg: Config, trust: bool = False) -> Runner:
         trust: run what checkpoints ask to be run (``--trust-checkpoint``).
 
     Raises:
-        UserError: data or a checkpoint is absent or unreadable.
+        UserError: data or a checkpoint is absent or unreadable; or another training is at work in
+            the work folder.
     """
     phases = ('train',) if cfg.get('val_dataloader') is None else ('train', 'val')
     check_data(cfg, phases)
     lose_no_work(cfg)
-    notes = []
-    if cfg.get('resume'):
-        notes = prepare_resume(cfg, trust)
-    elif cfg.get('load_from'):
-        check_checkpoint(cfg.load_from, trust)
+    folder, is_first = Path(cfg.work_dir), prepare_processes(cfg)
+    with work_folder(folder, is_first), held(folder, is_first) as notes:
+        if cfg.get('resume'):
+            notes += prepare_resume(cfg, trust)
+        elif cfg.get('load_from'):
+            check_checkpoint(cfg.load_from, trust)
 
-    def job(runner: Runner) -> None:
-        for note in notes:
-            runner.logger.warning(note)
-        runner.train()
+        def job(runner: Runner) -> None:
+            for note in notes:
+                runner.logger.warning(note)
+            runner.train()
 
-    return run(cfg, phases, job, [AnyWeightsHook()], trust)
+        return run(cfg, phases, job, [AnyWeightsHook()], trust)
 
 
 def test(cfg: Config, trust: bool = False, fast: str | None = None) -> dict[str, float]:
@@ -90,7 +91,8 @@ def test(cfg: Config, trust: bool = False, fast: str | None = None) -> dict[str,
     def job(runner: Runner) -> None:
         metrics.update(runner.test())
 
-    run(cfg, ('test',), job, hooks, trust)
+    with work_folder(Path(cfg.work_dir), prepare_processes(cfg)):
+        run(cfg, ('test',), job, hooks, trust)
     return metrics
 
 
@@ -101,41 +103,24 @@ def run(
     hooks: Sequence[Hook],
     trust: bool,
 ) -> Runner:
-    prepare_processes(cfg)
+    """Do a job with a Runner, which leaves nothing if it fails before its first iteration."""
     use_our_readers(trust)
-    with (
-        no_traces_of_a_failed_start(Path(cfg.work_dir)) as first_step,
-        data_faults_told(cfg, phases, lambda: first_step.is_done),
-    ):
-        make_work_dir(Path(cfg.work_dir))
-        runner = Runner.from_cfg(cfg)
-        runner.register_hook(first_step, priority='HIGHEST')
-        for hook in hooks:
-            runner.register_hook(hook)
+    first_step = FirstStep()
+    with data_faults_told(cfg, phases, lambda: first_step.is_done):
+        runner = StartingRunner.from_cfg(cfg)
         try:
+            runner.register_hook(first_step, priority='HIGHEST')
+            for hook in hooks:
+                runner.register_hook(hook)
             job(runner)
-        except SystemExit:  # InterruptHook's
-            leave_process_group()
+        except BaseException as error:
+            if not first_step.is_done:
+                runner.remove_traces()
+            if isinstance(error, SystemExit):  # InterruptHook's, in all processes
+                leave_process_group()
             raise
     leave_process_group()
     return runner
-
-
-def make_work_dir(work_dir: Path) -> None:
-    """Create the folder and make sure that files can be written into it.
-
-    Raises:
-        UserError: they cannot.
-    """
-    try:
-        work_dir.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=work_dir) as file:
-            file.write(b'0')
-    except OSError as error:
-        raise UserError(
-            f'--work-dir {work_dir}: nothing can be written there ({error.strerror}); '
-            'name another folder'
-        ) from error
 
 
 def leave_process_group() -> None:
@@ -165,12 +150,18 @@ def add_hooks(cfg: Config, *names: str) -> None:
     cfg.custom_hooks = hooks + new
 
 
-def prepare_processes(cfg: Config) -> None:
-    """Let several processes train without a GPU, which MMEngine's launcher does not foresee."""
-    if cfg.get('launcher', 'none') == 'none' or torch.cuda.is_available():
-        return
-    if cfg.launcher != 'pytorch':
-        raise UserError(f'--launcher {cfg.launcher} needs GPUs; without them use pytorch')
+def prepare_processes(cfg: Config) -> bool:
+    """Let several processes train without a GPU, which MMEngine's launcher does not foresee.
+
+    Returns:
+        Whether this is the first process of the run.
+    """
+    launcher = cfg.get('launcher', 'none')
+    is_first = int(os.environ.get(RANKS[launcher], '0')) == 0 if launcher in RANKS else True
+    if launcher == 'none' or torch.cuda.is_available():
+        return is_first
+    if launcher != 'pytorch':
+        raise UserError(f'--launcher {launcher} needs GPUs; without them use pytorch')
     if 'RANK' not in os.environ:
         raise UserError('--launcher pytorch is for torchrun: use tools/dist_train.sh')
     torch.distributed.init_process_group('gloo')
@@ -180,28 +171,4 @@ def prepare_processes(cfg: Config) -> None:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
-
-
-class FirstStep(Hook):
-    """Knows whether the run has done its first iteration."""
-
-    def __init__(self) -> None:
-        self.is_done = False
-
-    def _after_iter(self, *args: Any, **kwargs: Any) -> None:
-        self.is_done = True
-
-
-@contextmanager
-def no_traces_of_a_failed_start(work_dir: Path) -> Iterator[FirstStep]:
-    """Remove what a run has put into ``work_dir`` if it fails before its first iteration."""
-    missing = [folder for folder in (work_dir, *work_dir.parents) if not folder.exists()]
-    before = set() if missing else set(work_dir.iterdir())
-    first_step = FirstStep()
-    try:
-        yield first_step
-    except BaseException:
-        if not first_step.is_done and work_dir.exists():
-            for path in [missing[-1]] if missing else set(work_dir.iterdir()) - before:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        raise
+    return is_first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from hrnet_mm.folder_lock import hold, hold_for_all, release
 from hrnet_mm.hooks.whole_files import WHOLE_FILES, remove_leftovers, write_whole
 from hrnet_mm.registry import HOOKS
 
@@ -24,8 +26,12 @@ class SafeCheckpointHook(CheckpointHook):
 
     MMEngine writes into the file itself, and removes the old checkpoint before it writes the new
     one. Here a checkpoint and ``last_checkpoint`` take their names when they are complete and on
-    the disk, the pointer after what it points to, and the old ones go last. Checkpoints that go to
-    another storage than local files are left to MMEngine.
+    the disk, the pointer after what it points to, and the old ones go last. Until the training ends
+    no other training may save in the same folder. Checkpoints that go to another storage than local
+    files are left to MMEngine.
+
+    Raises:
+        UserError: another training is at work in the folder.
 
     Example:
         >>> default_hooks = dict(checkpoint=dict(type='hrnet_mm.SafeCheckpointHook', interval=5))
@@ -43,15 +49,27 @@ class SafeCheckpointHook(CheckpointHook):
         if runner.iter > 0:
             # Saved again with the best score when it is evaluated only after it was resumed.
             self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
-        if self.is_local and is_main_process() and Path(self.out_dir).is_dir():
-            remove_leftovers(Path(self.out_dir))
+        if self.is_local:
+            is_held = hold_for_all(Path(self.out_dir), is_main_process())
+            if is_held and is_main_process():
+                remove_leftovers(Path(self.out_dir))
+
+    def after_train(self, runner: Runner) -> None:
+        super().after_train(runner)
+        if self.is_local:
+            release(Path(self.out_dir))
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         if not self.is_local:
             super()._save_checkpoint_with_step(runner, step, meta)
             return
         outdated = self._keep(runner, step)
-        path = Path(self.out_dir) / self.filename_tmpl.format(step)
+        folder = Path(self.out_dir)
+        if is_main_process():
+            with suppress(OSError):  # which saving will tell
+                folder.mkdir(parents=True, exist_ok=True)
+            hold(folder)  # where it was not there before
+        path = folder / self.filename_tmpl.format(step)
         self.last_ckpt = str(path)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         runner.save_checkpoint(

@@ -12,7 +12,8 @@ from hrnet_mm.cli import UserError
 from hrnet_mm.files import replacing
 
 WHOLE_FILES = 'hrnet_mm.whole_files'
-LEFTOVER = re.compile(r'\.\d+(\.pth)?')  # the names that `replacing` gives to what it writes
+SAVING = 'training'  # in the names of files under way, which others in the folder do not have
+LEFTOVER = re.compile(rf'\.{SAVING}\d+(\.pth)?')
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -22,7 +23,7 @@ def write_whole(path: Path, data: bytes) -> None:
         UserError: it cannot be written; what ``path`` held before is unchanged.
     """
     try:
-        with replacing(path) as temporary, temporary.open('wb') as file:
+        with replacing(path, SAVING) as temporary, temporary.open('wb') as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
