@@ -15,16 +15,15 @@ stack that does not have the fault:
 from __future__ import annotations
 
 import importlib
-import pickle
 import sys
 import warnings
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+
+from hrnet_mm.stand_ins import STAND_INS
 
 _KEPT_LIBRARIES: list[torch.library.Library] = []  # a schema lives as long as its Library
 
@@ -54,29 +53,14 @@ def make_torchvision_importable() -> None:
 
 
 def allow_mmengine_checkpoints() -> None:
-    """Let ``weights_only=True`` read what mmengine's Runner saves: its log history.
+    """Let ``weights_only=True`` read what mmengine's Runner saves: its log history, numpy's values.
 
-    That is HistoryBuffer and the numpy arrays in it. The history also names HistoryBuffer's
-    methods through ``getattr``, which would open every attribute of every allowed class; a
-    stand-in answers those four methods and nothing else. An array without elements, as mmpose's
-    description of a dataset without a skeleton, asks for ``bytes()``.
+    What the names in the file stand for is in ``hrnet_mm.stand_ins``: nothing of numpy, and no
+    class that a file could change.
     """
-    if not hasattr(torch.serialization, 'add_safe_globals'):
-        return  # torch < 2.4 loads mmengine's checkpoints as they are
-    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
-    allowed: list[Any] = [
-        HistoryBuffer,
-        np.ndarray,
-        np.dtype,
-        (_history_method, 'builtins.getattr'),
-        (_empty_bytes, 'builtins.bytes'),
-    ]
-    for function in (multiarray._reconstruct, multiarray.scalar):
-        # numpy 1 and numpy 2 write different module names.
-        for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-            allowed.append((function, f'{module}.{function.__name__}'))
-    allowed += sorted({type(np.dtype(code)) for code in np.typecodes['All']}, key=repr)
-    torch.serialization.add_safe_globals(allowed)
+    if hasattr(torch.serialization, 'add_safe_globals'):
+        torch.serialization.add_safe_globals(list(STAND_INS))
+    # torch before 2.4 has no such list, and loads mmengine's checkpoints as they are
 
 
 def load_weights_only() -> None:
@@ -99,18 +83,6 @@ def name_owned_memory() -> None:
     """
     if not hasattr(np, 'NPY_OWNDATA') and find_spec('xtcocotools') is not None:
         np.NPY_OWNDATA = 0x0004  # NPY_ARRAY_OWNDATA: the array frees its memory
-
-
-def _history_method(owner: Any, name: str) -> Any:
-    if owner is HistoryBuffer and name in ('mean', 'max', 'min', 'current'):
-        return getattr(HistoryBuffer, name)
-    raise pickle.UnpicklingError(f'a checkpoint may not ask for {name!r} of {owner!r}')
-
-
-def _empty_bytes(*arguments: Any) -> bytes:
-    if arguments:
-        raise pickle.UnpicklingError(f'a checkpoint may not ask for bytes{arguments!r:.99}')
-    return b''
 
 
 warnings.filterwarnings('ignore', message='pkg_resources is deprecated')

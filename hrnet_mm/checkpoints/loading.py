@@ -8,14 +8,19 @@ import pickle
 import re
 import zipfile
 from contextlib import AbstractContextManager, nullcontext
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 
 import hrnet_mm.compat  # noqa: F401  (allows what mmengine's own checkpoints contain)
+from hrnet_mm.checkpoints.calls import Refused, check
+from hrnet_mm.checkpoints.structure import Placeholders, check_written_out
 from hrnet_mm.cli import UserError
+from hrnet_mm.stand_ins import Array, Dtype
 
 # What training scripts keep beside the weights; it holds values and does nothing.
 HARMLESS = [argparse.Namespace]
@@ -61,16 +66,19 @@ def read_checkpoint(
 def _load(path: Path, trust: bool, mmap: bool, map_location: Any) -> Any:
     if is_safetensors(path):
         return from_extra('safetensors.torch', path).load_file(path, device=str(map_location))
-    is_zip = zipfile.is_zipfile(path)
+    is_zip = begins_as_zip(path)
     if is_zip:
         check_sums(path)
+    if not trust:
+        check_structure(path, is_zip)
     with nullcontext() if trust else _harmless_allowed():
-        return torch.load(
+        loaded = torch.load(
             path,
             map_location=map_location,
             weights_only=not trust,
             mmap=mmap and is_zip,
         )
+    return loaded if trust else without_stand_ins(loaded)
 
 
 def from_extra(module: str, source: str | Path) -> ModuleType:
@@ -95,6 +103,8 @@ def check_sums(path: Path) -> None:
     """
     with zipfile.ZipFile(path) as archive:
         records = archive.infolist()
+        if len({record.filename for record in records}) < len(records):
+            raise UserError(f'the checkpoint {path} is damaged: two records have one name')
         if sum(record.file_size for record in records) > path.stat().st_size:
             raise UserError(f'the checkpoint {path} is compressed; unpack it first')
         if not any(record.CRC for record in records):
@@ -104,11 +114,68 @@ def check_sums(path: Path) -> None:
         raise UserError(f'the checkpoint {path} is damaged: {damaged} fails its checksum')
 
 
+def begins_as_zip(path: Path) -> bool:
+    """Whether torch reads a file as a zip: by its first bytes, whatever stands behind them."""
+    with path.open('rb') as file:
+        return file.read(4) == b'PK\x03\x04'
+
+
 def is_safetensors(path: Path) -> bool:
     """Whether a file begins as safetensors do: the length of a header of JSON, and the header."""
     with path.open('rb') as file:
         start = file.read(9)
     return start[8:] == b'{' and start[:4] != b'PK\x03\x04'
+
+
+def check_structure(path: Path, is_zip: bool) -> None:
+    """Make sure that the pickles in a file of torch make weights and plain values only.
+
+    Raises:
+        Refused: they do not.
+        Exception: of any type; they are damaged.
+    """
+    size = path.stat().st_size
+    if is_zip:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {record.filename: record.file_size for record in archive.infolist()}
+        root = next(iter(sizes)).partition('/')[0]
+        reader = torch._C.PyTorchFileReader(str(path))  # torch.load's own: the same bytes
+        placeholders = Placeholders(lambda key: sizes[f'{root}/data/{key}'])
+        check_written_out(placeholders.run(BytesIO(reader.get_record('data.pkl'))), size)
+        return
+    with path.open('rb') as file:
+        placeholders = Placeholders()
+        *_, contents, keys = (placeholders.run(file) for _ in range(5))
+        check_written_out(contents, size)
+        check(type(keys) is list and set(keys) == placeholders.storages.keys(), 'the storages')
+        end = file.tell() + sum(8 + storage.nbytes for storage in placeholders.storages.values())
+        check(end <= size, 'the storages')
+
+
+def without_stand_ins(value: Any, known: dict[int, Any] | None = None) -> Any:
+    """What was read, with numpy's own types in the place of ``hrnet_mm.stand_ins``."""
+    known = {} if known is None else known
+    if id(value) not in known:
+        known[id(value)] = value, value  # as it was, too: else its id may be another's
+        known[id(value)] = value, _plain(value, known)
+    return known[id(value)][1]
+
+
+def _plain(value: Any, known: dict[int, Any]) -> Any:
+    if isinstance(value, Array):
+        return np.array(value)
+    if isinstance(value, Dtype):
+        return value.value
+    if type(value) is tuple:
+        return tuple(without_stand_ins(item, known) for item in value)
+    if isinstance(value, list):
+        value[:] = [without_stand_ins(item, known) for item in value]
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = without_stand_ins(item, known)
+    elif isinstance(value, argparse.Namespace):
+        without_stand_ins(vars(value), known)
+    return value
 
 
 def _harmless_allowed() -> AbstractContextManager[None]:
@@ -120,6 +187,8 @@ def _harmless_allowed() -> AbstractContextManager[None]:
 def refusal(error: pickle.UnpicklingError) -> str:
     """What the file asked for, out of torch's message."""
     message = str(error)
+    if isinstance(error, Refused):
+        return message
     if found := re.search(r'GLOBAL ([\w.]+)|[Uu]nsupported class ([\w.]+)', message):
         return (
             f'it asks for {found[1] or found[2]}, which is no part of weights and may run code. If '

@@ -128,7 +128,7 @@ def test_compressed_file_is_refused_before_it_is_unpacked(tmp_path: Path) -> Non
     ('data', 'message'),
     [
         (b'', 'is empty'),
-        (b'<html>404</html>', 'is damaged'),
+        (b'<html>404</html>', 'truncated, damaged or no checkpoint'),
         (b'PK\x03\x04', 'damaged'),
     ],
 )
