@@ -1,4 +1,4 @@
-"""How every tool reports: one clear sentence and exit code 1, a traceback only with ``--debug``."""
+"""How every tool reports: one clear sentence and exit code 1 (2 for wrong usage), no traceback."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ class UserError(Exception):
     """Something the user can mend; the message says what it is and what would be right."""
 
 
+class UsageError(UserError):
+    """Arguments that do not go together, whatever the files hold that they name."""
+
+
 def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool's ``main``; turn an exception into one sentence on stderr and exit code 1."""
+    """Run a tool's ``main``; turn an exception into one sentence on stderr and an exit code.
+
+    With ``--debug`` the exception goes on, as a traceback.
+    """
     if '--debug' in sys.argv:
         main()
         return
@@ -19,6 +26,9 @@ def run_tool(main: Callable[[], None]) -> None:
         main()
     except KeyboardInterrupt:
         sys.exit('\nstopped')
+    except UsageError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         sys.exit(f'error: {sentence_of(error)}\n(run again with --debug for the traceback)')
 

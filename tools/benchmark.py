@@ -18,6 +18,16 @@ from hrnet_mm.benchmark.case import MODES, PRECISIONS, UPSAMPLE
 from hrnet_mm.benchmark.paper_models import PAPER_TASKS
 from hrnet_mm.engine.arguments import Parser, add_device, add_size, positive, seconds
 
+NOT_OF_THE_PAPERS_TABLE = [
+    'contestants',
+    'baseline',
+    'task',
+    'arch',
+    'size',
+    'mode',
+    'upsample',
+    'isolate',
+]
 OPTIONS = '\n'.join(
     f'  {name:14} {what}' for name, what in (spec.EXECUTIONS | spec.SWITCHES).items()
 )
@@ -50,7 +60,14 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
         metavar='DIR',
         help='the folder of the results; default: work_dirs/benchmark',
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.no_cudnn_benchmark and args.device == 'cpu':
+        parser.error('--no-cudnn-benchmark is of a GPU: --device cuda')
+    if args.paper_table is not None:
+        for name in NOT_OF_THE_PAPERS_TABLE:
+            if getattr(args, name) != parser.get_default(name):
+                parser.error(f"--{name} does not go with --paper-table, whose rows are the paper's")
+    return args
 
 
 def add_cases(group: _ArgumentGroup) -> None:
@@ -123,7 +140,8 @@ def add_measurement(group: _ArgumentGroup) -> None:
     group.add_argument(
         '--quick',
         action='store_true',
-        help='a rehearsal with the smallest network, images and numbers; its times mean nothing',
+        help='a rehearsal with the smallest network, images and numbers, whatever else is asked '
+        'for; its times mean nothing',
     )
 
 

@@ -29,6 +29,8 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     args = parser.parse_args(argv)
     if (args.config is None) != (args.size is None):
         parser.error('CONFIG and --size HxW, its input, go together')
+    if args.config and (args.task or args.markdown):
+        parser.error('--task and --markdown are of the table of all configs, not of CONFIG')
     return args
 
 

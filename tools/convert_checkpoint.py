@@ -69,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f'{done.arch}: {report.source.layout.name} -> {report.target.layout.name}')
     for line in lines_of(report, args.keys):
         print(line)
+    if args.prefix:
+        print(f'outside  {done.outside} keys are not below {args.prefix}')
     for found in done.comparisons:
         print(
             f'verified in {found.other} against the original in {found.reference}: '

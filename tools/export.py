@@ -58,9 +58,14 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
         help="measure file and checkpoint on the config's test data",
     )
     add_data_root(parser)
-    add_device(parser, 'cpu', 'where a package of --aot is to run: ')
+    add_device(
+        parser, 'cpu', 'where model and file are compared, and a package of --aot is to run: '
+    )
     add_changes(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.data_root and not args.evaluate:
+        parser.error('--data-root is of the test data, which only --evaluate reads')
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -70,15 +75,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported late: the hosts take seconds, a wrong argument should not.
     from hrnet_mm.deploy.export.evaluation import compared_metrics
     from hrnet_mm.deploy.export.writing import export
-    from hrnet_mm.engine.config import read_config, set_data_root
+    from hrnet_mm.engine.config import read_config
     from hrnet_mm.engine.options import find_device, take_over
 
     warnings.simplefilter('ignore')  # the hosts and torch.export warn about their own innards
-    cfg = read_config(args.config, args.cfg_options)
+    said = dict(load_from='CHECKPOINT', resume='CHECKPOINT')
+    cfg = read_config(args.config, args.cfg_options, args.data_root, said)
     if args.takeover:
         take_over(cfg)
-    if args.data_root:
-        set_data_root(cfg, args.data_root)
     done = export(
         cfg,
         args.checkpoint,

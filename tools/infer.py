@@ -59,6 +59,8 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     args = parser.parse_args(argv)
     if args.detector is None and (args.det_class, args.det_score_thr) != (None, None):
         parser.error('--det-class and --det-score-thr are of a --detector')
+    if args.no_draw and args.score_thr is not None:
+        parser.error('--score-thr is of the drawings, which --no-draw leaves out')
     return args
 
 

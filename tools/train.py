@@ -41,7 +41,10 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
         '--deterministic', action='store_true', help='use deterministic algorithms only'
     )
     parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard scalars too')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.no_validate and args.show_dir:
+        parser.error('--show-dir draws what evaluation predicts; --no-validate takes that away')
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:

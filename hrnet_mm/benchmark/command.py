@@ -20,7 +20,7 @@ from hrnet_mm.benchmark.plot import plot
 from hrnet_mm.benchmark.report import LEGEND, case_table, document, write_json
 from hrnet_mm.benchmark.roofline import Peaks, measured_peaks
 from hrnet_mm.benchmark.run import run_case
-from hrnet_mm.cli import UserError
+from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.engine.options import find_device
 
 # Height and width by task.
@@ -62,7 +62,7 @@ def paper_table(args: Namespace, command: Sequence[str]) -> None:
         UserError: an argument is wrong.
     """
     if len(args.precision) > 1 or len(args.batch or ()) > 1:
-        raise UserError('--paper-table takes one --precision and one --batch')
+        raise UsageError('--paper-table takes one --precision and one --batch')
     settings, machine = _prepare(args)
     batch = args.batch[0] if args.batch else None
     content: dict[str, Any] = dict(command=list(command), machine=machine, tasks=[])

@@ -57,14 +57,18 @@ def weights_of(checkpoint: Mapping[str, Any], where: str, entry: str | None = No
 
 
 def starting_with(weights: Weights, prefix: str | None) -> Weights:
-    """The weights whose keys begin with a prefix, without it; all of them if none does."""
-    beginning = '' if not prefix else prefix.rstrip('.') + '.'
-    chosen = {
+    """The weights below a prefix of whole names, ``'teacher'`` or ``'teacher.'``, without it.
+
+    Without a prefix, all of them.
+    """
+    if not prefix:
+        return weights
+    beginning = prefix.rstrip('.') + '.'
+    return {
         key.removeprefix(beginning): weight
         for key, weight in weights.items()
         if key.startswith(beginning)
     }
-    return chosen if beginning and chosen else weights
 
 
 def _is_weights(contents: Any) -> bool:

@@ -66,7 +66,7 @@ def convert(
         The converted state dict, and what became of each key.
 
     Raises:
-        UserError: ``weights`` holds no HRNet, or several.
+        UserError: ``weights`` holds no HRNet, or several, or one in another layout.
         ValueError: there is no family or layout of that name.
 
     Example:
@@ -91,11 +91,7 @@ def convert(
 def _source(weights: Weights, from_: str | Naming | None, where: str) -> Naming:
     if isinstance(from_, Naming):
         return from_
-    recognised = recognise(weights, where)
-    if from_ is None:
-        return recognised
-    layout = layout_named(from_)
-    return Naming(layout, recognised.backbone.removesuffix(layout.backbone))
+    return recognise(weights, where, None if from_ is None else layout_named(from_))
 
 
 def _target(to: str | Naming, source: Layout) -> Naming:

@@ -14,6 +14,7 @@ from torch import Tensor
 from hrnet_mm.checkpoints.contents import Weights, starting_with, weights_of
 from hrnet_mm.checkpoints.convert import Report, convert
 from hrnet_mm.checkpoints.loading import from_extra, read_checkpoint
+from hrnet_mm.checkpoints.recognise import networks_in
 from hrnet_mm.checkpoints.sources import fetch
 from hrnet_mm.checkpoints.verify import Comparison, check_equal, compare
 from hrnet_mm.checkpoints.width import backbone_of, name_of, stages_of
@@ -26,10 +27,14 @@ SHOWN = 12  # keys of a list, unless all are asked for
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was done: the HRNet's name, the keys, the networks compared, the file's SHA-256."""
+    """What was done: the HRNet's name, the keys, the networks compared, the file's SHA-256.
+
+    ``outside`` is the number of keys that are not below the prefix.
+    """
 
     arch: str
     report: Report
+    outside: int
     comparisons: list[Comparison]
     sha256: str
 
@@ -64,9 +69,7 @@ def convert_file(
         raise UserError(f'{out} is the file to be read; write to another one')
     checkpoint = read_checkpoint(path, trust=trust)
     weights = weights_of(checkpoint, source, entry)
-    if prefix and not any(key.startswith(prefix) for key in weights):
-        raise UserError(f'no key in {source} begins with {prefix!r} (--prefix)')
-    weights = starting_with(weights, prefix)
+    number, weights = len(weights), chosen(weights, prefix, source)
     try:
         converted, report = convert(weights, to, from_, where=source)
     except ValueError as error:
@@ -75,7 +78,25 @@ def convert_file(
     comparisons = [] if size is None else compare(weights, converted, report, size)
     check_equal(comparisons)
     meta = plain(checkpoint.get('meta') or {}) if report.target.layout.host else None
-    return Conversion(arch, report, comparisons, write_weights(converted, out, meta))
+    digest = write_weights(converted, out, meta)
+    return Conversion(arch, report, number - len(weights), comparisons, digest)
+
+
+def chosen(weights: Weights, prefix: str | None, source: str) -> Weights:
+    """The weights below a prefix.
+
+    Raises:
+        UserError: there are none; naming what is there.
+    """
+    below = starting_with(weights, prefix)
+    if not below:
+        there = networks_in(weights) or sorted({key.partition('.')[0] for key in weights})
+        beginning = prefix.rstrip('.') + '.'
+        raise UserError(
+            f'--prefix {prefix}: no key of {source} begins with {beginning!r}; its '
+            f'networks begin with {", ".join(map(repr, there[:SHOWN]))}'
+        )
+    return below
 
 
 def check_writable(path: Path) -> None:

@@ -45,7 +45,8 @@ class Pretrained(PretrainedInit):
         """
         print_log(f'load HRNet from: {self.checkpoint}', logger='current')
         contents = read_source(self.checkpoint, mmap=False)
-        weights = starting_with(weights_of(contents, self.checkpoint), self.prefix)
+        whole = weights_of(contents, self.checkpoint)
+        weights = starting_with(whole, self.prefix) or whole
         load_state_dict(
             module, starting_weights(weights, module, self.checkpoint), logger='current'
         )

@@ -35,15 +35,18 @@ class Naming:
         return {key.removeprefix(self.prefix): key for key in keys if key.startswith(self.prefix)}
 
 
-def recognise(keys: Collection[str], where: str = 'the state dict') -> Naming:
+def recognise(
+    keys: Collection[str], where: str = 'the state dict', layout: Layout | None = None
+) -> Naming:
     """Find the HRNet among the keys of a state dict, and the layout its weights are in.
 
     Args:
         keys: of the state dict.
         where: what the keys are of, for the messages.
+        layout: the one they are in, where two have the same keys. Default: the likeliest.
 
     Raises:
-        UserError: there is no HRNet among them, or more than one.
+        UserError: there is no HRNet among them, or more than one, or it is in another layout.
     """
     found = networks_in(keys)
     if not found:
@@ -54,7 +57,13 @@ def recognise(keys: Collection[str], where: str = 'the state dict') -> Naming:
             f'{where} holds {len(found)} HRNets, whose keys begin with '
             f'{", ".join(map(repr, found))}: choose one (prefix=..., --prefix)'
         )
-    return next(_namings(keys, found[0]))
+    namings = {naming.layout: naming for naming in _namings(keys, found[0])}
+    if layout is None:
+        return next(iter(namings.values()))
+    if layout not in namings:
+        names = ', '.join(possible.name for possible in namings)
+        raise UserError(f'the keys of {where} are not those of {layout.name}, but of {names}')
+    return namings[layout]
 
 
 def networks_in(keys: Iterable[str]) -> list[str]:

@@ -58,7 +58,7 @@ class Parser(ArgumentParser):
     def _meant(self, flag: str) -> list[str]:
         flags = [option for option in self._option_string_actions if option.startswith('--')]
         begun = [option for option in flags if flag.startswith('--') and option.startswith(flag)]
-        return begun or difflib.get_close_matches(flag, flags, n=1)
+        return begun or difflib.get_close_matches(flag, flags, n=1, cutoff=0.75)
 
 
 def add_config(parser: ArgumentParser, nargs: str | None = None) -> None:

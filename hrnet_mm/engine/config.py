@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from hrnet_mm.cli import UserError
+from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.engine.config_changes import change
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 
 
-def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file and change it as ``--cfg-options`` say.
+def read_config(
+    path: str | Path,
+    options: Mapping[str, Any] | None = None,
+    data_root: str | None = None,
+    said: Mapping[str, str] | None = None,
+) -> Config:
+    """Read a config file and change it as the command line says.
+
+    Args:
+        path: of the file.
+        options: what ``--cfg-options`` name; they have the last word.
+        data_root: see :func:`set_data_root`.
+        said: by key, the argument of the tool that says what stands there.
 
     Raises:
         UserError: the file is absent or no config, or an option would not do what it says, see
             :func:`hrnet_mm.engine.config_changes.change`.
+        UsageError: an option is said by another argument.
     """
+    check_not_said(options or {}, said or {})
     path = Path(path)
     if not path.is_file():
         raise UserError(f'there is no config {path}')
@@ -31,8 +44,22 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         if isinstance(error, FileNotFoundError):
             raise  # a base that is absent names itself
         raise UserError(f'{path} is no config: {error}') from error
+    if data_root:
+        set_data_root(cfg, data_root)
     change(cfg, options or {})
     return cfg
+
+
+def check_not_said(options: Iterable[str], said: Mapping[str, str]) -> None:
+    """Refuse ``--cfg-options load_from=x.pth`` where CHECKPOINT takes its place.
+
+    Raises:
+        UsageError: naming the argument.
+    """
+    for key in options:
+        for name, argument in said.items():
+            if key == name or key.startswith(f'{name}.') or name.startswith(f'{key}.'):
+                raise UsageError(f'--cfg-options {key}: this is what {argument} says')
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

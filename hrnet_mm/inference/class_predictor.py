@@ -34,7 +34,7 @@ class ClassPredictor:
     kind: ClassVar[type]
     takes_boxes = False
     batch_size = 1
-    score_thr = 0.0
+    score_thr: ClassVar[float | None] = 0.0
 
     def __init__(
         self,

@@ -27,8 +27,8 @@ class Predictor(Protocol):
     batch_size: int
     """The number of images, or boxes, in one forward pass."""
 
-    score_thr: float
-    """What scores less is not drawn, where the user says nothing else."""
+    score_thr: float | None
+    """What scores less is not drawn, by default; None where nothing has a score."""
 
     def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
         """One record per frame, of what JSON knows.

@@ -103,12 +103,15 @@ def infer(
     frames = find_frames(source, out, _report)
     _check_out(out, frames, draw)
     boxes_of = None if boxes is None else boxes_by_frame(boxes, frames, _report)
-    cfg = read_config(config, cfg_options)
+    said = dict(load_from='CHECKPOINT', resume='CHECKPOINT', work_dir='--out')
+    cfg = read_config(config, cfg_options, said=said)
     if takeover:
         take_over(cfg)
     device = find_device(device)
     weights = as_export(checkpoint, trust, fast) or checkpoint
     predictor = make_predictor(cfg, weights, device, batch_size, fast)
+    if score_thr is not None and predictor.score_thr is None:
+        raise UserError('--score-thr: the model gives no scores; every pixel is drawn')
     if detector:
         boxes_of = boxes_by_detector(detector, device, batch_size)
     if boxes_of:

@@ -19,6 +19,7 @@ class SegmentationPredictor(ClassPredictor):
     """A segmentor of mmseg."""
 
     kind = BaseSegmentor
+    score_thr = None
 
     def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
         """Predict the class of every pixel.

@@ -116,7 +116,13 @@ def test_report_counts_and_lists(tmp_path: Path) -> None:
         (dict(to='caffe'), "'caffe' is no family or layout of weights; known are mmpose"),
         (dict(to='timm', from_='mine'), "'mine' is no family or layout"),
         (dict(to='timm', entry='ema'), "no entry 'ema'; it has state_dict, meta"),
-        (dict(to='timm', prefix='teacher.'), r"no key in .*epoch_210\.pth begins with 'teacher\.'"),
+        (
+            dict(to='timm', prefix='teacher.'),
+            r"--prefix teacher\.: no key of .*epoch_210\.pth begins with 'teacher\.'; its networks "
+            r"begin with 'backbone\.'",
+        ),
+        (dict(to='timm', prefix='backb'), r"no key of .* begins with 'backb\.'"),
+        (dict(to='timm', from_='official-pose'), 'are not those of official-pose, but of mmpose'),
         (dict(to='timm', size=100), 'size of the image is 100; it must be a multiple of 32'),
         (dict(to='timm', out='x.onnx'), r'x\.onnx: weights are written as \.pth, \.pt'),
         (dict(to='timm', out='epoch_210.pth'), 'is the file to be read; write to another one'),
@@ -131,6 +137,24 @@ def test_mistakes_cost_a_sentence_and_no_file(
     with pytest.raises(UserError, match=message):
         convert_file(**dict(source=source, out=out) | options)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_prefix_chooses_one_of_two_networks_and_the_rest_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    networks = {name: hosts.filled(hosts.pose(4)) for name in ('student', 'teacher')}
+    both = {
+        f'{name}.{key}': weight + (name == 'teacher')
+        for name, weights in networks.items()
+        for key, weight in weights.items()
+    }
+    torch.save(both, tmp_path / 'both.pth')
+    run_tool(tmp_path / 'both.pth', tmp_path / 'x.pth', '--to', 'mmpose', '--prefix', 'teacher')
+    written = read_checkpoint(tmp_path / 'x.pth')['state_dict']
+    assert all(torch.equal(written[key], both[f'teacher.{key}']) for key in networks['teacher'])
+    assert f'outside  {len(networks["student"])} keys are not below teacher' in (
+        capsys.readouterr().out.splitlines()
+    )
 
 
 def test_weights_that_compute_something_else_are_not_written(

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from hrnet_mm.cli import UsageError, UserError, run_tool
 from hrnet_mm.engine.arguments import Parser
 from tests.engine.conftest import ROOT
 
@@ -36,6 +37,9 @@ def test_flags_are_not_abbreviated(load_tool: LoadTool, capsys, tool: str) -> No
     assert load_tool(tool).parse_args([*NEEDED.get(tool, []), '--debug']).debug
     error = mistake(load_tool, capsys, tool, '--debu')
     assert error.endswith('error: unrecognized arguments: --debu; did you mean --debug?\n')
+    error = mistake(load_tool, capsys, tool, '--debgu=x')
+    assert error.endswith('error: unrecognized arguments: --debgu=x; did you mean --debug?\n')
+    assert mistake(load_tool, capsys, tool, '--check').endswith('unrecognized arguments: --check\n')
 
 
 class Made(Exception):
@@ -148,3 +152,66 @@ def test_mim_and_launchers_are_understood(load_tool: LoadTool) -> None:
         assert (args.local_rank, args.launcher, args.checkpoint) == (3, 'slurm', 'x.pth')
     with pytest.raises(SystemExit):
         load_tool('train').parse_args(['c.py', '--gpus', '1'])
+
+
+@pytest.mark.parametrize(
+    ('tool', 'flags', 'message'),
+    [
+        ('train', '--no-validate --show-dir x', '--no-validate takes that away'),
+        ('infer', '--no-draw --score-thr 0.5', '--score-thr is of the drawings'),
+        ('infer', '--det-class person', 'are of a --detector'),
+        ('infer', '--boxes x.json --bbox 1 2 3 4', 'not allowed with argument --boxes'),
+        ('export', '--data-root data', 'which only --evaluate reads'),
+        ('complexity', 'c.py', 'CONFIG and --size HxW, its input, go together'),
+        ('complexity', '--size 64x64', 'CONFIG and --size HxW, its input, go together'),
+        ('complexity', 'c.py --size 64x64 --task det', 'are of the table of all configs'),
+        ('complexity', 'c.py --size 64x64 --markdown', 'are of the table of all configs'),
+        ('benchmark', '--no-cudnn-benchmark', 'is of a GPU'),
+        ('benchmark', '--paper-table --arch w18', '--arch does not go with --paper-table'),
+        ('benchmark', '--paper-table pose --isolate', '--isolate does not go with --paper-table'),
+        ('benchmark', '--paper-table --size 64x64', '--size does not go with --paper-table'),
+    ],
+)
+def test_flags_without_effect_beside_others_are_wrong_usage(
+    load_tool: LoadTool, capsys, tool: str, flags: str, message: str
+) -> None:
+    assert message in mistake(load_tool, capsys, tool, *flags.split())
+
+
+@pytest.mark.parametrize(
+    ('tool', 'flags', 'message'),
+    [
+        ('export', '--aot', '--aot writes a .pt2 file, not x.onnx'),
+        ('export', '--precision bf16', '--precision bf16: ONNX holds fp32, fp16, int8'),
+        ('train', '--cfg-options launcher=slurm', 'launcher: this is what --launcher says'),
+        ('test', '--cfg-options load_from=y.pth', 'load_from: this is what CHECKPOINT says'),
+        ('train', '--seed 1 --cfg-options randomness.seed=2', 'this is what --seed says'),
+        ('train', '--resume --cfg-options load_from=x', 'this is what --resume says'),
+        ('train', '--work-dir x --cfg-options work_dir=y', 'this is what --work-dir says'),
+        ('infer', '--cfg-options load_from=y.pth', 'load_from: this is what CHECKPOINT says'),
+    ],
+)
+def test_arguments_that_contradict_one_another_are_wrong_usage(
+    load_tool: LoadTool, tmp_path: Path, monkeypatch, tool: str, flags: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'photos/a.png').touch()
+    with pytest.raises(UsageError, match=message):
+        load_tool(tool).main([*NEEDED[tool], *flags.split()])
+
+
+@pytest.mark.parametrize('error', [UsageError, UserError])
+def test_wrong_usage_has_an_exit_code_of_its_own(
+    monkeypatch, capsys, error: type[UserError]
+) -> None:
+    def main() -> None:
+        raise error('--x says y')
+
+    monkeypatch.setattr('sys.argv', ['tool'])
+    with pytest.raises(SystemExit) as stopped:
+        run_tool(main)
+    if error is UsageError:
+        assert (stopped.value.code, capsys.readouterr().err) == (2, 'error: --x says y\n')
+    else:  # Python prints such a code and exits with 1
+        assert stopped.value.code.startswith('error: --x says y\n(run again with --debug')

@@ -64,7 +64,7 @@ def test_bad_checkpoint_is_named(checkpoints, name: str, message: str) -> None:
             [COCO_CONFIG, '--cfg-options', 'model.backbone.widht=33'],
             "unexpected keyword argument 'widht'",
         ),
-        ([COCO_CONFIG, '--cfg-options', 'train_cfg.max_epoch=3'], "argument 'max_epoch'"),
+        ([COCO_CONFIG, '--cfg-options', 'train_cfg.max_epoch=3'], 'did you mean max_epochs?'),
         ([COCO_CONFIG, '--resume', 'gone.pth'], 'there is no checkpoint gone.pth'),
         ([COCO_CONFIG, '--resume', '{truncated}'], 'truncated, damaged or no checkpoint'),
         ([COCO_CONFIG, '--amp'], '--amp needs a GPU'),

@@ -12,6 +12,8 @@ import torch
 from mmpose.apis import init_model
 from mmpose.registry import MODELS
 
+from hrnet_mm.cli import UserError
+from hrnet_mm.inference import Summary
 from hrnet_mm.takeover.switch import undo
 from tests.inference.tiny_models import TinyModel
 
@@ -72,6 +74,14 @@ def test_tool_runs_a_detector_then_pose(
     assert done.returncode == 0, done.stderr
     last_line = done.stdout.splitlines()[-1]
     assert last_line.startswith('3 images, ') and ' 0 instances' not in last_line
+
+
+def test_a_threshold_where_nothing_has_a_score_is_refused(
+    run: Callable[..., Summary], tiny: Callable[[str], TinyModel], folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match='--score-thr: the model gives no scores'):
+        run(tiny('segmentation'), folder, score_thr=0.5)
+    assert not (tmp_path / 'out').exists()
 
 
 def test_takeover_runs_a_hosts_config_on_ours(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from hrnet_mm.cli import UserError
 from hrnet_mm.engine.arguments import Parser, add_run
 from hrnet_mm.engine.options import config_from
 from tests.takeover.upstream import build, config_folder
@@ -97,8 +98,20 @@ def test_takeover_flag_decides_which_hrnet_is_built(flag: list[str]) -> None:
 
 def test_takeover_flag_keeps_the_configs_own_imports(tmp_path: Path) -> None:
     path = tmp_path / 'config.py'
-    path.write_text("custom_imports = dict(imports='mmpose.models')\n")
+    path.write_text(
+        "custom_imports = dict(imports='mmpose.models')\nmodel = dict(neck=[dict(type='HRFPN')])\n"
+    )
     parser = Parser('')
     add_run(parser)
     cfg = config_from(parser.parse_args([str(path), '--takeover']))
     assert cfg.custom_imports.imports == ['mmpose.models', 'hrnet_mm.takeover']
+
+
+@pytest.mark.parametrize('backbone', ['ResNet', 'hrnet_mm.HRNet'])
+def test_takeover_of_nothing_is_refused(tmp_path: Path, backbone: str) -> None:
+    path = tmp_path / 'config.py'
+    path.write_text(f"model = dict(backbone=dict(type='{backbone}'))\n")
+    parser = Parser('')
+    add_run(parser)
+    with pytest.raises(UserError, match='--takeover: the model of the config has no HRNet, HRFPN'):
+        config_from(parser.parse_args([str(path), '--takeover']))

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from hrnet_mm.cli import UserError
+from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.deploy.backends.table import INT8
 from hrnet_mm.native.library import find_compiler
 
@@ -54,7 +54,7 @@ class Format:
         """
         if precision not in self.precisions:
             possible = ', '.join(self.precisions)
-            raise UserError(
+            raise UsageError(
                 f'--precision {precision}: {self.title} holds {possible} ({out.name} ends in '
                 f'{out.suffix})'
             )
@@ -114,7 +114,7 @@ def format_of(out: Path, aot: bool) -> Format:
     """
     matching = [format for format in FORMATS.values() if format.suffixes[0] == out.suffix]
     if not matching:
-        raise UserError(f'{out}: the name must end in one of {", ".join(SUFFIXES)}')
+        raise UsageError(f'{out}: the name must end in one of {", ".join(SUFFIXES)}')
     if aot and len(matching) == 1:
-        raise UserError(f'--aot writes a .pt2 file, not {out.name}')
+        raise UsageError(f'--aot writes a .pt2 file, not {out.name}')
     return matching[-1 if aot else 0]

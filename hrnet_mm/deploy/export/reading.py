@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hrnet_mm.checkpoints.contents import weights_of
 from hrnet_mm.checkpoints.fitting import check_whole, fit
 from hrnet_mm.checkpoints.width import name_of, stages_of
-from hrnet_mm.cli import UserError
+from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.deploy.export.formats import FORMATS, SUFFIXES
 from hrnet_mm.deploy.export.head_file import (
     Description,
@@ -124,7 +124,7 @@ def as_export(source: object, trust: bool = False, fast: str | None = None) -> E
     if path.suffix not in SUFFIXES:
         return None
     if fast:
-        raise UserError(f'--fast makes an engine of a checkpoint; {path} is one already')
+        raise UsageError(f'--fast makes an engine of a checkpoint; {path} is one already')
     return open_export(path, trust)
 
 

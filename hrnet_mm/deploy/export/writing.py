@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import hrnet_mm
 from hrnet_mm.checkpoints.sources import fetch, read_source
 from hrnet_mm.checkpoints.width import name_of, stages_of
-from hrnet_mm.cli import UserError
+from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.deploy.backends.table import INT8
 from hrnet_mm.deploy.export.comparison import check_same
 from hrnet_mm.deploy.export.examples import (
@@ -107,9 +107,9 @@ def export(
     """
     format.check(out, precision)
     if (precision == INT8) != (calibration is not None):
-        raise UserError('--precision int8 and --calibration FOLDER_OF_IMAGES go together')
+        raise UsageError('--precision int8 and --calibration FOLDER_OF_IMAGES go together')
     if boxes is not None and calibration is None:
-        raise UserError('--boxes is of the images of --calibration')
+        raise UsageError('--boxes is of the images of --calibration')
     photos = None if calibration is None else calibration_files(calibration)
     if Path(checkpoint).suffix in SUFFIXES:
         raise UserError(f'{checkpoint} is an exported file; name the checkpoint it is from')

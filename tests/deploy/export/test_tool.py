@@ -37,6 +37,6 @@ def test_tool_exports_and_infer_takes_the_file(tiny: Tiny, photos: Path, tmp_pat
 def test_tool_fails_with_one_sentence(tiny: Tiny, tmp_path: Path) -> None:
     model = tiny('face')
     failed = run_tool('export.py', model.config, model.checkpoint, tmp_path / 'x.trt')
-    assert failed.returncode == 1 and 'Traceback' not in failed.stderr
+    assert failed.returncode == 2 and 'Traceback' not in failed.stderr
     assert 'x.trt: the name must end in one of .onnx, .pt2, .xml\n' in failed.stderr
     assert not list(tmp_path.iterdir())
