@@ -45,9 +45,12 @@ class FiniteCheckHook(Hook):
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        # EMAHook saves the averaged weights and, beside them, those that the training goes on with.
+        entries = (checkpoint.get(name) or {} for name in ('state_dict', 'ema_state_dict'))
         bad = [
             name
-            for name, value in checkpoint['state_dict'].items()
+            for weights in entries
+            for name, value in weights.items()
             if isinstance(value, torch.Tensor)
             and value.is_floating_point()
             and not value.isfinite().all()

@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 from mmengine.dist import is_distributed, is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
+from torch import nn
 
 from hrnet_mm.hooks.safe_checkpoint import save_interrupted
 from hrnet_mm.registry import HOOKS
@@ -51,6 +52,7 @@ class InterruptHook(Hook):
         self.interval = interval
         self.request: StopRequest | None = None
         self.group: torch.distributed.ProcessGroup | None = None
+        self.trained: list[float] = []  # the sums of the weights before an evaluation
 
     def before_train(self, runner: Runner) -> None:
         if threading.current_thread() is threading.main_thread():  # as Python demands
@@ -73,25 +75,40 @@ class InterruptHook(Hook):
         if all(wrapper.should_update() for wrapper in wrappers):  # no gradients are kept back
             self._leave_if_asked(runner, iterations)
 
+    def before_val(self, runner: Runner) -> None:
+        self.trained = sums_of(runner.model)
+
     def after_val_iter(self, runner: Runner, **kwargs: Any) -> None:
         if not is_distributed():  # processes may have different numbers of batches
-            self._leave_if_asked(runner, runner.iter)
+            self._leave_if_asked(runner, runner.iter, is_evaluating=True)
 
     def after_train(self, runner: Runner) -> None:
         if self.request is not None:
             self.request.ignore()
 
-    def _leave_if_asked(self, runner: Runner, iterations: int) -> None:
+    def _leave_if_asked(self, runner: Runner, iterations: int, is_evaluating: bool = False) -> None:
         signum = self._signal()
         if not signum:
             return
-        path = save_interrupted(runner, iterations)
-        runner.logger.info(
-            f'Stopped by {signal.Signals(signum).name} after iteration {iterations}, '
-            f'which {path} holds; --resume goes on from there.'
-        )
+        stopped = f'Stopped by {signal.Signals(signum).name} after iteration {iterations}'
+        if is_evaluating and not self._put_back_trained_weights(runner):
+            runner.logger.warning(
+                f'{stopped}, which is not saved: a hook has put other weights in the place of '
+                'those that are trained, for the evaluation. --resume goes on from the last '
+                'checkpoint.'
+            )
+        else:
+            path = save_interrupted(runner, iterations)
+            runner.logger.info(f'{stopped}, which {path} holds; --resume goes on from there.')
         self.after_train(runner)
         raise SystemExit(128 + signum)
+
+    def _put_back_trained_weights(self, runner: Runner) -> bool:
+        """End what EMAHook does for an evaluation; whether the weights are those trained, then."""
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook) and sums_of(runner.model) != self.trained:
+                hook._swap_ema_parameters()
+        return sums_of(runner.model) == self.trained
 
     def _signal(self) -> int:
         """The signal that this process, or any of them, has received; 0 if none."""
@@ -101,6 +118,12 @@ class InterruptHook(Hook):
         shared = torch.tensor(signum)
         torch.distributed.all_reduce(shared, torch.distributed.ReduceOp.MAX, self.group)
         return int(shared)
+
+
+def sums_of(model: nn.Module) -> list[float]:
+    """The sum of each of a model's parameters, by which other weights are told from these."""
+    with torch.no_grad():
+        return torch.stack([weight.sum().float() for weight in model.parameters()]).tolist()
 
 
 class StopRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from hrnet_mm.engine.config import datasets_of
 from hrnet_mm.inference.inputs import Frame
 from hrnet_mm.inference.weights import load_weights
 
+MODULE = 'module.'  # before the names of weights in ema_state_dict
 # Steps that open an image file; LoadImage, mmpose's, takes an image that is loaded, too.
 FILE_LOADERS = ('LoadImageFromFile', 'LoadImageFromNDArray')
 
@@ -57,7 +59,7 @@ class HostModel:
         fast: str | None = None,
     ) -> None:
         exported = as_export(checkpoint)
-        contents = exported.contents if exported else read_source(checkpoint)
+        contents = exported.contents if exported else tested_copy(cfg, read_source(checkpoint))
         self._scope = cfg.default_scope
         with DefaultScope.overwrite_default_scope(self._scope):
             self.module = revert_sync_batchnorm(_build(cfg))
@@ -98,6 +100,25 @@ class HostModel:
                 for _, group in itertools.groupby(packed, key=_shape):
                     samples += self.module.test_step(pseudo_collate(list(group)))
             yield from samples
+
+
+def tested_copy(cfg: Config, contents: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint with the copy of the weights that the host tests, where it has two.
+
+    That is the averaged one, which EMAHook saves as ``state_dict``; mmpretrain's, with
+    ``evaluate_on_ema=False``, tests the other.
+    """
+    hooks = cfg.get('custom_hooks') or []
+    other = contents.get('ema_state_dict')
+    if not other or all(hook.get('evaluate_on_ema', True) for hook in hooks):
+        return contents
+    weights = copy(contents['state_dict'])  # with the versions of the modules that wrote it
+    weights.update(
+        (key.removeprefix(MODULE), weight)
+        for key, weight in other.items()
+        if key.startswith(MODULE)
+    )
+    return {**contents, 'state_dict': weights}
 
 
 def input_of(frame: Frame) -> dict[str, Any]:

@@ -84,6 +84,37 @@ def test_accumulated_gradients_are_not_lost(start, tmp_path: Path) -> None:
     assert 'Stopped by SIGTERM after iteration 2,' in run.output
 
 
+AVERAGING = """
+_base_ = {base!r}
+custom_imports = dict(imports=['tests.robustness.at_iteration'])
+custom_hooks = [dict(type='EMAHook', momentum=0.5){harm}]
+"""
+
+
+def test_evaluation_of_averaged_weights_is_left_with_both_copies_in_their_places(
+    people: Path, tmp_path: Path
+) -> None:
+    """While it evaluates, EMAHook has exchanged them."""
+
+    def train(name: str, *arguments: object, harm: str = '') -> Run:
+        config = tmp_path / 'averaging.py'
+        config.write_text(AVERAGING.format(base=str(CONFIGS / 'pose.py'), harm=harm))
+        return start_training(config, tmp_path / name, people, tmp_path, *arguments)
+
+    harm = ", dict(type='mmengine.SignalAt', name='SIGTERM', number=2, amid='val')"
+    assert train('whole', '--seed', SEED).wait() == 0
+    stopped = train('cut', '--seed', SEED, harm=harm)
+    assert stopped.wait() == 143, stopped.output
+    assert train('cut', '--resume').wait() == 0
+    whole, cut = (read_checkpoint(tmp_path / name / 'epoch_3.pth') for name in ('whole', 'cut'))
+    assert not equal(
+        whole['state_dict']['head.final_layer.bias'],
+        whole['ema_state_dict']['module.head.final_layer.bias'],
+    )
+    for entry in ('state_dict', 'ema_state_dict'):
+        assert equal(cut[entry], whole[entry]), entry
+
+
 TWO = """
 _base_ = {base!r}
 train_dataloader = dict(batch_size=1)
