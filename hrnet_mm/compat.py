@@ -19,10 +19,12 @@ import sys
 import warnings
 from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
 
+from hrnet_mm.download import download
 from hrnet_mm.stand_ins import STAND_INS
 
 _KEPT_LIBRARIES: list[torch.library.Library] = []  # a schema lives as long as its Library
@@ -65,10 +67,8 @@ def allow_mmengine_checkpoints() -> None:
 
 def load_weights_only() -> None:
     """Let all checkpoints that mmengine loads be read with ``weights_only=True``, or not at all."""
-    if not hasattr(torch.serialization, 'add_safe_globals'):
-        return  # torch < 2.4 would refuse mmengine's own checkpoints
     checkpoint = importlib.import_module('mmengine.runner.checkpoint')
-    checkpoint.load_url = partial(torch.hub.load_state_dict_from_url, weights_only=True)
+    checkpoint.load_url = load_url
     if hasattr(checkpoint, '_safe_torch_load'):
         # The fork's: where torch refuses a file, it reads it again without weights_only; and before
         # that it allows getattr, whatever is asked of it.
@@ -83,6 +83,19 @@ def name_owned_memory() -> None:
     """
     if not hasattr(np, 'NPY_OWNDATA') and find_spec('xtcocotools') is not None:
         np.NPY_OWNDATA = 0x0004  # NPY_ARRAY_OWNDATA: the array frees its memory
+
+
+def load_url(url: str, model_dir: str | None = None, map_location: Any = None, **_: Any) -> Any:
+    """What mmengine loads from the web: downloaded by ``hrnet_mm.download``, read by torch.
+
+    torch's own keeps two URLs of one file name as one file, and waits for ever.
+    """
+    path = download(url)
+    # torch before 2.4 would refuse mmengine's own checkpoints.
+    safely = {'weights_only': True} if hasattr(torch.serialization, 'add_safe_globals') else {}
+    return torch.hub.load_state_dict_from_url(
+        url, str(path.parent), map_location, file_name=path.name, **safely
+    )
 
 
 warnings.filterwarnings('ignore', message='pkg_resources is deprecated')

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from hrnet_mm.checkpoints.contents import Weights, starting_with, weights_of
 from hrnet_mm.checkpoints.convert import Report, convert
-from hrnet_mm.checkpoints.loading import from_extra, read_checkpoint
+from hrnet_mm.checkpoints.loading import from_extra
 from hrnet_mm.checkpoints.recognise import networks_in
-from hrnet_mm.checkpoints.sources import fetch
+from hrnet_mm.checkpoints.sources import fetch, read_source
 from hrnet_mm.checkpoints.verify import Comparison, check_equal, compare
 from hrnet_mm.checkpoints.width import backbone_of, name_of, stages_of
 from hrnet_mm.cli import UserError
@@ -64,10 +64,9 @@ def convert_file(
         UserError: naming what is wrong with an argument or a file.
     """
     check_writable(out)
-    path = fetch(source)
-    if path.resolve() == out.resolve():
+    if fetch(source).resolve() == out.resolve():
         raise UserError(f'{out} is the file to be read; write to another one')
-    checkpoint = read_checkpoint(path, trust=trust)
+    checkpoint = read_source(source, trust=trust)
     weights = weights_of(checkpoint, source, entry)
     number, weights = len(weights), chosen(weights, prefix, source)
     try:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlparse
 
-import torch
 from mmengine.dist import barrier, get_rank
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import get_deprecated_model_names, get_external_models
 
 from hrnet_mm.checkpoints.loading import from_extra, read_checkpoint
 from hrnet_mm.cli import UserError
-from hrnet_mm.files import sha256_of
+from hrnet_mm.download import WEB, download, forget
 
 HUB = 'hf-hub:'
 HUB_FILES = ('model.safetensors', 'pytorch_model.bin')
 ZOOS = ('open-mmlab://', 'openmmlab://')
-WEB = ('http://', 'https://')
-# Publishers put the first digits of the file's SHA-256 at the end of its name, OpenMMLab's mmpose
-# with a date behind them: x-36af842e.pth, x-c78dce93_20200708.pth.
-_HASH = re.compile(r'-([0-9a-f]{8,64})(?:_\d{8})?\.\w+$')
+_HUB_NAME = re.compile(r'(?!.*\.\.)\w[\w.-]*(/\w[\w.-]*)?')
+_REVISION = re.compile(r'(?!.*\.\.)\w[\w./+-]*')
 
 
 def is_local(source: str | Path) -> bool:
@@ -41,7 +34,13 @@ def read_source(source: str | Path, **how: Any) -> dict[str, Any]:
     Raises:
         UserError: it cannot be had, or is not what its name says, or cannot be read safely.
     """
-    return read_checkpoint(fetch(source), **how)
+    path = fetch(source)
+    try:
+        return read_checkpoint(path, **how)
+    except UserError:
+        if not is_local(source):
+            forget(path)  # else it would be refused for ever, whatever is there by then
+        raise
 
 
 def use_our_readers(trust: bool = False) -> None:
@@ -65,7 +64,13 @@ def use_our_readers(trust: bool = False) -> None:
             checkpoint['meta'].pop('config', None)  # MMEngine runs this text when it resumes
         return checkpoint
 
+    load.trusts = trust
     CheckpointLoader.register_scheme(['', *WEB, *ZOOS, HUB], load, force=True)
+
+
+def trusting() -> bool:
+    """Whether ``use_our_readers(trust=True)`` holds, as with a tool's ``--trust-checkpoint``."""
+    return getattr(CheckpointLoader._schemes.get(''), 'trusts', False)
 
 
 def fetch(source: str | Path) -> Path:
@@ -85,31 +90,10 @@ def fetch(source: str | Path) -> Path:
     if source.startswith(ZOOS):
         return from_zoo(source)
     if source.startswith(WEB):
-        return download(source)
+        return _download_first(source)
     raise UserError(
         f'{source}: checkpoints come from a path, {", ".join((*WEB, *ZOOS))} or {HUB}OWNER/NAME'
     )
-
-
-def download(url: str) -> Path:
-    """The file of a URL in torch's cache; its hash is checked where the name carries one.
-
-    Raises:
-        UserError: it cannot be downloaded, or has another hash.
-    """
-    name = unquote(Path(urlparse(url).path).name)
-    if not name:
-        raise UserError(f'{url} names no file')
-    path = Path(torch.hub.get_dir()) / 'checkpoints' / name
-    digits = hash_in(name)
-    _first_process_first(lambda: _download(url, path, digits))
-    return path
-
-
-def hash_in(name: str) -> str | None:
-    """The first digits of the SHA-256 that a file's name carries, if it does."""
-    found = _HASH.search(name)
-    return None if found is None or _is_date(found[1]) else found[1]
 
 
 def from_zoo(source: str) -> Path:
@@ -124,7 +108,7 @@ def from_zoo(source: str) -> Path:
     if address is None:
         known = ', '.join(sorted(known for known in addresses if 'hrnet' in known))
         raise UserError(f'{source}: the model zoo has no {name}; its HRNets are {known}')
-    return download(address)
+    return _download_first(address)
 
 
 def from_hub(name: str) -> Path:
@@ -133,9 +117,11 @@ def from_hub(name: str) -> Path:
     Raises:
         UserError: huggingface_hub is not installed, or the repository cannot be had.
     """
+    repository, _, revision = name.partition('@')
+    if not _HUB_NAME.fullmatch(repository) or (revision and not _REVISION.fullmatch(revision)):
+        raise UserError(f'{HUB}{name} cannot be had: a name is OWNER/NAME or OWNER/NAME@REVISION')
     hub = from_extra('huggingface_hub', f'{HUB}{name}')
     absent = from_extra('huggingface_hub.errors', f'{HUB}{name}').RemoteEntryNotFoundError
-    repository, _, revision = name.partition('@')
     try:
         for file in HUB_FILES:
             cached = hub.try_to_load_from_cache(repository, file, revision=revision or None)
@@ -149,21 +135,10 @@ def from_hub(name: str) -> Path:
     raise UserError(f'{HUB}{name} has no {" or ".join(HUB_FILES)}')
 
 
-def _download(url: str, path: Path, digits: str | None) -> None:
-    if path.is_file() and (digits is None or sha256_of(path).startswith(digits)):
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(url, str(path), digits, progress=sys.stderr.isatty())
-    except URLError as error:
-        reason = error if isinstance(error, HTTPError) else error.reason
-        raise UserError(f'{url} cannot be downloaded: {reason}') from error
-    except RuntimeError as error:
-        raise UserError(
-            f'{url} is not the file that its name promises: {error}; nothing of it was kept'
-        ) from error
-    except OSError as error:
-        raise UserError(f'{url} cannot be downloaded to {path}: {error}') from error
+def _download_first(url: str) -> Path:
+    paths: list[Path] = []
+    _first_process_first(lambda: paths.append(download(url)))
+    return paths[0]
 
 
 def _first_process_first(job: Callable[[], None]) -> None:
@@ -175,13 +150,6 @@ def _first_process_first(job: Callable[[], None]) -> None:
         barrier()
     if get_rank() != 0:
         job()
-
-
-def _is_date(digits: str) -> bool:
-    try:
-        return len(digits) == 8 and 2010 <= datetime.strptime(digits, '%Y%m%d').year < 2100
-    except ValueError:
-        return False
 
 
 def _first_line(error: Exception) -> str:

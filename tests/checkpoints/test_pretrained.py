@@ -246,6 +246,17 @@ def test_load_from_leaves_other_models_alone(load_from, tmp_path: Path) -> None:
     assert torch.equal(net.fc.weight, source.fc.weight)
 
 
+def test_init_cfg_trusts_what_the_tool_trusts(tmp_path: Path) -> None:
+    path = saved(tmp_path / 'x.pth', HRNet(4).state_dict(), hook=RunsCode(tmp_path / 'made'))
+    net = HRNet(4, init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+    use_our_readers()
+    with pytest.raises(UserError, match=r'asks for posix\.mkdir'):
+        net.init_weights()
+    use_our_readers(trust=True)
+    net.init_weights()
+    assert (tmp_path / 'made').exists()
+
+
 def test_load_from_runs_no_code(load_from, tmp_path: Path) -> None:
     path = saved(tmp_path / 'x.pth', official.pose(4), hook=RunsCode(tmp_path / 'made'))
     with pytest.raises(UserError, match=r'asks for posix\.mkdir'):

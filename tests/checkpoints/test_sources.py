@@ -17,9 +17,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from hrnet_mm.checkpoints.convert_file import check_writable
-from hrnet_mm.checkpoints.sources import fetch, hash_in, is_local, read_source
+from hrnet_mm.checkpoints.convert_file import check_writable, convert_file
+from hrnet_mm.checkpoints.sources import fetch, is_local, read_source
 from hrnet_mm.cli import UserError
+from hrnet_mm.models import HRNet
 
 WEIGHTS = {'conv1.weight': torch.ones(2)}
 
@@ -53,7 +54,7 @@ def address(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     CountingHandler.requests = []
     handler = partial(CountingHandler, directory=site)
     with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f'http://127.0.0.1:{server.server_port}'
         server.shutdown()
 
@@ -78,29 +79,41 @@ def test_damaged_file_in_the_cache_is_downloaded_again(site: Path, address: str)
     assert read_source(f'{address}/{file.name}').keys() == WEIGHTS.keys()
 
 
+def test_download_that_is_refused_is_not_kept(site: Path, address: str) -> None:
+    """Nor is it refused for ever."""
+    (site / 'x.pth').write_bytes(b'something else')
+    for read in (read_source, partial(convert_file, out=site / 'out.pth', to='timm')):
+        with pytest.raises(UserError, match=r'x\.pth cannot be read'):
+            read(f'{address}/x.pth')
+        assert not list(Path(os.environ['TORCH_HOME']).rglob('x.pth'))
+    torch.save(WEIGHTS, site / 'x.pth')
+    assert read_source(f'{address}/x.pth').keys() == WEIGHTS.keys()
+
+
+def test_local_file_that_is_refused_stays(tmp_path: Path) -> None:
+    (tmp_path / 'x.pth').write_bytes(b'something else')
+    with pytest.raises(UserError):
+        read_source(tmp_path / 'x.pth')
+    assert (tmp_path / 'x.pth').exists()
+
+
+def test_init_cfg_of_two_urls_of_one_name_is_of_two_files(site: Path, address: str) -> None:
+    sums = []
+    for part in 'ab':
+        (site / part).mkdir()
+        torch.save(HRNet('w18_small').state_dict(), site / part / 'pytorch_model.bin')
+        init_cfg = dict(type='Pretrained', checkpoint=f'{address}/{part}/pytorch_model.bin')
+        net = HRNet('w18_small', init_cfg=init_cfg)
+        net.init_weights()
+        sums.append(float(net.conv1.weight.sum()))
+    assert sums[0] != sums[1]
+
+
 def test_failed_download_is_told_so(address: str) -> None:
     with pytest.raises(UserError, match=r'gone\.pth cannot be downloaded: HTTP Error 404'):
         fetch(f'{address}/gone.pth')
     with pytest.raises(UserError, match='names no file'):
         fetch(address)
-
-
-@pytest.mark.parametrize(
-    ('name', 'digits'),
-    [
-        ('hrnetv2_w32-dc9eeb4f.pth', 'dc9eeb4f'),
-        ('td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth', '81c58e40'),
-        ('fcn_hr18_512x1024_40k_cityscapes_20200601_014216-93db27d0.pth', '93db27d0'),
-        ('faster_rcnn_hrnetv2p_w18_1x_coco_20200130-56651a6d.pth', '56651a6d'),
-        ('hrnet_w18_small_v1-f460c6bc.pth', 'f460c6bc'),
-        ('x-12345678.pth', '12345678'),
-        ('hrnet-20200708.pth', None),
-        ('hrnet_w32-256x192.pth', None),
-        ('model.safetensors', None),
-    ],
-)
-def test_hash_in_a_name(name: str, digits: str | None) -> None:
-    assert hash_in(name) == digits
 
 
 def test_open_mmlab_names_are_looked_up(
@@ -113,6 +126,10 @@ def test_open_mmlab_names_are_looked_up(
     monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
     for scheme in ('open-mmlab', 'openmmlab'):
         assert read_source(f'{scheme}://me/hrnet').keys() == WEIGHTS.keys()
+    names['me/file'] = 'file:///etc/hostname'
+    (tmp_path / 'open_mmlab.json').write_text(json.dumps(names))
+    with pytest.raises(UserError, match='file:///etc/hostname is no address of the web'):
+        fetch('open-mmlab://me/file')
     with pytest.raises(UserError, match=r'no msra/hrnetv2_w33; its HRNets are .*msra/hrnetv2_w32'):
         fetch('open-mmlab://msra/hrnetv2_w33')
 
@@ -136,6 +153,22 @@ def test_hub_weights_come_from_its_cache(hub: Path) -> None:
     save_file(WEIGHTS, hub / 'model.safetensors')
     assert fetch(f'{name}@main').name == 'model.safetensors'
     assert torch.equal(read_source(name)['conv1.weight'], torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    'name', ['../x', 'a/..', 'a/b@../../x', 'a/b@/x', 'a/b@a/../../x', '/a', 'a/b@..', 'a/b\n']
+)
+def test_hub_names_that_lead_elsewhere_are_refused(hub: Path, name: str) -> None:
+    (hub.parents[2] / 'pytorch_model.bin').touch()
+    with pytest.raises(UserError, match='cannot be had: a name is OWNER/NAME or'):
+        fetch(f'hf-hub:{name}')
+
+
+def test_hub_revisions_may_have_slashes(hub: Path) -> None:
+    torch.save(WEIGHTS, hub / 'pytorch_model.bin')
+    (hub.parents[1] / 'refs' / 'pr').mkdir()
+    (hub.parents[1] / 'refs' / 'pr' / '1').write_text(hub.name)
+    assert fetch('hf-hub:timm/hrnet_w18_small.gluon_in1k@pr/1').name == 'pytorch_model.bin'
 
 
 def test_hub_that_is_not_reached_is_told_so(hub: Path) -> None:
