@@ -10,6 +10,10 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
 import hrnet_mm.compat  # noqa: F401  (the fixes run before a test imports a host)
+from hrnet_mm.native import compiler, library
+from hrnet_mm.native.cpu import instructions
+
+NATIVE = 'native'  # all that the CPU has, avx512_bf16 included
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +40,17 @@ def load_tool() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(params=(NATIVE, 'avx512f', 'avx2', 'sse2'), scope='module')
+def every_instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The tests of a module run once with the kernels for each instruction set of this CPU."""
+    if library.find_compiler() is None:
+        pytest.skip('needs a C++ compiler')
+    if request.param not in (NATIVE, *instructions()):
+        pytest.skip(f'this CPU has no {request.param}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(compiler.CHOICE, '' if request.param == NATIVE else request.param)
+        library.load_library.cache_clear()
+        yield
+    library.load_library.cache_clear()

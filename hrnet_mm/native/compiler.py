@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,19 @@ import tempfile
 
 import torch
 
+from hrnet_mm.cli import UserError
+from hrnet_mm.native.cpu import instructions
+
 TIME_LIMIT = 300  # seconds; 5 are usual, more where many processes share the cores
+CHOICE = 'HRNET_MM_INSTRUCTIONS'
+# Of x86, by the names that Linux has for them: the flags of a compiler, and so the lanes and types
+# of kernels/vectors.h. 4 lanes, 8, 16, and 16 with factors of bfloat16.
+INSTRUCTIONS = {
+    'sse2': (),
+    'avx2': ('-mavx2', '-mfma'),
+    'avx512f': ('-mavx512f', '-mfma'),
+    'avx512_bf16': ('-mavx512f', '-mavx512bf16', '-mfma'),
+}
 
 
 def find_compiler() -> str | None:
@@ -56,6 +69,24 @@ def run_compiler(command: list[str]) -> str:
         reason = next((line for line in lines if 'error' in line), lines[0])
         raise RuntimeError(f'{name} failed: {reason}')
     return text
+
+
+def machine_flags() -> tuple[str, ...]:
+    """For all instructions of this CPU, or for those that ``HRNET_MM_INSTRUCTIONS`` names.
+
+    Raises:
+        UserError: there are no instructions of that name, or this CPU has none of them.
+    """
+    name = os.environ.get(CHOICE)
+    if not name:
+        is_x86 = platform.machine() in ('x86_64', 'AMD64')
+        return ('-march=native' if is_x86 else '-mcpu=native',)
+    choices = [choice for choice in INSTRUCTIONS if choice in instructions()]
+    if name not in choices:
+        reason = 'this CPU has none of them' if name in INSTRUCTIONS else 'there are none'
+        right = f'one of {", ".join(choices)}, or nothing' if choices else 'nothing on this CPU'
+        raise UserError(f'{CHOICE}={name!r}: {reason}; it must be {right}')
+    return INSTRUCTIONS[name]
 
 
 def openmp_flags(version: str) -> list[str]:

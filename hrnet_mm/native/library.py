@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from hrnet_mm.native.compiler import find_compiler, openmp_flags, run_compiler
+from hrnet_mm.native.compiler import find_compiler, machine_flags, openmp_flags, run_compiler
 from hrnet_mm.native.cpu import instructions
 from hrnet_mm.native.own_files import keep, open_own, own_folder
 
@@ -71,6 +71,7 @@ def load_library() -> ctypes.CDLL:
 
     Raises:
         RuntimeError: there is no C++ compiler, it fails, or what it made cannot be loaded.
+        UserError: ``HRNET_MM_INSTRUCTIONS`` names what this CPU does not have.
     """
     compiler = find_compiler()
     if compiler is None:
@@ -89,7 +90,7 @@ def _recipe(compiler: str) -> tuple[list[str], str]:
     if not openmp:
         reason = f'PyTorch has no OpenMP that code of {compiler} can use'
         warnings.warn(f'the kernels run on one thread: {reason}', stacklevel=4)
-    command = [compiler, *FLAGS, _machine_flag(), str(SOURCES / 'run.cpp'), *openmp]
+    command = [compiler, *FLAGS, *machine_flags(), str(SOURCES / 'run.cpp'), *openmp]
     sources = [path.read_text() for path in sorted(SOURCES.iterdir())]
     cpu = [platform.machine(), platform.processor(), *sorted(instructions())]
     facts = '\0'.join([*command, *sources, *cpu, version])
@@ -135,7 +136,3 @@ def _loaded(path: Path) -> ctypes.CDLL:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library
-
-
-def _machine_flag() -> str:
-    return '-march=native' if platform.machine() in ('x86_64', 'AMD64') else '-mcpu=native'

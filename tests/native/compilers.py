@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hrnet_mm.native import compiler as compiler_of_kernels
 from hrnet_mm.native import library
 
 LANES = 7  # what the library says, as no real one does
@@ -58,6 +59,7 @@ def machine(compiler: Path, cache: Path) -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('CXX', str(compiler))
         patch.setenv('XDG_CACHE_HOME', str(cache))
+        patch.delenv(compiler_of_kernels.CHOICE, raising=False)
         library.load_library.cache_clear()
         try:
             yield patch

@@ -19,7 +19,7 @@ from tests.peers import relative_difference, small_extra
 
 def skip_without(precision: torch.dtype) -> None:
     if precision == torch.bfloat16 and not load_library().has_bf16():
-        pytest.skip('this CPU has no bf16 arithmetic')
+        pytest.skip('the kernels have no bf16 arithmetic here')
 
 
 def channels_last(*size: int) -> Tensor:

@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrnet_mm.native import library
 from tests.native.layers import (
     assert_close,
     channels_last,
@@ -16,7 +15,7 @@ from tests.native.layers import (
 )
 from tests.peers import relative_difference
 
-pytestmark = pytest.mark.skipif(library.find_compiler() is None, reason='needs a C++ compiler')
+pytestmark = pytest.mark.usefixtures('every_instruction_set')
 
 
 @pytest.mark.parametrize(

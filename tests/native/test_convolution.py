@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hrnet_mm.native import convolution, library, tiles
+from hrnet_mm.native import convolution, tiles
 from tests.native import emulation
 from tests.native.layers import (
     assert_close,
@@ -18,7 +18,7 @@ from tests.native.layers import (
 )
 from tests.peers import relative_difference
 
-pytestmark = pytest.mark.skipif(library.find_compiler() is None, reason='needs a C++ compiler')
+pytestmark = pytest.mark.usefixtures('every_instruction_set')
 
 SIZES = [(1, 1), (2, 5), (13, 7), (24, 18)]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from hrnet_mm.cli import UserError
 from hrnet_mm.native import compiler, library, own_files
 from tests.native.compilers import LANES, calls, copying, ends, machine, script, stand_in_library
 
@@ -231,6 +232,37 @@ def test_a_compiler_that_hangs_is_ended_with_its_children(
     while not ends(child):
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('avx9', "HRNET_MM_INSTRUCTIONS='avx9': there are none; it must be one of sse2, avx2, or"),
+        ('avx512f', "='avx512f': this CPU has none of them; it must be one of sse2, avx2, or not"),
+    ],
+)
+def test_instructions_that_the_cpu_lacks_are_named(
+    name: str, message: str, cxx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, 'instructions', lambda: {'fpu', 'sse2', 'avx2', 'fma'})
+    monkeypatch.setenv('HRNET_MM_INSTRUCTIONS', name)
+    with pytest.raises(UserError, match=message):
+        loaded()
+
+
+def test_kernels_for_other_instructions_are_another_file(
+    cxx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, 'instructions', lambda: {'sse2', 'avx2'})
+    for name in ('', 'sse2', 'avx2', 'sse2', ''):
+        monkeypatch.setenv('HRNET_MM_INSTRUCTIONS', name)
+        assert loaded()
+    flags = ['=native', '-mavx2']
+    assert [[flag in call for flag in flags] for call in calls(cxx)] == [
+        [True, False],
+        [False, False],
+        [False, True],
+    ]
 
 
 def test_a_compiler_is_linked_with_the_openmp_that_its_code_calls(

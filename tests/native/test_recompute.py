@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hrnet_mm.benchmark.memory import allocated
 from hrnet_mm.models import HRNet
 from hrnet_mm.native import convolution, library
-from hrnet_mm.native.recompute import MapsOfNorms, RecomputationOfNorms
+from hrnet_mm.native.recompute import MapsOfNorms
 from tests.native.layers import (
     channels_last,
     loss_of,
@@ -80,11 +80,6 @@ def test_a_graph_can_be_gone_through_twice() -> None:
     first = torch.autograd.grad(loss, weights, retain_graph=True)
     second = torch.autograd.grad(loss, weights)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-def test_widths_of_broken_vectors_have_pytorchs_checkpoints() -> None:
-    kinds = [type(small_hrnet(width, with_cp='norm').stage2[0].recomputation) for width in (16, 18)]
-    assert kinds[0] is RecomputationOfNorms is not kinds[1]
 
 
 def test_a_map_is_known_by_its_memory_only_while_it_lives() -> None:

@@ -1,7 +1,6 @@
 """The launch scripts that OpenMMLab's users know."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.conftest import ROOT
+from tests.ports import reserved_port
 
 TOOLS = ROOT / 'tools'
 DEMO = ROOT / 'configs' / 'demo' / 'hrnet_small_synthetic_128x96.py'
@@ -25,12 +25,6 @@ def launch(
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
 
 
-def free_port() -> str:
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return str(listener.getsockname()[1])
-
-
 @pytest.mark.parametrize(('script', 'count'), TOO_FEW.items())
 def test_missing_arguments_cost_a_sentence(script: str, count: int, tmp_path: Path) -> None:
     done = launch(script, *['word'] * count, cwd=tmp_path)
@@ -42,10 +36,12 @@ def test_missing_arguments_cost_a_sentence(script: str, count: int, tmp_path: Pa
 @pytest.mark.slow
 def test_processes_train_and_test(workplace: Path) -> None:
     options = ('--work-dir', 'two processes', '--cfg-options', *ONE_EPOCH)
-    trained = launch('dist_train', DEMO, 2, *options, cwd=workplace, PORT=free_port())
+    with reserved_port() as port:
+        trained = launch('dist_train', DEMO, 2, *options, cwd=workplace, PORT=str(port))
     assert trained.returncode == 0, trained.stderr
     checkpoint = workplace / 'two processes' / 'epoch_1.pth'
-    tested = launch('dist_test', DEMO, checkpoint, 1, cwd=workplace, PORT=free_port())
+    with reserved_port() as port:
+        tested = launch('dist_test', DEMO, checkpoint, 1, cwd=workplace, PORT=str(port))
     assert tested.returncode == 0, tested.stderr
     assert 'coco/AP' in tested.stdout
 

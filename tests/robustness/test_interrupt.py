@@ -2,13 +2,13 @@
 
 import os
 import signal
-import socket
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hrnet_mm.checkpoints.loading import read_checkpoint
+from tests.ports import reserved_port
 from tests.robustness.conftest import (
     CONFIGS,
     FIRST_ITERATION,
@@ -19,7 +19,6 @@ from tests.robustness.conftest import (
     start_training,
 )
 from tests.robustness.harm import config_with
-from tests.robustness.warm import Run
 
 pytestmark = pytest.mark.slow
 
@@ -128,23 +127,25 @@ TELL_ONE = "dict(type='mmengine.SignalAt', name='SIGTERM', number=3, rank=1)"
 def test_processes_of_one_training_stop_together(people: Path, tmp_path: Path) -> None:
     """One of two is told to stop; both do, after the same iteration."""
 
-    def train(name: str, *arguments: object, harm: str = '') -> list[Run]:
+    def train(name: str, *arguments: object, harm: str = '') -> tuple[list[int], str]:
+        """The exit codes, and what the first has printed."""
         config = tmp_path / f'two{len(harm)}.py'
         config.write_text(TWO.format(base=str(CONFIGS / 'pose.py'), harm=harm))
         flags = '--launcher', 'pytorch', '--no-validate', *arguments
-        port, runs = free_port(), []
-        for rank in (0, 1):
-            cwd = tmp_path / f'rank{rank}'
-            cwd.mkdir(exist_ok=True)
-            first = partial(be_rank, rank, port)
-            runs.append(start_training(config, tmp_path / name, people, cwd, *flags, first=first))
-        return runs
+        runs = []
+        with reserved_port() as port:
+            for rank in (0, 1):
+                cwd = tmp_path / f'rank{rank}'
+                cwd.mkdir(exist_ok=True)
+                how = dict(first=partial(be_rank, rank, port))
+                runs.append(start_training(config, tmp_path / name, people, cwd, *flags, **how))
+            return [run.wait() for run in runs], runs[0].output
 
-    assert [run.wait() for run in train('whole', '--seed', SEED)] == [0, 0]
-    stopped = train('cut', '--seed', SEED, harm=TELL_ONE)
-    assert [run.wait() for run in stopped] == [143, 143], stopped[0].output
-    assert 'Stopped by SIGTERM after iteration 4,' in stopped[0].output
-    assert [run.wait() for run in train('cut', '--resume')] == [0, 0]
+    assert train('whole', '--seed', SEED)[0] == [0, 0]
+    codes, output = train('cut', '--seed', SEED, harm=TELL_ONE)
+    assert codes == [143, 143], output
+    assert 'Stopped by SIGTERM after iteration 4,' in output
+    assert train('cut', '--resume')[0] == [0, 0]
     whole, cut = (read_checkpoint(tmp_path / name / 'epoch_2.pth') for name in ('whole', 'cut'))
     assert equal(cut['state_dict'], whole['state_dict'])
 
@@ -153,9 +154,3 @@ def be_rank(rank: int, port: int) -> None:
     """What torchrun tells each of two processes."""
     os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
     os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]

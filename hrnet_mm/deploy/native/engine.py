@@ -33,8 +33,8 @@ class NativeEngine:
         dtype: float32; or bfloat16 for the factors of products, and float32 for all else.
 
     Raises:
-        NotImplementedError: the network has an operation without a kernel, or the CPU has no
-            arithmetic of this type.
+        NotImplementedError: the network has an operation without a kernel, or the kernels have
+            no arithmetic of this type, see ``HRNET_MM_INSTRUCTIONS``.
         RuntimeError: the kernels cannot be compiled.
     """
 
@@ -43,7 +43,7 @@ class NativeEngine:
         self.kernels = load_library()
         self.dtype = dtype
         if dtype == torch.bfloat16 and not self.kernels.has_bf16():
-            raise NotImplementedError('this CPU has no bf16 arithmetic')
+            raise NotImplementedError('the kernels have no bf16 arithmetic on this CPU')
         self.lanes = self.kernels.lanes()
         self.weights: dict[tuple[nn.Conv2d, int], Weights] = {}
         self.plans: OrderedDict[tuple[int, ...], Plan] = OrderedDict()
