@@ -4,9 +4,11 @@ import itertools
 
 import pytest
 import torch
+from torch import Tensor
 
+from hrnet_mm.deploy.native import engine as engines
 from hrnet_mm.deploy.native import plan
-from hrnet_mm.deploy.native.engine import NativeEngine
+from hrnet_mm.deploy.native.engine import MAX_PLANS, NativeEngine
 from hrnet_mm.deploy.native.plan import Step, Value, in_order, place
 from hrnet_mm.deploy.network import FusedHRNet
 from hrnet_mm.models import HRNet
@@ -109,3 +111,33 @@ def test_a_level_holds_nothing_that_waits_for_it() -> None:
 )
 def test_the_tile_is_the_measured_best(shape: tuple, channels: int, tile: int) -> None:
     assert tiles.best_tile(shape, channels) == tile
+
+
+def test_what_no_plan_needs_any_more_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, 'MAX_PLANS', 2)
+    network = FusedHRNet(small_net())
+    large, small, smaller = (torch.randn(1, 3, *size) for size in [(256, 192), (48, 64), (33, 47)])
+
+    def held(*images: Tensor) -> tuple[int, int]:
+        """Bytes of packed filters, and of memory for maps, after images of these sizes."""
+        engine = NativeEngine(network)
+        for image in images:
+            assert_same(engine(image), network(image))
+        assert len(engine.plans) == min(2, len(images))
+        return sum(x.filters.nbytes for x in engine.weights.values()), engine.arena.nbytes
+
+    with_large, without = held(small, large), held(smaller, small)
+    assert with_large[0] > without[0] and with_large[1] > without[1]
+    assert held(small, large, smaller, small) == without
+    assert held(large, small, smaller, small, large)[0] == with_large[0]
+
+
+def test_images_of_sizes_that_come_again_are_not_planned_again() -> None:
+    engine = NativeEngine(FusedHRNet(small_net(out_indices=(0,))))
+    images = [torch.randn(1, 3, 32, 32 + i) for i in range(MAX_PLANS)]
+    for image in images:
+        engine(image)
+    plans = list(engine.plans.values())
+    for image in images:
+        engine(image)
+    assert list(engine.plans.values()) == plans

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from hrnet_mm.deploy.network import FusedHRNet
 from hrnet_mm.native.library import Map, Op, load_library
 from hrnet_mm.native.packing import fill_up, pack
 
-MAX_PLANS = 32
+MAX_PLANS = 16  # shapes of images that stay planned, those used last
 IMAGE, ARENA, OUTPUTS = 0, 1, 2  # buffers of a run; the outputs follow one by one
 CACHE_LINE = 64
 
@@ -26,7 +27,8 @@ class NativeEngine:
     """Computes a fused network on a CPU.
 
     The maps of a plan lie in one piece of memory that is kept from run to run and shared by all
-    plans, so that runs in several threads wait for each other.
+    plans, so that runs in several threads wait for each other. Filters are packed for the forms of
+    convolution that the plans use; those that no plan uses any more are dropped with it.
 
     Args:
         network: a fused network.
@@ -45,7 +47,7 @@ class NativeEngine:
         if dtype == torch.bfloat16 and not self.kernels.has_bf16():
             raise NotImplementedError('the kernels have no bf16 arithmetic on this CPU')
         self.lanes = self.kernels.lanes()
-        self.weights: dict[tuple[nn.Conv2d, int], Weights] = {}
+        self.weights: WeakValueDictionary[tuple[nn.Conv2d, int], Weights] = WeakValueDictionary()
         self.plans: OrderedDict[tuple[int, ...], Plan] = OrderedDict()
         self.arena = torch.empty(0)
         self.lock = threading.Lock()
@@ -59,24 +61,30 @@ class NativeEngine:
                 self.plans[key] = Plan(self, image)
             self.plans.move_to_end(key)
             if len(self.plans) > MAX_PLANS:
-                self.plans.popitem(last=False)
+                self._drop_oldest_plan()
             return self.plans[key].run(image)
 
     def packed(self, conv: nn.Conv2d, tile: int) -> Weights:
-        """A convolution's numbers as the kernels read them; all plans share them."""
-        if (conv, tile) not in self.weights:
-            self.weights[conv, tile] = Weights(
+        """A convolution's numbers as the kernels read them; the plans share them and keep them."""
+        weights = self.weights.get((conv, tile))
+        if weights is None:
+            weights = self.weights[conv, tile] = Weights(
                 pack(conv.weight, tile, self.dtype),
                 fill_up(conv.bias.float(), self.lanes).contiguous(),
                 self.kernels.panels(conv.out_channels),
             )
-        return self.weights[conv, tile]
+        return weights
 
     def memory(self, floats: int) -> int:
         """The address of that much memory, on a cache line, until the next call."""
         if self.arena.numel() < floats + CACHE_LINE:
             self.arena = torch.empty(floats + CACHE_LINE)
         return -(-self.arena.data_ptr() // CACHE_LINE) * CACHE_LINE
+
+    def _drop_oldest_plan(self) -> None:
+        self.plans.popitem(last=False)
+        if self.arena.numel() > max(plan.floats for plan in self.plans.values()) + CACHE_LINE:
+            self.arena = torch.empty(0)  # it was for the image of a dropped plan
 
 
 @dataclass
