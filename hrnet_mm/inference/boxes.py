@@ -38,6 +38,7 @@ class InBoxes:
             )
         self._predictor = predictor
         self._boxes_of = boxes_of
+        self.loader = predictor.loader
         self.batch_size = predictor.batch_size
         self.score_thr = predictor.score_thr
         self.header = predictor.header

@@ -17,6 +17,7 @@ class ClassPredictor:
     """A model of a host and the names of its classes; the base of the predictors of three tasks.
 
     Attributes:
+        loader: see ``predictor.Predictor``.
         classes: what the model can tell apart.
         header: what is the same for every image: ``class_names``.
 
@@ -45,6 +46,7 @@ class ClassPredictor:
         fast: str | None,
     ) -> None:
         self._model = HostModel(cfg, checkpoint, device, (self.kind,), fast)
+        self.loader = self._model.loader
         self.batch_size = batch_size or self.batch_size
         self.classes = read_classes(self._model.meta, cfg)
         self.header = {'class_names': list(self.classes.names)}

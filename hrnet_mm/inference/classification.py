@@ -11,7 +11,7 @@ from mmpretrain.models import ImageClassifier
 from hrnet_mm.cli import UserError
 from hrnet_mm.inference.class_predictor import ClassPredictor
 from hrnet_mm.inference.drawing.class_list import draw_class_list
-from hrnet_mm.inference.host_model import input_of
+from hrnet_mm.inference.drawing.picture import as_picture
 from hrnet_mm.inference.inputs import Frame
 
 TOP = 5
@@ -33,7 +33,7 @@ class ClassificationPredictor(ClassPredictor):
         Raises:
             UserError: the model gives no numbers, or other classes than it has names for.
         """
-        samples = self._model.predict([input_of(frame) for frame in frames], self.batch_size)
+        samples = self._model.predict([frame.loaded for frame in frames], self.batch_size)
         return [
             {'classes': self._likeliest(frame, self._field(sample, 'pred_score').cpu().numpy())}
             for frame, sample in zip(frames, samples, strict=True)
@@ -41,7 +41,7 @@ class ClassificationPredictor(ClassPredictor):
 
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
         """The frame with its record's classes written into it: (H, W, 3) uint8 BGR."""
-        return draw_class_list(frame.image, record['classes'], score_thr)
+        return draw_class_list(as_picture(frame.image), record['classes'], score_thr)
 
     def _likeliest(self, frame: Frame, scores: np.ndarray) -> list[dict[str, Any]]:
         if not np.isfinite(scores).all():

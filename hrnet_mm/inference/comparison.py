@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from mmengine.config import Config
 
 from hrnet_mm.files import replacing
-from hrnet_mm.inference.ground_truth import Labelled, read_labelled
+from hrnet_mm.inference.ground_truth import read_labelled
+from hrnet_mm.inference.inputs import Frame
 from hrnet_mm.inference.predictor import Predictor, make_predictor
 
 ZOOM = 2
@@ -37,21 +39,26 @@ def compare(
     """
     labelled = read_labelled(cfg.default_scope, cfg.test_dataloader.dataset, num_images, ZOOM)
     predictor = make_predictor(cfg, checkpoint, torch.device('cpu'))
+    frames = [
+        Frame(path, path.name, predictor.loader.load(path, picture))
+        for path, picture, _ in labelled
+    ]
+    truths = [truth for _, _, truth in labelled]
     pairs = [
-        np.hstack([framed(predictor.draw(frame, record, score_thr)) for record in (truth, found)])
-        for (frame, truth), found in zip(labelled, predict(predictor, labelled), strict=True)
+        np.hstack([framed(predictor.draw(frame, record, score_thr)) for record in records])
+        for frame, *records in zip(frames, truths, predict(predictor, frames, truths), strict=True)
     ]
     with replacing(out) as temporary:
         cv2.imwrite(str(temporary), sheet(pairs, columns=2))
 
 
-def predict(predictor: Predictor, labelled: Sequence[Labelled]) -> list[dict]:
-    frames = [frame for frame, _ in labelled]
+def predict(
+    predictor: Predictor, frames: Sequence[Frame], truths: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
     if not predictor.takes_boxes:
         return predictor.predict(frames)
     boxes = [
-        np.float32([[*instance['bbox'], 1] for instance in truth['instances']])
-        for _, truth in labelled
+        np.float32([[*instance['bbox'], 1] for instance in truth['instances']]) for truth in truths
     ]
     return predictor.predict(frames, boxes)
 

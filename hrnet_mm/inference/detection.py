@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 
 from hrnet_mm.inference.class_predictor import ClassPredictor
 from hrnet_mm.inference.drawing.instances import draw_instances
-from hrnet_mm.inference.host_model import input_of
+from hrnet_mm.inference.drawing.picture import as_picture
 from hrnet_mm.inference.inputs import Frame
 from hrnet_mm.inference.results import rounded
 
@@ -33,7 +33,7 @@ class DetectionPredictor(ClassPredictor):
         Raises:
             UserError: the model gives something else than instances.
         """
-        inputs = [input_of(frame) for frame in frames]
+        inputs = [frame.loaded for frame in frames]
         for sample in self._model.predict(inputs, self.batch_size):
             yield self._field(sample, 'pred_instances').numpy()
 
@@ -52,7 +52,10 @@ class DetectionPredictor(ClassPredictor):
         labels = [instance['label'] for instance in record['instances']]
         number = max([len(self.classes.names) - 1, *labels]) + 1
         return draw_instances(
-            frame.image, record['instances'], self.classes.colors(number), score_thr
+            as_picture(frame.image),
+            record['instances'],
+            self.classes.colors(number),
+            score_thr,
         )
 
     def _instances(self, found: InstanceData) -> list[dict[str, Any]]:

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from hrnet_mm.inference.inputs import Frame
+from hrnet_mm.inference.inputs import read_image
 
-Labelled = tuple[Frame, dict[str, Any]]
+# An image's file, the picture (H, W, 3) uint8 BGR, and its record.
+Labelled = tuple[Path, np.ndarray, dict[str, Any]]
 
 
 def read_labelled(
@@ -33,19 +34,19 @@ def read_labelled(
 
 
 def _poses(dataset: dict[str, Any], zoom: int) -> Iterator[Labelled]:
-    for frame, labels in _coco_images(dataset, zoom):
+    for path, picture, labels in _coco_images(dataset, zoom):
         instances = []
         for annotation in labels:
             keypoints = np.reshape(annotation['keypoints'], (-1, 3)) * [zoom, zoom, 1.0]
             keypoints[:, 2] = keypoints[:, 2] > 0
             box = [zoom * number for number in annotation['bbox']]
             instances.append(dict(bbox=box, bbox_score=1, keypoints=keypoints.tolist()))
-        yield frame, dict(instances=instances)
+        yield path, picture, dict(instances=instances)
 
 
 def _instances(dataset: dict[str, Any], zoom: int) -> Iterator[Labelled]:
-    for frame, labels in _coco_images(dataset, zoom):
-        height, width = frame.image.shape[:2]
+    for path, picture, labels in _coco_images(dataset, zoom):
+        height, width = picture.shape[:2]
         instances = []
         for annotation in labels:
             polygons = [[zoom * number for number in part] for part in annotation['segmentation']]
@@ -59,18 +60,21 @@ def _instances(dataset: dict[str, Any], zoom: int) -> Iterator[Labelled]:
                     mask=dict(size=mask['size'], counts=mask['counts'].decode('ascii')),
                 )
             )
-        yield frame, dict(instances=instances)
+        yield path, picture, dict(instances=instances)
 
 
 def _label_maps(dataset: dict[str, Any], zoom: int) -> Iterator[Labelled]:
     root, prefix = Path(dataset['data_root']), dataset['data_prefix']
     for path in sorted((root / prefix['img_path']).glob('*.jpg')):
-        labels = cv2.imread(str(root / prefix['seg_map_path'] / f'{path.stem}.png'), -1)
+        file = root / prefix['seg_map_path'] / f'{path.stem}.png'
+        labels = read_image(file, cv2.IMREAD_UNCHANGED)
         labels = cv2.resize(labels, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
-        yield _frame(path, zoom), dict(label_map=labels)
+        yield path, _picture(path, zoom), dict(label_map=labels)
 
 
-def _coco_images(dataset: dict[str, Any], zoom: int) -> Iterator[tuple[Frame, list[dict]]]:
+def _coco_images(
+    dataset: dict[str, Any], zoom: int
+) -> Iterator[tuple[Path, np.ndarray, list[dict]]]:
     """The images that have annotations, whose ``label`` counts the categories from 0."""
     root = Path(dataset['data_root'])
     document = json.loads((root / dataset['ann_file']).read_text(encoding='utf-8'))
@@ -85,10 +89,9 @@ def _coco_images(dataset: dict[str, Any], zoom: int) -> Iterator[tuple[Frame, li
     for image in document['images']:
         if image['id'] in by_image:
             path = root / dataset['data_prefix']['img'] / image['file_name']
-            yield _frame(path, zoom), by_image[image['id']]
+            yield path, _picture(path, zoom), by_image[image['id']]
 
 
-def _frame(path: Path, zoom: int) -> Frame:
-    image = cv2.imread(str(path))
-    image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
-    return Frame(path, path.name, image)
+def _picture(path: Path, zoom: int) -> np.ndarray:
+    image = read_image(path)
+    return cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)

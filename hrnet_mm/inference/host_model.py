@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
@@ -23,12 +22,10 @@ from hrnet_mm.cli import UserError
 from hrnet_mm.deploy.export.reading import Exported, as_export
 from hrnet_mm.deploy.on_first_image import optimize_on_first_image
 from hrnet_mm.engine.config import datasets_of
-from hrnet_mm.inference.inputs import Frame
+from hrnet_mm.inference.loading import ImageLoader
 from hrnet_mm.inference.weights import load_weights
 
 MODULE = 'module.'  # before the names of weights in ema_state_dict
-# Steps that open an image file; LoadImage, mmpose's, takes an image that is loaded, too.
-FILE_LOADERS = ('LoadImageFromFile', 'LoadImageFromNDArray')
 
 
 class HostModel:
@@ -36,6 +33,7 @@ class HostModel:
 
     Attributes:
         module: the model itself.
+        loader: gives images as the config's pipeline loads them.
         meta: what the checkpoint knows of the data it was trained on; empty where it does not.
 
     Args:
@@ -63,12 +61,15 @@ class HostModel:
         self._scope = cfg.default_scope
         with DefaultScope.overwrite_default_scope(self._scope):
             self.module = revert_sync_batchnorm(_build(cfg))
-            self._pipeline = Compose(_image_pipeline(cfg))
+            pipeline = Compose(_image_pipeline(cfg)).transforms
+        self.loader = ImageLoader(pipeline)
+        self._after_loading = Compose(pipeline[len(self.loader.steps) :])
         if not isinstance(self.module, kinds):
             raise UserError(
                 f'the model of the config is a {type(self.module).__name__}; of {self._scope}, '
                 f'models of the kind {" or ".join(kind.__name__ for kind in kinds)} can be run'
             )
+        self._in_channels = _in_channels(self.module)
         self.module.to(device).eval()
         if exported:
             self.module = exported.put_into(self.module, device)
@@ -87,7 +88,8 @@ class HostModel:
         that no result depends on the images beside it.
 
         Args:
-            inputs: for each image what the pipeline takes (see ``input_of``).
+            inputs: for each image what the pipeline takes once it is loaded: ``Frame.loaded``
+                and, of a top-down model, its box.
             batch_size: the most images in one forward pass.
 
         Returns:
@@ -96,10 +98,31 @@ class HostModel:
         for start in range(0, len(inputs), batch_size):
             samples: list[BaseDataElement] = []
             with DefaultScope.overwrite_default_scope(self._scope), torch.no_grad():
-                packed = map(self._pipeline, inputs[start : start + batch_size])
+                packed = map(self._prepared, inputs[start : start + batch_size])
                 for _, group in itertools.groupby(packed, key=_shape):
-                    samples += self.module.test_step(pseudo_collate(list(group)))
+                    samples += self._run(list(group))
             yield from samples
+
+    def _prepared(self, loaded: dict[str, Any]) -> dict[str, Any]:
+        # Steps may write into the image, which other boxes and the drawing need as it is.
+        packed = self._after_loading({**loaded, 'img': loaded['img'].copy()})
+        if packed is None:
+            path = loaded.get('img_path')
+            raise UserError(f'the test pipeline of the config makes nothing of {path}')
+        return packed
+
+    def _run(self, group: list[dict[str, Any]]) -> list[BaseDataElement]:
+        try:
+            return self.module.test_step(pseudo_collate(group))
+        except Exception as error:
+            # Only now, as a preprocessor may make three channels of one.
+            channels = _shape(group[0])[0]
+            if self._in_channels in (None, channels):
+                raise
+            raise UserError(
+                f'the test pipeline of the config gives images of {channels} channels, the model '
+                f'takes {self._in_channels}'
+            ) from error
 
 
 def tested_copy(cfg: Config, contents: dict[str, Any]) -> dict[str, Any]:
@@ -121,11 +144,6 @@ def tested_copy(cfg: Config, contents: dict[str, Any]) -> dict[str, Any]:
     return {**contents, 'state_dict': weights}
 
 
-def input_of(frame: Frame) -> dict[str, Any]:
-    """What the hosts' pipelines take of a frame."""
-    return {'img': frame.image, 'img_path': str(frame.path), 'img_id': 0}
-
-
 def _build(cfg: Config) -> nn.Module:
     model = cfg.model.copy()
     if 'data_preprocessor' in cfg:  # of the Runner's conventions; mmpretrain's configs rely on it
@@ -137,38 +155,25 @@ def _build(cfg: Config) -> nn.Module:
 
 
 def _image_pipeline(cfg: Config) -> list[Any]:
-    """The steps of the test pipeline, for images in memory and without annotations."""
+    """The steps of the test pipeline, without those that load annotations."""
     loader = cfg.get('test_dataloader')
     datasets = [] if loader is None else [loader['dataset'], *datasets_of(loader)]
     steps = next((dataset['pipeline'] for dataset in datasets if dataset.get('pipeline')), None)
     if steps is None:
         raise UserError('the test_dataloader of the config has no pipeline to prepare images with')
-    names = [_name_of(step) for step in steps]
-    if not {*names} & {*FILE_LOADERS, 'LoadImage'}:
-        raise UserError(f'the test pipeline of the config, {", ".join(names)}, loads no image')
-    return [
-        _from_memory(step) if name in FILE_LOADERS else step
-        for name, step in zip(names, steps, strict=True)
-        if not (name.startswith('Load') and 'Annotation' in name)
-    ]
+    return [step for step in steps if not _loads_annotations(step)]
 
 
-def _name_of(step: dict[str, Any]) -> str:
-    kind = step['type']
-    return getattr(kind, '__name__', kind).split('.')[-1]
+def _loads_annotations(step: Any) -> bool:
+    kind = step['type'] if isinstance(step, dict) else step
+    name = getattr(kind, '__name__', str(kind)).split('.')[-1]
+    return name.startswith('Load') and 'Annotation' in name
 
 
-def _from_memory(step: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """What a step that opens a file does, for an image that is in memory."""
-
-    def load(results: dict[str, Any]) -> dict[str, Any]:
-        image = results['img']
-        size = image.shape[:2]
-        if step.get('to_float32'):
-            image = image.astype(np.float32)
-        return {**results, 'img': image, 'img_shape': size, 'ori_shape': size}
-
-    return load
+def _in_channels(model: nn.Module) -> int | None:
+    """Of an HRNet, anyone's; None for other backbones."""
+    stem = getattr(getattr(model, 'backbone', None), 'conv1', None)
+    return stem.in_channels if isinstance(stem, nn.Conv2d) else None
 
 
 def _shape(packed: dict[str, Any]) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,9 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 LABEL_MAP_SUFFIX = '.labels.png'  # of a segmentation's results, which are no inputs
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 FPS_WHERE_UNKNOWN = 25.0
+
+# Gives Frame.loaded of a file, or of a frame of a video.
+Load = Callable[[Path, np.ndarray | None], dict[str, Any]]
 
 
 class UnreadableImage(UserError):
@@ -30,14 +34,21 @@ class Frame:
     Attributes:
         path: the file it comes from.
         name: that file relative to the input's folder, with forward slashes.
-        image: (H, W, 3) uint8 BGR.
+        loaded: what the loader of the model's config gives of it, ``img`` and what goes with it.
         index: its number in a video, from 0; None for an image.
+        decoded: of a video the frame as it is, (H, W, 3) uint8 BGR; None for an image.
     """
 
     path: Path
     name: str
-    image: np.ndarray
+    loaded: dict[str, Any]
     index: int | None = None
+    decoded: np.ndarray | None = None
+
+    @property
+    def image(self) -> np.ndarray:
+        """What the model looks at: (H, W) or (H, W, C), colours as BGR, of any number type."""
+        return self.loaded['img']
 
 
 class ImageFiles:
@@ -59,22 +70,25 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def read(self, load: Load) -> Iterator[Frame]:
         """Frames in the order of the paths.
+
+        Args:
+            load: see ``loading.ImageLoader.load``.
 
         Raises:
             UnreadableImage: the only image cannot be read, or none of them can.
         """
         for path, name in self.names.items():
             try:
-                image = read_image(path)
+                loaded = load(path, None)
             except UnreadableImage as error:
                 if len(self) == 1:
                     raise
                 self.skipped += 1
                 self._report(f'skipped: {error}')
                 continue
-            yield Frame(path, name, image)
+            yield Frame(path, name, loaded)
         if self.skipped == len(self):
             raise UnreadableImage(f'none of the {len(self)} images can be read')
 
@@ -110,11 +124,14 @@ class VideoFile:
         """The number of frames by the file's header, which may be wrong; 0 where unknown."""
         return max(self._length, 0)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def read(self, load: Load) -> Iterator[Frame]:
         """Frames until the first that cannot be decoded.
 
+        Args:
+            load: see ``loading.ImageLoader.load``.
+
         Raises:
-            UserError: there is not a single one.
+            UserError: there is not a single one, or the model's config cannot take them.
         """
         [(path, name)] = self.names.items()
         capture = cv2.VideoCapture(str(path))
@@ -123,7 +140,7 @@ class VideoFile:
                 decoded, image = capture.read()
                 if not decoded:
                     break
-                yield Frame(path, name, image, index)
+                yield Frame(path, name, load(path, image), index, image)
         finally:
             capture.release()
         if index == 0:
@@ -176,18 +193,22 @@ def _visible_images(found: Iterator[Path], root: Path, out: Path) -> Iterator[Pa
             yield path
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Decode an image file as mmcv does, turned upright by its EXIF orientation.
+def read_image(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
+    """Decode an image file as mmcv does by default, turned upright by its EXIF orientation.
+
+    Args:
+        path: the file.
+        flags: OpenCV's, for another form.
 
     Returns:
-        (H, W, 3) uint8 BGR.
+        (H, W, 3) uint8 BGR, unless the flags ask for another form.
 
     Raises:
         UnreadableImage: it cannot be opened, or not decoded.
     """
     try:
         # Through memory, because cv2.imread cannot open every path on every system.
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
     except OSError as error:
         raise UnreadableImage(f'{path} cannot be opened: {error.strerror}') from error
     except cv2.error:

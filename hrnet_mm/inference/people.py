@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +70,30 @@ def boxes_by_detector(detector: Detector, device: torch.device, batch_size: int 
     label = names.index(detector.category)
 
     def boxes_of(frames: Sequence[Frame]) -> list[np.ndarray]:
+        frames = [_as_detector_sees(frame, predictor) for frame in frames]
         return [
             wanted_boxes(found, label, detector.score_thr, frame.image.shape[:2])
             for frame, found in zip(frames, predictor.detect(frames), strict=True)
         ]
 
     return boxes_of
+
+
+def _as_detector_sees(frame: Frame, predictor: DetectionPredictor) -> Frame:
+    """A frame as the detector's config loads it, which may be in other colours.
+
+    Raises:
+        UserError: it is of another size, as where only one of two configs turns photos upright.
+    """
+    seen = replace(frame, loaded=predictor.loader.load(frame.path, frame.decoded))
+    sizes = [image.shape[1::-1] for image in (seen.image, frame.image)]
+    if sizes[0] != sizes[1]:
+        (w, h), (width, height) = sizes
+        raise UserError(
+            f"{frame.path}: the detector's config loads {w} x {h} pixels, the pose model's "
+            f'{width} x {height}; make their LoadImage steps alike'
+        )
+    return seen
 
 
 def wanted_boxes(

@@ -14,8 +14,9 @@ from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.models import BottomupPoseEstimator, TopdownPoseEstimator
 
 from hrnet_mm.cli import UserError
+from hrnet_mm.inference.drawing.picture import as_picture
 from hrnet_mm.inference.drawing.poses import draw_poses
-from hrnet_mm.inference.host_model import HostModel, input_of
+from hrnet_mm.inference.host_model import HostModel
 from hrnet_mm.inference.inputs import Frame
 from hrnet_mm.inference.results import rounded
 
@@ -38,6 +39,7 @@ class PosePredictor:
     """What both kinds of models of mmpose have in common.
 
     Attributes:
+        loader: see ``predictor.Predictor``.
         header: what is the same for every image: ``keypoint_names``.
 
     Args:
@@ -52,6 +54,7 @@ class PosePredictor:
 
     def __init__(self, model: HostModel, meta: dict[str, Any], batch_size: int | None) -> None:
         self._model = model
+        self.loader = model.loader
         self._meta = meta
         self.batch_size = batch_size or self.batch_size
         self.header = {'keypoint_names': list(meta['keypoint_id2name'].values())}
@@ -59,7 +62,7 @@ class PosePredictor:
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
         """The frame with its record's boxes, skeletons and keypoints: (H, W, 3) uint8 BGR."""
         return draw_poses(
-            frame.image,
+            as_picture(frame.image),
             record['instances'],
             self._meta['skeleton_links'],
             _bgr(self._meta['skeleton_link_colors']),
@@ -135,7 +138,7 @@ class TopDownPredictor(PosePredictor):
                 f'is {width} wide and {height} high'
             )
         return {
-            **input_of(frame),
+            **frame.loaded,
             'bbox': np.float32([[x, y, x + w, y + h]]),
             'bbox_score': np.float32([score]),
             **self._meta,
@@ -155,7 +158,7 @@ class BottomUpPredictor(PosePredictor):
         Raises:
             UserError: the model gives no numbers.
         """
-        inputs = [input_of(frame) | self._meta for frame in frames]
+        inputs = [frame.loaded | self._meta for frame in frames]
         samples = self._model.predict(inputs, batch_size=1)  # DEKR's head refuses more
         return [
             {'instances': self._instances(frame, sample.pred_instances)}

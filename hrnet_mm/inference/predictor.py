@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -14,9 +14,15 @@ from mmengine.config import Config
 from hrnet_mm.cli import UserError
 from hrnet_mm.inference.inputs import Frame
 
+if TYPE_CHECKING:
+    from hrnet_mm.inference.loading import ImageLoader
+
 
 class Predictor(Protocol):
     """What a task gives to the loop: numbers for frames, and a drawing of them."""
+
+    loader: ImageLoader
+    """How the frames are loaded that ``predict`` gets, by the model's config."""
 
     header: dict[str, Any]
     """What is the same for every image; it goes to the top of predictions.json."""

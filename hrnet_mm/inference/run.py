@@ -144,7 +144,7 @@ def _run(
     out.mkdir(parents=True, exist_ok=True)
     records: list[dict[str, Any]] = []
     with _writer(out, frames, draw) as write, progress_bar(len(frames), frames.unit) as show:
-        for frame, prediction in _predictions(predictor, frames):
+        for frame, prediction in _predictions(predictor, frames.read(predictor.loader.load)):
             if write:
                 write(frame, predictor.draw(frame, prediction, score_thr))
             if 'label_map' in prediction:

@@ -11,7 +11,7 @@ from mmseg.models import BaseSegmentor
 
 from hrnet_mm.inference.class_predictor import ClassPredictor
 from hrnet_mm.inference.drawing.label_map import draw_label_map
-from hrnet_mm.inference.host_model import input_of
+from hrnet_mm.inference.drawing.picture import as_picture
 from hrnet_mm.inference.inputs import Frame
 
 
@@ -29,14 +29,14 @@ class SegmentationPredictor(ClassPredictor):
             ``classes``, the largest first, each with ``label``, ``category``, the label's name,
             and ``share`` of the pixels.
         """
-        samples = self._model.predict([input_of(frame) for frame in frames], self.batch_size)
+        samples = self._model.predict([frame.loaded for frame in frames], self.batch_size)
         return [self._record(sample) for sample in samples]
 
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
         """The frame under the colours of its classes: (H, W, 3) uint8 BGR."""
         labels = record['label_map']
         number = max(len(self.classes.names), int(labels.max()) + 1)
-        return draw_label_map(frame.image, labels, self.classes.colors(number))
+        return draw_label_map(as_picture(frame.image), labels, self.classes.colors(number))
 
     def _record(self, sample: BaseDataElement) -> dict[str, Any]:
         labels = self._field(sample, 'pred_sem_seg').data[0].cpu().numpy().astype(int)

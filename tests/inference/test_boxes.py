@@ -8,6 +8,7 @@ from hrnet_mm.cli import UserError
 from hrnet_mm.inference.box_file import read_boxes
 from hrnet_mm.inference.boxes import boxes_by_frame
 from hrnet_mm.inference.inputs import find_frames
+from tests.inference.pictures import load_in_color
 
 BOX = [1, 2, 30, 40]
 
@@ -18,7 +19,7 @@ def boxes_in(folder: Path, document: Any, lines: list[str] | None = None) -> dic
     file.write_text(json.dumps(document))
     frames = find_frames(str(folder), Path('out'), print)
     boxes_of = boxes_by_frame(file, frames, ([] if lines is None else lines).append)
-    return {frame.name: boxes_of([frame])[0].tolist() for frame in frames}
+    return {frame.name: boxes_of([frame])[0].tolist() for frame in frames.read(load_in_color)}
 
 
 def coco(**changes: Any) -> dict[str, Any]:

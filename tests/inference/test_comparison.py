@@ -38,7 +38,7 @@ def config_of(scope: str, people: Path) -> Config:
 
 def labels_of(scope: str, people: Path, zoom: int = 1) -> list[dict]:
     dataset = config_of(scope, people).test_dataloader.dataset
-    return [record for _, record in read_labelled(scope, dataset, 9, zoom)]
+    return [record for *_, record in read_labelled(scope, dataset, 9, zoom)]
 
 
 def test_masks_and_label_maps_show_the_same_people(people: Path) -> None:

@@ -212,7 +212,7 @@ def test_models_of_other_kinds_are_refused(predict: Infer, folder: Path) -> None
         ({'test_dataloader.dataset.pipeline': []}, 'test_dataloader of the config has no pipeline'),
         (
             {'test_dataloader.dataset.pipeline': [{'type': 'GetBBoxCenterScale'}]},
-            'the test pipeline of the config, GetBBoxCenterScale, loads no image',
+            'cannot be read as an image by GetBBoxCenterScale: missing key',
         ),
     ],
 )
@@ -220,7 +220,7 @@ def test_pipelines_that_load_no_image_are_told_so(
     predict: Infer, folder: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        predict(folder, cfg_options=options)
+        predict(folder / 'a.jpg', cfg_options=options)
 
 
 def test_device_that_is_not_there_is_told_so(predict: Infer, folder: Path) -> None:

@@ -6,11 +6,12 @@ import pytest
 
 from hrnet_mm.cli import UserError
 from hrnet_mm.inference.inputs import find_frames, read_image
-from tests.inference.pictures import picture
+from tests.inference.pictures import load_in_color, picture
 
 
 def names(source: object, out: Path = Path('out')) -> list[str]:
-    return [frame.name for frame in find_frames(str(source), out, print)]
+    frames = find_frames(str(source), out, print)
+    return [frame.name for frame in frames.read(load_in_color)]
 
 
 def test_folder_is_read_recursively_and_sorted(folder: Path) -> None:
@@ -41,10 +42,7 @@ def test_results_of_an_earlier_run_are_no_inputs(folder: Path) -> None:
 def test_label_maps_are_inputs_only_by_their_own_name(folder: Path) -> None:
     label_map = folder / 'a.jpg.LABELS.png'
     cv2.imwrite(str(label_map), picture(8, 8, seed=0))
-    assert [frame.name for frame in find_frames(str(folder), Path('out'), print)][:2] == [
-        'a.jpg',
-        'b.bmp',
-    ]
+    assert names(folder)[:2] == ['a.jpg', 'b.bmp']
     assert len(find_frames(str(label_map), Path('out'), print)) == 1
 
 
@@ -53,7 +51,7 @@ def test_unreadable_image_of_a_folder_is_reported_and_skipped(folder: Path) -> N
     (folder / 'empty.png').touch()
     lines: list[str] = []
     frames = find_frames(str(folder), Path('out'), lines.append)
-    assert [frame.name for frame in frames] == ['b.bmp', 'süb folder/c [1].PNG']
+    assert [frame.name for frame in frames.read(load_in_color)] == ['b.bmp', 'süb folder/c [1].PNG']
     assert frames.skipped == 2
     assert lines == [
         f'skipped: {folder}/a.jpg cannot be read as an image',
@@ -99,7 +97,7 @@ def test_gray_and_transparent_images_become_color(tmp_path: Path) -> None:
 def test_video_gives_its_frames_and_speed(video: Path) -> None:
     frames = find_frames(str(video), Path('out'), print)
     assert (frames.fps, len(frames)) == (12.5, 5)
-    read = list(frames)
+    read = list(frames.read(load_in_color))
     assert [frame.index for frame in read] == [0, 1, 2, 3, 4]
     assert {frame.name for frame in read} == {'my clip.mp4'}
     assert np.allclose([frame.image.mean() for frame in read], np.linspace(40, 200, 5), atol=3)
@@ -113,6 +111,6 @@ def test_video_that_ends_early_is_reported(tmp_path: Path) -> None:
     writer.release()
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     lines: list[str] = []
-    read = list(find_frames(str(path), Path('out'), lines.append))
+    read = list(find_frames(str(path), Path('out'), lines.append).read(load_in_color))
     assert 0 < len(read) < 10
     assert lines == [f'{path} ends after {len(read)} of 10 frames']

@@ -5,6 +5,7 @@ import pytest
 from hrnet_mm.files import replacing
 from hrnet_mm.inference.inputs import find_frames
 from hrnet_mm.inference.results import drawing_path, video_writer
+from tests.inference.pictures import load_in_color
 
 
 def test_file_is_replaced_only_without_an_error(tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_video_is_there_whole_or_not_at_all(video: Path, tmp_path: Path) -> None
     frames = find_frames(str(video), Path('out'), print)
     out = tmp_path / 'out'
     with pytest.raises(RuntimeError), video_writer(out, frames) as write:
-        for frame in frames:
+        for frame in frames.read(load_in_color):
             write(frame, frame.image)
         raise RuntimeError
     assert list(out.iterdir()) == []

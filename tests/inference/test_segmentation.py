@@ -122,7 +122,7 @@ def test_label_maps_and_drawings_never_meet(run: Run, folder: Path, segmentor: T
 
 def test_more_than_256_classes_are_written_as_they_are(tmp_path: Path) -> None:
     labels = np.arange(600, dtype=np.uint16).reshape(20, 30)
-    name = write_label_map(tmp_path, Frame(Path('x.jpg'), 'x.jpg', labels), labels)
+    name = write_label_map(tmp_path, Frame(Path('x.jpg'), 'x.jpg', {}), labels)
     assert (cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED) == labels).all()
 
 

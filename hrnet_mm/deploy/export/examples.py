@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hrnet_mm.cli import UserError
+from hrnet_mm.cli import UserError, sentence_of
 from hrnet_mm.inference.boxes import boxes_by_frame
-from hrnet_mm.inference.host_model import HostModel, input_of
+from hrnet_mm.inference.host_model import HostModel
 from hrnet_mm.inference.inputs import Frame, ImageFiles, find_frames
 
 SIZE = (480, 640)  # height and width of the picture that the default example is made of
@@ -21,14 +21,41 @@ MOST = 100  # images, which are held in memory; more change the steps of int8 ha
 TOP_DOWN = 'TopdownPoseEstimator'  # mmpose's, which need not be installed
 
 
-class _Seen(Exception):
+class _Seen(BaseException):  # no error, which a prediction would explain
     """Ends a prediction once the network's input is known."""
 
 
-def default_example(model: HostModel) -> Tensor:
-    """The network's input (1, in_channels, H, W) for a picture of noise of 640 x 480."""
-    noise = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
-    return network_input(model, Frame(Path('noise.png'), 'noise.png', noise))
+def default_example(model: HostModel, channels: int) -> Tensor:
+    """The network's input (1, channels, H, W) for a picture of noise of 640 x 480.
+
+    Args:
+        model: of any host.
+        channels: of the network's input; the picture has as many.
+
+    Raises:
+        UserError: the config's test pipeline does not take such a picture.
+    """
+    path, mean = Path('noise.png'), getattr(model.module.data_preprocessor, 'mean', None)
+    # Around zero once it is normalised, as pictures are.
+    depth = np.uint8 if mean is None or mean.max() < 256 else np.uint16
+    numbers = np.random.default_rng(0).integers(
+        0, np.iinfo(depth).max + 1, (*SIZE, channels), depth
+    )
+    noise = numbers[..., 0] if channels == 1 else numbers
+    remedy = 'name the size of the images with --size HxW'
+    try:
+        image = network_input(model, Frame(path, path.name, model.loader.loaded(path, noise)))
+    except Exception as error:
+        raise UserError(
+            f'the test pipeline of the config fails on a picture of noise of {channels} channels '
+            f'({sentence_of(error)}); {remedy}'
+        ) from error
+    if image.shape[1] != channels:
+        raise UserError(
+            f'the test pipeline of the config makes {image.shape[1]} channels of a picture of '
+            f'{channels}, which the network takes; {remedy}'
+        )
+    return image
 
 
 def noise_of_size(channels: int, size: tuple[int, int]) -> Tensor:
@@ -56,7 +83,7 @@ def network_input(model: HostModel, frame: Frame, box: np.ndarray | None = None)
     place = {'bbox': np.float32([[x, y, x + w, y + h]]), 'bbox_score': np.float32([1])}
     handle = model.module.backbone.register_forward_pre_hook(keep)
     try:
-        list(model.predict([input_of(frame) | place], batch_size=1))
+        list(model.predict([frame.loaded | place], batch_size=1))
     except _Seen:
         pass
     finally:
@@ -99,7 +126,7 @@ class Calibration:
             raise UserError('--boxes is for top-down pose models; this one looks at whole images')
 
     def __iter__(self) -> Iterator[Tensor]:
-        for frame in self.images:
+        for frame in self.images.read(self.model.loader.load):
             boxes = [None] if self.boxes_of is None else self.boxes_of([frame])[0][:1]
             for box in boxes:
                 yield network_input(self.model, frame, box)

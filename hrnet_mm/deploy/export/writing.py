@@ -200,7 +200,7 @@ def example_for(model: HostModel, size: tuple[int, int] | None, description: Des
     """
     device = next(model.module.parameters()).device
     if size is None:
-        image = default_example(model)
+        image = default_example(model, description.in_channels)
         height, width = (max(side, description.least) for side in image.shape[2:])
         if (height, width) == image.shape[2:]:
             return image

@@ -1,0 +1,402 @@
+"""Images are loaded as the config says: infer.py predicts what test.py does, bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmengine.config import Config
+from mmengine.registry import TRANSFORMS, DefaultScope
+from mmengine.runner import Runner
+from PIL import Image
+from torch import nn
+
+from hrnet_mm.cli import UserError
+from hrnet_mm.deploy.export.formats import FORMATS
+from hrnet_mm.deploy.export.writing import export
+from hrnet_mm.inference import Detector, Summary
+from tests.inference.pictures import picture
+from tests.inference.tiny_models import TinyModel, build
+
+SIZES = [(52, 77), (64, 64), (91, 45)]  # heights and widths, two of them no multiples of 32
+Run = Callable[..., Summary]
+
+# All in one, as reading the bases of a config and writing it into a log takes longer than the rest.
+SEGMENTATION = """
+default_scope = 'mmseg'
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor', mean={mean}, std={std}, bgr_to_rgb={channels} == 3),
+    backbone=dict(
+        type='hrnet_mm.HRNet', arch='w18_small', upsample='bilinear', in_channels={channels}),
+    neck=dict(type='hrnet_mm.HRNetV2', in_channels=[16, 32, 64, 128]),
+    decode_head=dict(
+        type='FCNHead', in_channels=240, channels=240, num_convs=0, concat_input=False,
+        num_classes=5),
+    test_cfg=dict(mode='whole'))
+test_dataloader = dict(
+    batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='BaseSegDataset', data_root={root!r}, img_suffix={suffix!r}, seg_map_suffix='.png',
+        metainfo=dict(classes=tuple('abcde')),
+        data_prefix=dict(img_path='images', seg_map_path='labels'),
+        pipeline=[
+            dict({loader}),
+            dict(type='Resize', scale=(96, 80), keep_ratio=True),
+            dict(type='LoadAnnotations'),
+            dict(type='PackSegInputs')]))
+"""
+
+
+POSE = """
+default_scope = 'mmpose'
+codec = dict(type='MSRAHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=2)
+model = dict(
+    type='TopdownPoseEstimator',
+    data_preprocessor=dict(type='PoseDataPreprocessor', mean=[120.0], std=[60.0]),
+    backbone=dict(type='hrnet_mm.HRNet', arch='w18_small', in_channels=1, out_indices=(0,)),
+    head=dict(type='HeatmapHead', in_channels=16, out_channels=17, deconv_out_channels=None,
+              loss=dict(type='KeypointMSELoss'), decoder=codec),
+    test_cfg=dict(flip_test=True, flip_mode='heatmap'))
+test_dataloader = dict(
+    batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CocoDataset', data_root={root!r}, ann_file='boxes.json', test_mode=True,
+        data_prefix=dict(img='images'),
+        pipeline=[
+            dict(type='LoadImage', color_type='grayscale'),
+            dict(type='mmengine.InvertInPlace'),
+            dict(type='GetBBoxCenterScale'),
+            dict(type='TopdownAffine', input_size=(48, 64)),
+            dict(type='PackPoseInputs')]))
+train_dataloader = test_dataloader
+"""
+CLASSIFICATION = """
+default_scope = 'mmpretrain'
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='hrnet_mm.HRNet', arch='w18_small', in_channels=1, out_indices=(3,)),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=7, in_channels=128))
+data_preprocessor = dict(mean=[120.0], std=[60.0])
+test_dataloader = dict(
+    batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CustomDataset', data_root={root!r}, data_prefix='images', with_label=False,
+        metainfo=dict(classes=tuple('abcdefg')),
+        pipeline=[
+            dict(type='LoadImageFromFile', color_type='grayscale'),
+            dict(type='Resize', scale=(64, 48)),
+            dict(type='PackInputs')]))
+"""
+
+
+@TRANSFORMS.register_module()
+class ReadNumbers(BaseTransform):
+    """A loader of one's own, of five channels; with what a later step writes into."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        image = np.load(results['img_path'])
+        return {**results, 'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}
+
+
+@TRANSFORMS.register_module()
+class LoadBrighter(LoadImageFromFile):
+    """Derived from mmcv's, and not the same."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        results = super().transform(results)
+        return {**results, 'img': results['img'] // 2 + 100}
+
+
+@TRANSFORMS.register_module()
+class InvertInPlace(BaseTransform):
+    """Writes into the image that it is given."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        np.subtract(255, results['img'], out=results['img'])
+        return results
+
+
+def as_png(path: Path, image: np.ndarray) -> None:
+    cv2.imwrite(str(path), image)
+
+
+def as_deep(path: Path, image: np.ndarray) -> None:
+    as_png(path, image.astype(np.uint16) * 200 + 7)
+
+
+def as_rgba(path: Path, image: np.ndarray) -> None:
+    as_png(path, np.dstack([image, image[..., 1] // 2]))
+
+
+def as_float(path: Path, image: np.ndarray) -> None:
+    as_png(path, image.astype(np.float32) / 255)
+
+
+def as_turned(path: Path, image: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned right by 90 degrees
+    Image.fromarray(image[..., ::-1]).save(path, exif=exif, quality=95)
+
+
+def as_numbers(path: Path, image: np.ndarray) -> None:
+    np.save(path, np.dstack([image, image[..., :2][::-1]]).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of image files, and how a config loads them."""
+
+    write: Callable[[Path, np.ndarray], None]
+    loader: str
+    suffix: str = '.png'
+    channels: int = 3
+    mean: float = 120.0
+
+
+FILE = "type='LoadImageFromFile', "
+KINDS = {
+    'color': Kind(as_png, FILE),
+    'gray': Kind(as_png, FILE + "color_type='grayscale'", channels=1),
+    'deep': Kind(as_deep, FILE + "color_type='unchanged'", mean=24_000.0),
+    'rgba': Kind(as_rgba, FILE + "color_type='unchanged'", channels=4),
+    'float': Kind(as_float, FILE + "color_type='unchanged'", '.tif', mean=0.5),
+    'turned': Kind(as_turned, FILE + "color_type='color_ignore_orientation'", '.jpg'),
+    'pillow': Kind(as_rgba, FILE + "imdecode_backend='pillow', to_float32=True"),
+    'own loader': Kind(as_numbers, "type='ReadNumbers'", '.npy', channels=5),
+    'derived loader': Kind(as_png, "type='LoadBrighter'"),
+}
+
+
+def make_segmentor(folder: Path, kind: Kind) -> TinyModel:
+    """A tiny segmentor for a kind of images, and files and labels to test it on."""
+    for part in ('images', 'labels'):
+        (folder / part).mkdir()
+    for number, size in enumerate(SIZES):
+        kind.write(folder / f'images/{number}{kind.suffix}', picture(*size, seed=number))
+        as_png(folder / f'labels/{number}.png', np.zeros(size, np.uint8))
+    config = folder / 'segmentor.py'
+    config.write_text(
+        SEGMENTATION.format(
+            mean=[kind.mean] * kind.channels,
+            std=[kind.mean / 2] * kind.channels,
+            channels=kind.channels,
+            loader=kind.loader,
+            root=str(folder),
+            suffix=kind.suffix,
+        )
+    )
+    return save_model(config, 'decode_head.conv_seg', 0.5)
+
+
+def save_model(config: Path, layer: str, std: float) -> TinyModel:
+    """A checkpoint of random weights beside a config, one layer with larger numbers."""
+    torch.manual_seed(0)
+    model = build(Config.fromfile(config))
+    nn.init.normal_(model.get_submodule(layer).weight, std=std)
+    checkpoint = config.with_suffix('.pth')
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, checkpoint)
+    return TinyModel(str(config), str(checkpoint))
+
+
+def runner_samples(files: TinyModel, **options: Any) -> Iterator[Any]:
+    """The data samples of a Runner's test loop."""
+    cfg = Config.fromfile(files.config)
+    cfg.merge_from_dict(options)
+    model = build(cfg.copy()).eval()
+    model.load_state_dict(torch.load(files.checkpoint, weights_only=True)['state_dict'])
+    with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.no_grad():
+        for batch in Runner.build_dataloader(cfg.test_dataloader):
+            yield from model.test_step(batch)
+
+
+@pytest.mark.parametrize('name', KINDS)
+def test_label_maps_are_those_of_the_runner(name: str, run: Run, tmp_path: Path) -> None:
+    model = make_segmentor(tmp_path, KINDS[name])
+    samples = list(runner_samples(model))
+    assert len(samples) == len(SIZES)
+    named_alone = KINDS[name].suffix == '.npy'
+    run(model, tmp_path / ('images/0.npy' if named_alone else 'images'))
+    for sample in samples[: 1 if named_alone else None]:
+        file = Path(sample.img_path).name
+        labels = cv2.imread(str(tmp_path / f'out/{file}.labels.png'), cv2.IMREAD_UNCHANGED)
+        expected = sample.pred_sem_seg.data[0].numpy()
+        assert labels.shape == expected.shape
+        assert (labels == expected).all()
+    assert max(len(np.unique(sample.pred_sem_seg.data)) for sample in samples) > 1
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A data root with images in three sizes and two boxes on each, in COCO's form."""
+    (tmp_path / 'images').mkdir()
+    images, boxes = [], []
+    for number, (height, width) in enumerate(SIZES):
+        as_png(tmp_path / f'images/{number}.png', picture(height, width, seed=number))
+        images.append(dict(id=number, file_name=f'{number}.png', width=width, height=height))
+        for box in ([3, 5, 30, 40], [8, 2, 25.5, 33]):
+            boxes.append(
+                dict(
+                    id=len(boxes),
+                    image_id=number,
+                    category_id=1,
+                    bbox=box,
+                    segmentation=[[3, 3, 9, 3, 9, 9]],
+                    area=99,
+                    iscrowd=0,
+                    keypoints=[9, 9, 2] * 17,
+                    num_keypoints=17,
+                )
+            )
+    document = dict(images=images, annotations=boxes, categories=[dict(id=1, name='person')])
+    (tmp_path / 'boxes.json').write_text(json.dumps(document))
+    return tmp_path
+
+
+def test_poses_are_those_of_the_runner_whatever_a_step_writes(
+    run: Run, document: Callable[[], dict[str, Any]], photos: Path
+) -> None:
+    (photos / 'pose.py').write_text(POSE.format(root=str(photos)))
+    model = save_model(photos / 'pose.py', 'head.final_layer', 0.1)
+    run(model, photos / 'images', boxes=photos / 'boxes.json', score_thr=9)
+    samples = list(runner_samples(model))
+    instances = [found for record in document()['images'] for found in record['instances']]
+    assert len(instances) == len(samples) == 2 * len(SIZES)
+    for found, sample in zip(instances, samples, strict=True):
+        expected = sample.pred_instances.keypoints[0]
+        assert np.abs(np.array(found['keypoints'])[:, :2] - expected).max() < 0.006
+    gray = cv2.imread(str(photos / 'images/0.png'), cv2.IMREAD_GRAYSCALE)
+    assert (cv2.imread(str(photos / 'out/0.png')) == gray[..., None]).all()
+
+
+def test_classes_are_those_of_the_runner(
+    run: Run, document: Callable[[], dict[str, Any]], photos: Path
+) -> None:
+    (photos / 'classifier.py').write_text(CLASSIFICATION.format(root=str(photos)))
+    model = save_model(photos / 'classifier.py', 'head.fc', 10)
+    run(model, photos / 'images')
+    for record, sample in zip(document()['images'], runner_samples(model), strict=True):
+        scores = sample.pred_score.numpy()
+        found = {part['label']: part['score'] for part in record['classes']}
+        assert found == pytest.approx({label: scores[label] for label in found}, abs=1e-4)
+        assert record['classes'][0]['label'] == scores.argmax()
+
+
+def test_instances_are_those_of_the_runner(
+    run: Run,
+    document: Callable[[], dict[str, Any]],
+    photos: Path,
+    tiny: Callable[[str], TinyModel],
+) -> None:
+    for file in (photos / 'images').iterdir():
+        as_deep(file, cv2.imread(str(file)))
+    dataset = 'test_dataloader.dataset'
+    options = {
+        f'{dataset}.pipeline.0.color_type': 'unchanged',
+        'model.data_preprocessor.mean': [24_000.0] * 3,
+        'model.data_preprocessor.std': [12_000.0] * 3,
+    }
+    run(tiny('detection'), photos / 'images', cfg_options=options)
+    options |= {
+        f'{dataset}.data_root': str(photos),
+        f'{dataset}.ann_file': 'boxes.json',
+        f'{dataset}.data_prefix.img': 'images/',
+        'test_dataloader.num_workers': 0,
+        'test_dataloader.persistent_workers': False,
+    }
+    total = 0
+    for record, sample in zip(
+        document()['images'], runner_samples(tiny('detection'), **options), strict=True
+    ):
+        expected = sample.pred_instances
+        assert [i['label'] for i in record['instances']] == expected.labels.tolist()
+        scores = [instance['score'] for instance in record['instances']]
+        assert scores == pytest.approx(expected.scores.tolist(), abs=1e-4)
+        total += len(scores)
+    assert total > 0
+
+
+def test_drawings_of_deep_images_show_them(run: Run, tmp_path: Path) -> None:
+    """Under the colours of the classes is the image, stretched to 8 bit, and not noise."""
+    model = make_segmentor(tmp_path, KINDS['deep'])
+    run(
+        model,
+        tmp_path / 'images/0.png',
+        cfg_options={'test_dataloader.dataset.metainfo.palette': [[0] * 3] * 5},
+    )
+    drawn = cv2.imread(str(tmp_path / 'out/0.png')).astype(float) / 0.45
+    assert np.abs(drawn - picture(*SIZES[0], seed=0)).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('deep', "clip.mp4: the config loads images with color_type='unchanged', of the channels"),
+        ('derived loader', 'clip.mp4: LoadBrighter, by which the config loads images, opens files'),
+        ('own loader', 'clip.mp4: ReadNumbers, by which the config loads images, opens files'),
+    ],
+)
+def test_videos_that_no_loader_takes_are_told_so(
+    run: Run, tmp_path: Path, video: Path, name: str, message: str
+) -> None:
+    model = make_segmentor(tmp_path, KINDS[name])
+    with pytest.raises(UserError, match=message):
+        run(model, video)
+
+
+def test_videos_become_gray_for_a_model_of_gray_images(
+    run: Run, tmp_path: Path, video: Path
+) -> None:
+    model = make_segmentor(tmp_path, KINDS['gray'])
+    run(model, video)
+    capture = cv2.VideoCapture(str(video))
+    cv2.imwrite(str(tmp_path / 'first.png'), capture.read()[1])
+    run(model, tmp_path / 'first.png')
+    first = (tmp_path / 'out/my clip.mp4.labels/000000.png').read_bytes()
+    assert (tmp_path / 'out/first.png.labels.png').read_bytes() == first
+
+
+def test_channels_that_the_model_does_not_take_are_told_so(run: Run, tmp_path: Path) -> None:
+    model = make_segmentor(tmp_path, KINDS['rgba'])
+    as_png(tmp_path / 'color.png', picture(50, 60, seed=0))
+    with pytest.raises(UserError, match='gives images of 3 channels, the model takes 4'):
+        run(model, tmp_path / 'color.png')
+
+
+def test_a_package_that_decodes_and_is_absent_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_segmentor(tmp_path, KINDS['pillow'])
+    monkeypatch.setattr('hrnet_mm.inference.loading.find_spec', lambda name: None)
+    with pytest.raises(UserError, match="imdecode_backend='pillow', for which the package PIL is"):
+        run(model, tmp_path / 'images')
+
+
+@pytest.mark.parametrize('name', ['gray', 'rgba', 'deep', 'own loader'])
+def test_exports_are_compared_on_images_of_the_models_channels(name: str, tmp_path: Path) -> None:
+    model = make_segmentor(tmp_path, KINDS[name])
+    cfg = Config.fromfile(model.config)
+    done = export(cfg, model.checkpoint, tmp_path / 'x.onnx', FORMATS['onnx'])
+    assert done.example[1] == KINDS[name].channels
+    assert done.difference < 1e-4
+
+
+def test_a_detector_that_turns_photos_otherwise_is_told_so(
+    run: Run, tmp_path: Path, config: Path, checkpoint: Path, tiny: Callable[[str], TinyModel]
+) -> None:
+    as_turned(tmp_path / 'a.jpg', picture(50, 70, seed=0))
+    pose = TinyModel(str(config), str(checkpoint))
+    detector = Detector(Path(tiny('detection').config), tiny('detection').checkpoint)
+    ignored = {'test_dataloader.dataset.pipeline.0.color_type': 'color_ignore_orientation'}
+    with pytest.raises(UserError, match="config loads 50 x 70 pixels, the pose model's 70 x 50"):
+        run(pose, tmp_path / 'a.jpg', detector=detector, cfg_options=ignored)
