@@ -35,17 +35,17 @@ class ClassificationPredictor(ClassPredictor):
         """
         samples = self._model.predict([frame.loaded for frame in frames], self.batch_size)
         return [
-            {'classes': self._likeliest(frame, self._field(sample, 'pred_score').cpu().numpy())}
-            for frame, sample in zip(frames, samples, strict=True)
+            {'classes': self._likeliest(self._field(sample, 'pred_score').cpu().numpy())}
+            for sample in samples
         ]
 
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
         """The frame with its record's classes written into it: (H, W, 3) uint8 BGR."""
         return draw_class_list(as_picture(frame.image), record['classes'], score_thr)
 
-    def _likeliest(self, frame: Frame, scores: np.ndarray) -> list[dict[str, Any]]:
+    def _likeliest(self, scores: np.ndarray) -> list[dict[str, Any]]:
         if not np.isfinite(scores).all():
-            raise UserError(f'the model gives NaN for {frame.path}: its weights are broken')
+            raise UserError('the model gives NaN')  # perhaps not for one of the likeliest
         if self.classes.names and len(scores) != len(self.classes.names):
             raise UserError(
                 f'the model gives {len(scores)} classes, its dataset_meta names '

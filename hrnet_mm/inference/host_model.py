@@ -112,6 +112,8 @@ class HostModel:
         return packed
 
     def _run(self, group: list[dict[str, Any]]) -> list[BaseDataElement]:
+        backbone = getattr(self.module, 'backbone', nn.Identity())
+        hook = backbone.register_forward_hook(_refuse_nan)
         try:
             return self.module.test_step(pseudo_collate(group))
         except Exception as error:
@@ -123,6 +125,8 @@ class HostModel:
                 f'the test pipeline of the config gives images of {channels} channels, the model '
                 f'takes {self._in_channels}'
             ) from error
+        finally:
+            hook.remove()
 
 
 def tested_copy(cfg: Config, contents: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +172,13 @@ def _loads_annotations(step: Any) -> bool:
     kind = step['type'] if isinstance(step, dict) else step
     name = getattr(kind, '__name__', str(kind)).split('.')[-1]
     return name.startswith('Load') and 'Annotation' in name
+
+
+def _refuse_nan(backbone: nn.Module, inputs: Any, maps: Any) -> None:
+    # Of NaN a detector finds nothing and a segmentor has a label, without a word.
+    for x in maps if isinstance(maps, list | tuple) else [maps]:
+        if isinstance(x, torch.Tensor) and not x.isfinite().all():
+            raise UserError('the model gives NaN: the maps of its backbone hold some')
 
 
 def _in_channels(model: nn.Module) -> int | None:

@@ -59,8 +59,8 @@ class ImageLoader:
             What the later steps of the pipeline take; ``img`` is (H, W) or (H, W, C).
 
         Raises:
-            UnreadableImage: the file cannot be opened, or not decoded.
-            UserError: the steps give no image, or cannot take a frame of a video.
+            UnreadableImage: the file cannot be opened, or not decoded, or the steps give no image.
+            UserError: the steps cannot take a frame of a video.
         """
         if decoded is None and _name_of(self.steps[-1]) == FROM_MEMORY:
             decoded = read_image(path)
@@ -110,9 +110,9 @@ class ImageLoader:
     def _check(self, path: Path, image: Any) -> None:
         if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
             found = f'an array {image.shape}' if isinstance(image, np.ndarray) else type(image)
-            raise UserError(
-                f'{path}: the first steps of the test pipeline, '
-                f'{", ".join(map(_name_of, self.steps))}, give {found}, no image (H, W, C)'
+            raise UnreadableImage(
+                f'{path} cannot be read as an image: {", ".join(map(_name_of, self.steps))} of the '
+                f'test pipeline give {found}, nothing of the form (H, W, C)'
             )
 
 

@@ -70,15 +70,13 @@ class PosePredictor:
             score_thr,
         )
 
-    def _keypoints(self, frame: Frame, points: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    def _keypoints(self, points: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
         """Keypoints (K, 2) in pixels and their scores (K,), as a record has them."""
         if len(points) != len(self.header['keypoint_names']):
             raise UserError(
                 f'the model gives {len(points)} keypoints, its dataset_meta names '
                 f'{len(self.header["keypoint_names"])}'
             )
-        if not (np.isfinite(points).all() and np.isfinite(scores).all()):
-            raise UserError(f'the model gives NaN for {frame.path}: its weights are broken')
         return {
             'keypoints': [
                 [*rounded(point, 2), round(float(score), 4)]
@@ -110,7 +108,7 @@ class TopDownPredictor(PosePredictor):
             ``score``, the mean of the keypoints'.
 
         Raises:
-            UserError: a box lies outside its image, or the model gives no numbers.
+            UserError: a box lies outside its image.
         """
         if boxes is None:
             boxes = [_whole_image(frame) for frame in frames]
@@ -121,12 +119,12 @@ class TopDownPredictor(PosePredictor):
     def _instances(self, crops: Sequence[tuple[Frame, np.ndarray]]) -> Iterator[dict[str, Any]]:
         inputs = [self._input_of(frame, box) for frame, box in crops]
         samples = self._model.predict(inputs, self.batch_size)
-        for (frame, box), sample in zip(crops, samples, strict=True):
+        for (_, box), sample in zip(crops, samples, strict=True):
             found = sample.pred_instances
             yield {
                 'bbox': rounded(box[:4], 2),
                 'bbox_score': round(float(box[4]), 4),
-                **self._keypoints(frame, found.keypoints[0, :, :2], found.keypoint_scores[0]),
+                **self._keypoints(found.keypoints[0, :, :2], found.keypoint_scores[0]),
             }
 
     def _input_of(self, frame: Frame, box: np.ndarray) -> dict[str, Any]:
@@ -134,8 +132,8 @@ class TopDownPredictor(PosePredictor):
         height, width = frame.image.shape[:2]
         if x >= width or y >= height or x + w <= 0 or y + h <= 0:
             raise UserError(
-                f'the box {rounded(box[:4], 1)} of {frame.path} lies outside the image, which '
-                f'is {width} wide and {height} high'
+                f'the box {rounded(box[:4], 1)} lies outside the image, which is {width} wide and '
+                f'{height} high'
             )
         return {
             **frame.loaded,
@@ -154,21 +152,15 @@ class BottomUpPredictor(PosePredictor):
         Returns:
             Records as a top-down model's. An instance's ``bbox`` is the smallest box around its
             keypoints, and ``bbox_score`` its ``score``.
-
-        Raises:
-            UserError: the model gives no numbers.
         """
         inputs = [frame.loaded | self._meta for frame in frames]
         samples = self._model.predict(inputs, batch_size=1)  # DEKR's head refuses more
-        return [
-            {'instances': self._instances(frame, sample.pred_instances)}
-            for frame, sample in zip(frames, samples, strict=True)
-        ]
+        return [{'instances': self._instances(sample.pred_instances)} for sample in samples]
 
-    def _instances(self, frame: Frame, found: Any) -> list[dict[str, Any]]:
+    def _instances(self, found: Any) -> list[dict[str, Any]]:
         instances = []
         for points, scores in zip(found.keypoints, found.keypoint_scores, strict=True):
-            pose = self._keypoints(frame, points, scores)
+            pose = self._keypoints(points, scores)
             corner = points.min(axis=0)
             box = [*corner, *(points.max(axis=0) - corner)]
             instances.append({'bbox': rounded(box, 2), 'bbox_score': pose['score'], **pose})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -16,14 +18,89 @@ from hrnet_mm.files import replacing
 from hrnet_mm.inference.inputs import LABEL_MAP_SUFFIX, VIDEO_SUFFIXES, Frame, VideoFile
 
 PREDICTIONS = 'predictions.json'
+LINES = 'predictions.jsonl'
 KEPT_SUFFIXES = ('.jpeg', '.jpg', '.png')
 Write = Callable[[Frame, np.ndarray], None]
 
 
-def write_predictions(out: Path, document: dict[str, Any]) -> None:
-    """Write ``predictions.json`` into a folder."""
-    with replacing(out / PREDICTIONS) as temporary:
-        temporary.write_text(json.dumps(document, allow_nan=False), encoding='utf-8')
+class RecordFile:
+    """``predictions.json`` of a folder, every record of which is on the disk once it is known.
+
+    Until the last, the records are lines of ``predictions.jsonl`` beside it, after a line of what
+    is the same for all images. A run that is stopped or killed leaves these lines: every one but
+    perhaps the last is whole. They are never overwritten: where a file of that name is left, or a
+    second run is at work in the folder, the lines go to ``predictions.2.jsonl``, and so on.
+
+    Args:
+        out: the folder.
+        header: what is the same for all images, not empty.
+        report: takes a line on files that are left by other runs, or by this one.
+
+    Attributes:
+        count: of the records so far.
+    """
+
+    def __init__(self, out: Path, header: dict[str, Any], report: Callable[[str], None]) -> None:
+        self.count = 0
+        self._out = out
+        self._header = json.dumps(header)
+        self._report = report
+        self._lines: BinaryIO | None = None
+
+    def __enter__(self) -> RecordFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._lines is not None:
+            self._lines.close()
+            if kind is not None:
+                self._report(f'what was finished is in {self._lines.name}: {self.count} records')
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write a record, of what JSON knows."""
+        line = json.dumps(record, allow_nan=False)
+        if self._lines is None:
+            self._lines = self._new_file()
+            self._write(self._header)
+        self._write(line)
+        self.count += 1
+
+    def finish(self) -> None:
+        """Write ``predictions.json`` and remove the lines; there is a record at least."""
+        lines = self._lines
+        lines.seek(0)
+        next(lines)  # the header
+        with replacing(self._out / PREDICTIONS) as temporary, temporary.open('wb') as file:
+            file.write(f'{self._header[:-1]}, "images": ['.encode())
+            for number, line in enumerate(lines):
+                file.write(b', ' * (number > 0) + line.rstrip(b'\n'))
+            file.write(b']}')
+        lines.close()
+        Path(lines.name).unlink(missing_ok=True)
+
+    def _write(self, line: str) -> None:
+        self._lines.write(line.encode() + b'\n')
+        self._lines.flush()
+
+    def _new_file(self) -> BinaryIO:
+        for number in itertools.count(1):
+            path = self._out / (f'predictions.{number}.jsonl' if number > 1 else LINES)
+            try:
+                return path.open('x+b')
+            except FileExistsError:
+                self._report(f'{path} is of a run that was stopped or is at work: it is kept')
+        raise AssertionError  # numbers do not end
+
+
+def place_of_nan(value: Any, place: str = '') -> str | None:
+    """Where in a record the first number is NaN or infinite, as ``instances[2].bbox[0]``."""
+    if isinstance(value, dict):
+        parts = ((f'{place}.{key}' if place else key, part) for key, part in value.items())
+    elif isinstance(value, list):
+        parts = ((f'{place}[{index}]', part) for index, part in enumerate(value))
+    else:
+        return place if isinstance(value, float) and not math.isfinite(value) else None
+    return next(filter(None, (place_of_nan(part, inner) for inner, part in parts)), None)
 
 
 def rounded(numbers: Iterable[float], digits: int) -> list[float]:
@@ -92,6 +169,15 @@ def video_writer(out: Path, video: VideoFile) -> Iterator[Write]:
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:
-    _, encoded = cv2.imencode(path.suffix.lower(), image)
+    try:
+        written, encoded = cv2.imencode(path.suffix.lower(), image)
+    except cv2.error:
+        written = False
+    if not written:
+        height, width = image.shape[:2]
+        raise UserError(
+            f'{path.name}, {width} x {height} pixels, cannot be written as {path.suffix}; try '
+            '--no-draw'
+        )
     with replacing(path) as temporary:
         encoded.tofile(temporary)

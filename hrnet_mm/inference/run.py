@@ -1,11 +1,10 @@
-"""The loop: read frames, predict, draw, write."""
+"""A run of ``tools/infer.py``: what is asked for, put together, and summed up."""
 
 from __future__ import annotations
 
-import itertools
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +15,17 @@ from hrnet_mm.deploy.export.reading import as_export
 from hrnet_mm.engine.config import read_config
 from hrnet_mm.engine.options import find_device, take_over
 from hrnet_mm.inference.boxes import InBoxes, boxes_by_frame
-from hrnet_mm.inference.inputs import Frame, ImageFiles, VideoFile, find_frames
+from hrnet_mm.inference.inputs import ImageFiles, VideoFile, find_frames
+from hrnet_mm.inference.loop import FrameLoop
 from hrnet_mm.inference.people import Detector, boxes_by_detector
 from hrnet_mm.inference.predictor import Predictor, make_predictor
 from hrnet_mm.inference.progress import progress_bar
 from hrnet_mm.inference.results import (
+    RecordFile,
     Write,
     drawing_path,
     image_writer,
     video_writer,
-    write_label_map,
-    write_predictions,
 )
 
 
@@ -97,7 +96,8 @@ def infer(
         takeover: put our HRNet in the place of the hosts', from now on in this process.
 
     Raises:
-        UserError: naming what is wrong with an argument or a file.
+        UserError: naming what is wrong with an argument or a file; or, once the results of all
+            other images are written, how many images failed.
     """
     out = out or Path('work_dirs/infer') / config.stem
     frames = find_frames(source, out, _report)
@@ -116,62 +116,39 @@ def infer(
         boxes_of = boxes_by_detector(detector, device, batch_size)
     if boxes_of:
         predictor = InBoxes(predictor, boxes_of)
-    start = time.perf_counter()
-    records = _run(predictor, frames, out, draw, score_thr)
     origin = {'config': str(config), 'checkpoint': str(checkpoint), 'input': source}
     if detector:
         origin['detector'] = detector.origin
-    write_predictions(out, origin | predictor.header | {'images': records})
-    return Summary(
-        count=len(records),
-        unit=frames.unit,
-        skipped=frames.skipped,
-        instances=_count_instances(records),
-        seconds=time.perf_counter() - start,
-        out=out,
-    )
+    return _run(predictor, frames, out, origin | predictor.header, draw, score_thr)
 
 
 def _run(
     predictor: Predictor,
     frames: ImageFiles | VideoFile,
     out: Path,
+    header: dict[str, Any],
     draw: bool,
     score_thr: float | None,
-) -> list[dict[str, Any]]:
-    """Predict, draw and write label maps; the records of predictions.json."""
+) -> Summary:
+    """Predict on all frames and write all results."""
+    start = time.perf_counter()
     score_thr = predictor.score_thr if score_thr is None else score_thr
     out.mkdir(parents=True, exist_ok=True)
-    records: list[dict[str, Any]] = []
-    with _writer(out, frames, draw) as write, progress_bar(len(frames), frames.unit) as show:
-        for frame, prediction in _predictions(predictor, frames.read(predictor.loader.load)):
-            if write:
-                write(frame, predictor.draw(frame, prediction, score_thr))
-            if 'label_map' in prediction:
-                prediction['label_map'] = write_label_map(out, frame, prediction['label_map'])
-            records.append(_place(frame) | prediction)
-            show(len(records) + frames.skipped)
-    return records
-
-
-def _predictions(
-    predictor: Predictor, frames: Iterable[Frame]
-) -> Iterator[tuple[Frame, dict[str, Any]]]:
-    frames = iter(frames)
-    while batch := list(itertools.islice(frames, predictor.batch_size)):
-        yield from zip(batch, predictor.predict(batch), strict=True)
-
-
-def _place(frame: Frame) -> dict[str, Any]:
-    height, width = frame.image.shape[:2]
-    number = {} if frame.index is None else {'frame': frame.index}
-    return {'file': frame.name, **number, 'width': width, 'height': height}
-
-
-def _count_instances(records: list[dict[str, Any]]) -> int | None:
-    if 'instances' not in records[0]:
-        return None
-    return sum(len(record['instances']) for record in records)
+    with RecordFile(out, header, _report) as records:
+        with _writer(out, frames, draw) as write, progress_bar(len(frames), frames.unit) as show:
+            loop = FrameLoop(predictor, out, records, write, score_thr, frames.unit, _report)
+            loop.run(frames.read(predictor.loader.load), lambda done: show(done + frames.skipped))
+        if records.count:
+            records.finish()
+    loop.check()
+    return Summary(
+        count=records.count,
+        unit=frames.unit,
+        skipped=frames.skipped,
+        instances=loop.instances,
+        seconds=time.perf_counter() - start,
+        out=out,
+    )
 
 
 def _plural(count: int, noun: str) -> str:

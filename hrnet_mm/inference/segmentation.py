@@ -9,6 +9,7 @@ import numpy as np
 from mmengine.structures import BaseDataElement
 from mmseg.models import BaseSegmentor
 
+from hrnet_mm.cli import UserError
 from hrnet_mm.inference.class_predictor import ClassPredictor
 from hrnet_mm.inference.drawing.label_map import draw_label_map
 from hrnet_mm.inference.drawing.picture import as_picture
@@ -28,6 +29,9 @@ class SegmentationPredictor(ClassPredictor):
             For each frame ``label_map``, (H, W) uint8 (uint16 if there are labels above 255), and
             ``classes``, the largest first, each with ``label``, ``category``, the label's name,
             and ``share`` of the pixels.
+
+        Raises:
+            UserError: the model gives no numbers, of which a label map would say nothing.
         """
         samples = self._model.predict([frame.loaded for frame in frames], self.batch_size)
         return [self._record(sample) for sample in samples]
@@ -39,6 +43,8 @@ class SegmentationPredictor(ClassPredictor):
         return draw_label_map(as_picture(frame.image), labels, self.classes.colors(number))
 
     def _record(self, sample: BaseDataElement) -> dict[str, Any]:
+        if 'seg_logits' in sample and not sample.seg_logits.data.isfinite().all():
+            raise UserError('the model gives NaN')
         labels = self._field(sample, 'pred_sem_seg').data[0].cpu().numpy().astype(int)
         counts = np.bincount(labels.ravel())
         classes = [

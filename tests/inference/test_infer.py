@@ -147,18 +147,23 @@ def test_skipped_images_are_counted(predict: Infer, folder: Path) -> None:
     assert len(predictions(folder.parent / 'out')['images']) == 2
 
 
-def test_nothing_half_written_remains_after_a_failure(predict: Infer, folder: Path) -> None:
-    with pytest.raises(UserError, match='lies outside the image, which is 64 wide and 64 high'):
-        predict(folder, boxes=[[100, 10, 20, 20]], batch_size=1)
-    assert files(folder.parent / 'out') == ['a.jpg']
+@pytest.mark.parametrize('batch_size', [1, 8])
+def test_an_image_that_fails_does_not_stop_the_others(
+    predict: Infer, folder: Path, batch_size: int
+) -> None:
+    message = '2 of 3 images failed.*b.bmp: the box .* lies outside the image, which is 64 wide and'
+    with pytest.raises(UserError, match=message):
+        predict(folder, boxes=[[100, 10, 20, 20]], batch_size=batch_size)
+    assert files(folder.parent / 'out') == ['a.jpg', 'predictions.json']
+    assert [r['file'] for r in predictions(folder.parent / 'out')['images']] == ['a.jpg']
     assert cv2.imread(str(folder.parent / 'out' / 'a.jpg')).shape == (96, 128, 3)
 
 
 def test_earlier_predictions_survive_a_failure(predict: Infer, folder: Path) -> None:
     predict(folder / 'a.jpg')
     before = (folder.parent / 'out' / 'predictions.json').read_bytes()
-    with pytest.raises(UserError):
-        predict(folder, boxes=[[100, 10, 20, 20]])
+    with pytest.raises(UserError, match='none of 3 images gave a result; the first: .*a.jpg: the'):
+        predict(folder, boxes=[[200, 10, 20, 20]])
     assert (folder.parent / 'out' / 'predictions.json').read_bytes() == before
 
 
@@ -189,7 +194,7 @@ def test_weights_that_give_no_numbers_are_told_so(
     contents['state_dict']['head.final_layer.bias'].fill_(float('inf'))
     broken = folder.parent / 'broken.pth'
     torch.save(contents, broken)
-    with pytest.raises(UserError, match=r'the model gives NaN for .*a\.jpg'):
+    with pytest.raises(UserError, match=r'a\.jpg: the model gives NaN: instances\[0\]'):
         predict(folder / 'a.jpg', checkpoint=broken)
 
 
