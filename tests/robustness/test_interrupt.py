@@ -19,6 +19,7 @@ from tests.robustness.conftest import (
     start_training,
 )
 from tests.robustness.harm import config_with
+from tests.robustness.warm import Run
 
 pytestmark = pytest.mark.slow
 
