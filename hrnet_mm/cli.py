@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 
 
@@ -30,7 +31,20 @@ def run_tool(main: Callable[[], None]) -> None:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
     except Exception as error:
-        sys.exit(f'error: {sentence_of(error)}\n(run again with --debug for the traceback)')
+        hint = 'run again with --debug for the traceback'
+        if is_of_a_package(error):
+            hint = f'python -m hrnet_mm.doctor says which packages are at fault; {hint}'
+        sys.exit(f'error: {sentence_of(error)}\n({hint})')
+
+
+def is_of_a_package(error: BaseException) -> bool:
+    """Whether a module is missing, or failed while it was imported, whatever it raised then."""
+    if isinstance(error, ImportError):
+        return True
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    bodies = [frame.f_globals for frame in frames if frame.f_code.co_name == '<module>']
+    # A config is run as code too, but it is no module.
+    return any(body.get('__spec__') and body['__name__'] != '__main__' for body in bodies)
 
 
 def sentence_of(error: BaseException) -> str:
