@@ -13,14 +13,16 @@ from mmengine.config import Config
 from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.checkpoints.sources import is_local
 from hrnet_mm.cli import UserError
-from hrnet_mm.hooks.safe_checkpoint import INTERRUPTED, POINTER, point_to
+from hrnet_mm.hooks.safe_checkpoint import INTERRUPTED, POINTER, folder_of_checkpoints, point_to
+from hrnet_mm.hooks.training_id import id_in, last_training_in
 
 
 def prepare_resume(cfg: Config, trust: bool = False) -> list[str]:
     """Let ``cfg.resume`` find a whole checkpoint: the named one or, without ``load_from``, any.
 
     MMEngine takes what ``last_checkpoint`` names; if that is broken, it is set to the newest whole
-    checkpoint here. The run goes on with the seed that it began with, drawn or given.
+    checkpoint here. Those that an earlier training has left in the same folder are not taken. The
+    run goes on with the seed that it began with, drawn or given.
 
     Returns:
         Sentences for the user.
@@ -32,31 +34,42 @@ def prepare_resume(cfg: Config, trust: bool = False) -> list[str]:
         if is_local(cfg.load_from):
             return take_seed(cfg, read_training_checkpoint(Path(cfg.load_from), trust))
         return []
-    work_dir, broken = Path(cfg.work_dir), []
+    work_dir, broken, earlier = Path(cfg.work_dir), [], []
+    last_training = last_training_in(work_dir)
     for path in resumable(cfg):
         try:
             checkpoint = read_training_checkpoint(path, trust)
         except UserError as error:
             broken.append(str(error))
             continue
+        if last_training and id_in(checkpoint) != last_training:
+            earlier.append(path.name)
+            continue
         notes = take_seed(cfg, checkpoint)
         if str(path.absolute()) == named_in(work_dir):
             return notes
         point_to(path.absolute(), work_dir)
-        return [*(f'skipped: {reason}' for reason in broken), f'resuming {path}', *notes]
+        skipped = [*broken, *(f'{name} is of an earlier training' for name in earlier)]
+        return [*(f'skipped: {reason}' for reason in skipped), f'resuming {path}', *notes]
     if broken:
         raise UserError(
             f'--resume: no checkpoint of {work_dir} can be resumed ({"; ".join(broken)}); '
             'name another with --resume CHECKPOINT, or start anew in another --work-dir'
         )
-    return [f'there is no checkpoint in {work_dir} yet: training starts at the beginning']
+    if not earlier:
+        return [f'there is no checkpoint in {work_dir} yet: training starts at the beginning']
+    cfg.resume = False  # else MMEngine takes what last_checkpoint names
+    return [
+        f'the last training in {work_dir} has saved no checkpoint: it starts at the beginning; '
+        f'{", ".join(earlier)} there: of an earlier one, which --resume CHECKPOINT goes on with'
+    ]
 
 
 def resumable(cfg: Config) -> Iterator[Path]:
     """Checkpoints of this run: the one that ``last_checkpoint`` names, then from the newest on."""
     work_dir = Path(cfg.work_dir)
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    folder = Path(hook['out_dir']) / work_dir.name if hook.get('out_dir') else work_dir
+    folder = folder_of_checkpoints(work_dir, hook.get('out_dir'))
     kind = 'epoch' if hook.get('by_epoch', True) else 'iter'
     template = hook.get('filename_tmpl') or f'{kind}_{{}}.pth'
     pattern = re.compile(re.escape(template).replace(r'\{\}', r'(\d+)'))

@@ -9,10 +9,12 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
+from hrnet_mm.hooks.training_id import id_of
 from hrnet_mm.hooks.whole_files import write_whole
 from hrnet_mm.registry import HOOKS
 
-EVALUATED = 'last_evaluation'  # a file in the work folder with the number of iterations
+# A file in the work folder: the ID of the training, and after how many iterations it was evaluated.
+EVALUATED = 'last_evaluation'
 
 
 @HOOKS.register_module()
@@ -31,6 +33,7 @@ class OverdueEvaluationHook(Hook):
 
     def __init__(self) -> None:
         self.is_amid_epoch = False
+        self.has_begun = False
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         self.is_amid_epoch = bool(checkpoint.get('meta', {}).get('position', {}).get('trained'))
@@ -38,16 +41,22 @@ class OverdueEvaluationHook(Hook):
     def before_train(self, runner: Runner) -> None:
         if runner.val_loop is None or not self.is_due(runner):
             return
-        path = Path(runner.work_dir) / EVALUATED
-        done = [path.is_file() and path.read_text() == str(runner.iter)]
+        done = [evaluated(runner) == runner.iter]
         broadcast_object_list(done)
         if not done[0]:
             runner.logger.info(f'The evaluation after iteration {runner.iter} is still to be done.')
             runner.val_loop.run()
 
+    def after_train_iter(self, runner: Runner, **kwargs: Any) -> None:
+        if not self.has_begun and is_main_process() and evaluated(runner) > runner.iter:
+            # Resumed from an earlier checkpoint, it comes to that evaluation again.
+            (Path(runner.work_dir) / EVALUATED).unlink()
+        self.has_begun = True
+
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         if is_main_process():
-            write_whole(Path(runner.work_dir) / EVALUATED, str(runner.iter).encode())
+            mark = f'{id_of(runner)} {runner.iter}'
+            write_whole(Path(runner.work_dir) / EVALUATED, mark.encode())
 
     def is_due(self, runner: Runner) -> bool:
         """Whether MMEngine's loop evaluates at this point before it goes on."""
@@ -60,3 +69,10 @@ class OverdueEvaluationHook(Hook):
             return False
         loop._decide_current_val_interval()  # it may change on the way
         return done >= max(loop.val_begin, 1) and (done % loop.val_interval == 0 or done == last)
+
+
+def evaluated(runner: Runner) -> int:
+    """After how many iterations this training was last evaluated; -1 if it never was."""
+    path = Path(runner.work_dir) / EVALUATED
+    training, _, number = path.read_text().partition(' ') if path.is_file() else ('', '', '')
+    return int(number) if training == id_of(runner) and number.isdigit() else -1

@@ -10,9 +10,10 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from hrnet_mm.folder_lock import hold, hold_for_all, release
+from hrnet_mm.hooks.training_id import LAST_TRAINING, id_of, last_training_in
 from hrnet_mm.hooks.whole_files import WHOLE_FILES, remove_leftovers, write_whole
 from hrnet_mm.registry import HOOKS
 
@@ -45,6 +46,10 @@ class SafeCheckpointHook(CheckpointHook):
         )
         if self.is_local:
             self.backend_args = dict(backend=WHOLE_FILES)
+            if runner.iter > 0:
+                forget_other_folders(runner, folder_of_checkpoints(runner.work_dir, self.out_dir))
+        id_of(runner)
+        self.is_resumed, self.has_begun = runner.iter > 0, False
         super().before_train(runner)
         if runner.iter > 0:
             # Saved again with the best score when it is evaluated only after it was resumed.
@@ -53,6 +58,12 @@ class SafeCheckpointHook(CheckpointHook):
             is_held = hold_for_all(Path(self.out_dir), is_main_process())
             if is_held and is_main_process():
                 remove_leftovers(Path(self.out_dir))
+
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        if self.is_local and is_main_process() and not self.has_begun:
+            take_folder(runner, self.is_resumed)
+        self.has_begun = True
+        super().after_train_iter(runner, *args, **kwargs)
 
     def after_train(self, runner: Runner) -> None:
         super().after_train(runner)
@@ -120,6 +131,43 @@ class RemovalsNoted(LocalBackend):
 
     def remove(self, filepath: str | Path) -> None:
         self.removals.add(str(filepath))
+
+
+def take_folder(runner: Runner, is_resumed: bool) -> None:
+    """Make a work folder this training's; of one before it, keep what this one might replace."""
+    work_dir = Path(runner.work_dir)
+    last, training = last_training_in(work_dir), id_of(runner)
+    if last == training:
+        return
+    path = work_dir / INTERRUPTED
+    if path.exists() and (last or not is_resumed):
+        kept = path.rename(path.with_stem(f'{path.stem}_before_{runner.timestamp}'))
+        runner.logger.info(f'The {path.name} of an earlier training is now {kept}.')
+    write_whole(work_dir / LAST_TRAINING, training.encode())
+
+
+def folder_of_checkpoints(work_dir: str | Path, out_dir: str | None) -> Path:
+    """Where MMEngine's CheckpointHook with this ``out_dir`` saves."""
+    work_dir = Path(work_dir).absolute()
+    return work_dir if out_dir in (None, '', str(work_dir)) else Path(out_dir) / work_dir.name
+
+
+def forget_other_folders(runner: Runner, folder: Path) -> None:
+    """Count no checkpoints as a resumed training's that it, or one it is a copy of, has elsewhere.
+
+    MMEngine's hook would remove the best one there when it finds a better, and here those of the
+    same numbers, whosever they are.
+    """
+    info = runner.message_hub.runtime_info
+    source = runner._load_from or find_latest_checkpoint(runner.work_dir) or ''
+    is_here = Path(source).resolve().parent in (folder.resolve(), Path(runner.work_dir).resolve())
+    if not is_here:
+        info.pop('keep_ckpt_ids', None)
+    for key in [key for key in info if key.startswith('best_ckpt')]:
+        if is_here:  # though the folder may have had another name
+            info[key] = str(folder / Path(info[key]).name)
+        else:
+            del info[key]
 
 
 def save_interrupted(runner: Runner, iterations: int) -> Path:
