@@ -6,6 +6,8 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from hrnet_mm.streams import outlive_readers
+
 
 class UserError(Exception):
     """Something the user can mend; the message says what it is and what would be right."""
@@ -20,6 +22,7 @@ def run_tool(main: Callable[[], None]) -> None:
 
     With ``--debug`` the exception goes on, as a traceback.
     """
+    outlive_readers()
     if '--debug' in sys.argv:
         main()
         return

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.sharedctypes import RawValue
 from multiprocessing.util import Finalize
 from types import FrameType
@@ -187,4 +188,5 @@ class ResilientWorker:
 def announce(signum: int) -> None:
     # Not print, which the signal may have interrupted.
     text = f'\n{signal.Signals(signum).name}: finishing this iteration, then saving; '
-    os.write(2, f'{text}a second signal leaves at once\n'.encode())
+    with suppress(OSError):  # nobody reads it
+        os.write(2, f'{text}a second signal leaves at once\n'.encode())

@@ -84,6 +84,28 @@ def test_accumulated_gradients_are_not_lost(start, tmp_path: Path) -> None:
     assert 'Stopped by SIGTERM after iteration 2,' in run.output
 
 
+@pytest.mark.parametrize('numbers', [(1,), (1, 2)], ids=['stdout', 'stdout-and-stderr'])
+def test_training_whose_output_nobody_reads_saves_and_leaves_in_peace(
+    start, tmp_path: Path, numbers: tuple[int, ...]
+) -> None:
+    """As that of ``train.py | tee log``, where Ctrl-C ends tee first."""
+    harm = config_with(tmp_path, 'pose', 'SignalAt', name='SIGTERM', number=6)
+    run = start(harm, tmp_path / 'run', first=partial(lose_readers, numbers))
+    assert run.wait() == 143
+    assert (tmp_path / 'run' / SAVED).exists()
+    assert 'Logging error' not in run.output and 'Traceback' not in run.output
+    [log] = (tmp_path / 'run').glob('*/*.log')
+    assert 'Stopped by SIGTERM after iteration 6,' in log.read_text()
+
+
+def lose_readers(numbers: tuple[int, ...]) -> None:
+    """Let descriptors be pipes that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    for number in numbers:
+        os.dup2(writing, number)
+
+
 AVERAGING = """
 _base_ = {base!r}
 custom_imports = dict(imports=['tests.robustness.at_iteration'])
