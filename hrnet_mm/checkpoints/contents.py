@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from hrnet_mm.cli import UserError
@@ -39,7 +40,8 @@ def weights_of(checkpoint: Mapping[str, Any], where: str, entry: str | None = No
         entry: the name of the entry. Default: the first of ``ENTRIES`` there is, or all of it.
 
     Raises:
-        UserError: there are no weights there.
+        UserError: there are no weights there, or one is no dense tensor of real numbers, as a meta
+            tensor, which has no numbers at all.
     """
     if entry is not None and entry not in checkpoint:
         raise UserError(f'{where} has no entry {entry!r}; it has {", ".join(map(str, checkpoint))}')
@@ -50,6 +52,9 @@ def weights_of(checkpoint: Mapping[str, Any], where: str, entry: str | None = No
         contents = contents.state_dict()
     if not _is_weights(contents):
         raise UserError(f'{where} does not hold the weights of a model')
+    for key, weight in contents.items():
+        if _is_weight(key, weight) and (fault := fault_of(weight)):
+            raise UserError(f'{where}: {key} is {fault}; weights are dense tensors of real numbers')
     if all(_is_weight(*item) and COMPILED not in item[0] for item in contents.items()):
         return contents
     weights = {key: value for key, value in contents.items() if _is_weight(key, value)}
@@ -69,6 +74,24 @@ def starting_with(weights: Weights, prefix: str | None) -> Weights:
         for key, weight in weights.items()
         if key.startswith(beginning)
     }
+
+
+def fault_of(weight: Tensor) -> str | None:
+    """What is wrong with a tensor as a weight: its kind, not its numbers, which may be NaN."""
+    if type(weight) not in (Tensor, nn.Parameter):
+        return f'a tensor of the class {type(weight).__name__}'
+    if weight.is_meta:
+        return 'a meta tensor, which has no values'
+    if weight.is_nested or weight.is_quantized or weight.layout is not torch.strided:
+        kind = 'nested' if weight.is_nested else 'quantized' if weight.is_quantized else 'sparse'
+        return f'a {kind} tensor'
+    if weight.is_complex():
+        return 'a complex tensor'
+    last = sum((n - 1) * stride for n, stride in zip(weight.shape, weight.stride(), strict=True))
+    needed = (weight.storage_offset() + last + 1) * weight.element_size() if weight.numel() else 0
+    if weight.untyped_storage().nbytes() < needed:
+        return 'a tensor whose storage is too small for its shape'
+    return None
 
 
 def _is_weights(contents: Any) -> bool:

@@ -85,7 +85,7 @@ def convert(
         dropped = tuple(key for key in weights if key not in moved)
         converted = {new: weights[old] for old, new in moved.items()}
         return converted, Report(source, target, moved, dropped)
-    return _translate(weights, source, target)
+    return _translate(weights, source, target, where)
 
 
 def _source(weights: Weights, from_: str | Naming | None, where: str) -> Naming:
@@ -102,7 +102,7 @@ def _target(to: str | Naming, source: Layout) -> Naming:
 
 
 def _translate(
-    weights: Weights, source: Naming, target: Naming
+    weights: Weights, source: Naming, target: Naming, where: str
 ) -> tuple[dict[str, Tensor], Report]:
     same_task = source.layout.task == target.layout.task
     old_keys = {
@@ -128,7 +128,7 @@ def _translate(
         target,
         mapped,
         dropped=tuple(key for key in weights if key not in mapped and key not in folded),
-        missing=missing_keys(converted, source, target),
+        missing=missing_keys(converted, source, target, where),
         folded=folded,
         added=tuple(new_keys[name] for name in added),
     )

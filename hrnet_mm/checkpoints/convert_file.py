@@ -137,15 +137,19 @@ def write_weights(weights: Weights, path: Path, meta: Mapping[str, Any] | None =
         return sha256_of(temporary)
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, known: dict[int, Any] | None = None) -> Any:
     """A value without the objects in it that only a trusted file can hold."""
-    if isinstance(value, Mapping):
-        pairs = ((key, item) for key, item in value.items() if _is_plain(key) and _is_plain(item))
-        return {key: plain(item) for key, item in pairs}
-    if isinstance(value, list | tuple):
-        items = [plain(item) for item in value if _is_plain(item)]
-        return tuple(items) if isinstance(value, tuple) else items
-    return value
+    known = {} if known is None else known
+    if id(value) not in known:  # what is named often is looked at once
+        if isinstance(value, Mapping):
+            pairs = ((k, item) for k, item in value.items() if _is_plain(k) and _is_plain(item))
+            known[id(value)] = {key: plain(item, known) for key, item in pairs}
+        elif isinstance(value, list | tuple):
+            items = [plain(item, known) for item in value if _is_plain(item)]
+            known[id(value)] = tuple(items) if isinstance(value, tuple) else items
+        else:
+            return value
+    return known[id(value)]
 
 
 def _is_plain(value: Any) -> bool:

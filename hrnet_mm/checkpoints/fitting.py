@@ -49,12 +49,14 @@ def fit(weights: Weights, model: nn.Module, where: str, adapt: bool = False) -> 
         adapt: change the first convolution where the model takes images of other channels.
 
     Raises:
-        UserError: the weights hold no HRNet, several, or one of another width or depth.
+        UserError: the weights hold no HRNet, several, one of another width or depth, or integers
+            where the model has floating-point numbers.
     """
     own = model.state_dict()
     if len(networks_in(own)) != 1:
         weights = copy(weights)
         consume_prefix_in_state_dict_if_present(weights, 'module.')
+        _check_numbers(weights, own, where)
         return Fitted(weights, _misfits(weights, own))
     source, target = recognise(weights, where), recognise(own)
     stages = stages_of(backbone_of(weights, source.backbone), where)
@@ -62,6 +64,7 @@ def fit(weights: Weights, model: nn.Module, where: str, adapt: bool = False) -> 
     fitted, report = convert(weights, target, source)
     if source != target:  # what the model has no use for, such as maps that nothing reads
         fitted = {key: weight for key, weight in fitted.items() if key in own}
+    _check_numbers(fitted, own, where)
     adapted = None
     stem = target.backbone + STEM
     if adapt and stem in fitted and _differ_in_input_only(fitted[stem], own[stem]):
@@ -115,6 +118,16 @@ def check_whole(fitted: Fitted, own: Weights, where: str) -> None:
 def size_of(weight: Tensor) -> str:
     """``'17x32x1x1'``, for messages."""
     return 'x'.join(map(str, weight.shape)) or 'one number'
+
+
+def _check_numbers(weights: Weights, own: Weights, where: str) -> None:
+    """Integers would be copied into a float's place without a word."""
+    for key, weight in weights.items():
+        if key in own and own[key].is_floating_point() and not weight.is_floating_point():
+            theirs, ours = (str(x.dtype).removeprefix('torch.') for x in (weight, own[key]))
+            raise UserError(
+                f'{where} does not fit the config: {key} is of {theirs} there and of {ours} here'
+            )
 
 
 def _misfits(weights: Weights, own: Weights) -> tuple[str, ...]:

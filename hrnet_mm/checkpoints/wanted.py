@@ -36,12 +36,12 @@ PARTS = {
 }
 
 
-def missing_keys(converted: Weights, source: Naming, target: Naming) -> tuple[str, ...]:
+def missing_keys(converted: Weights, source: Naming, target: Naming, where: str) -> tuple[str, ...]:
     """The backbone's missing keys, and of every part of the head that is missing, ``'part.*'``.
 
     A backbone for poses needs the finest map only. Counters of batches are never missing.
     """
-    stages = stages_of(backbone_of(converted, target.backbone))
+    stages = stages_of(backbone_of(converted, target.backbone), where)
     outputs = (0,) if target.layout.task == 'pose' else None
     wanted = (target.backbone + key for key in backbone_keys(stages, outputs))
     missing = [key for key in wanted if key not in converted]

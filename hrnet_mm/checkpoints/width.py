@@ -29,8 +29,15 @@ def stages_of(backbone: Weights, where: str = 'the state dict') -> tuple[Stage, 
         where: what the weights are of, for the message.
 
     Raises:
-        UserError: a weight that tells a stage's size is missing or has no shape.
+        UserError: a weight that tells a stage's size is missing or has no shape, or a convolution
+            is not of floating-point numbers, as those of a quantized network.
     """
+    for name, weight in backbone.items():
+        if weight.dim() == 4 and not weight.is_floating_point():
+            kind = str(weight.dtype).removeprefix('torch.')
+            raise UserError(
+                f'{where}: {name} is of {kind}, where an HRNet has floating-point numbers'
+            )
     try:
         first = _blocks(backbone, 'layer1')
         stages = [Stage(first[0], 1, (first[1],), (first[2],))]

@@ -224,3 +224,15 @@ def test_the_tool_fails_with_one_sentence(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert failed.stderr.startswith('error: there is no checkpoint gone.pth\n')
     assert not any(tmp_path.iterdir())
+
+
+def test_what_is_named_often_is_kept_once() -> None:
+    """60 levels of a list that names the one below twice would be 2**60 values."""
+    value: list[object] = [1, object()]
+    for _ in range(60):
+        value = [value, value]
+    kept = plain({'x': value})['x']
+    for _ in range(60):
+        assert kept[0] is kept[1]
+        kept = kept[0]
+    assert kept == [1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from contextlib import suppress
 
 import pytest
@@ -93,3 +94,24 @@ def test_grey_weights_serve_colour_images() -> None:
     torch.testing.assert_close(
         F.conv2d(grey.expand(1, 3, 9, 9), weight), F.conv2d(grey, CONV[:, :1])
     )
+
+
+@pytest.mark.parametrize('dtype', [torch.int8, torch.bool, torch.int64])
+def test_integers_in_the_place_of_numbers_are_refused(dtype: torch.dtype) -> None:
+    """Copied as they are, the scale of a quantized network would be lost without a word."""
+    name = str(dtype).removeprefix('torch.')
+    for key, message in (
+        ('conv2.weight', f'x.pth: conv2.weight is of {name}, where an HRNet has floating'),
+        ('bn1.running_mean', f'backbone.bn1.running_mean is of {name} there and of float32 here'),
+    ):
+        weights = official.pose(4)
+        weights[key] = weights[key].to(dtype)
+        with pytest.raises(UserError, match=re.escape(message)):
+            fit(weights, MODEL, 'x.pth')
+    with pytest.raises(UserError, match=f'weight is of {name} there and of float32 here'):
+        fit({'weight': torch.ones(2, 2).to(dtype)}, torch.nn.Linear(2, 2), 'x.pth')
+
+
+def test_half_precision_and_nan_are_weights() -> None:
+    weights = {key: weight * float('nan') for key, weight in official.pose(4).items()}
+    assert fit({key: w.bfloat16() for key, w in weights.items()}, MODEL, 'x.pth').misfits == ()
