@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from hrnet_mm.deploy.known import check_type
 from hrnet_mm.deploy.layers import FusedConv
-from hrnet_mm.models.blocks import ResidualBlock
+from hrnet_mm.models.blocks import BasicBlock, Bottleneck, ResidualBlock, ResidualChain
+from hrnet_mm.native.training import NativeBasicBlock, NativeBottleneck
+
+BLOCKS = (BasicBlock, Bottleneck, NativeBasicBlock, NativeBottleneck)
 
 
 class FusedBlock(nn.Module):
@@ -13,6 +17,7 @@ class FusedBlock(nn.Module):
 
     def __init__(self, block: ResidualBlock) -> None:
         super().__init__()
+        check_type(block, *BLOCKS)
         norms = [getattr(block, name) for name in block.norm_names]
         *inner, self.last = (
             FusedConv(getattr(block, f'conv{i}'), norm, relu=True)
@@ -28,12 +33,20 @@ class FusedBlock(nn.Module):
         return self.last(self.inner(x), self.shortcut(x))
 
 
-def fused_chain(blocks: nn.Sequential) -> nn.Sequential:
+def fused_chain(blocks: ResidualChain) -> nn.Sequential:
     """Residual blocks in a row."""
+    check_type(blocks, ResidualChain)
     return nn.Sequential(*(FusedBlock(block) for block in blocks))
 
 
 def fused_path(path: nn.Sequential) -> nn.Sequential:
     """The convolutions of a path that ``LayerFactory`` built: one, or a chain of strided ones."""
     steps = path if isinstance(path[0], nn.Sequential) else [path]
-    return nn.Sequential(*(FusedConv(step[0], step[1], relu=len(step) == 3) for step in steps))
+    return nn.Sequential(*map(_fused_step, steps))
+
+
+def _fused_step(step: nn.Sequential) -> FusedConv:
+    conv, norm, *relu = step
+    for activation in relu:
+        check_type(activation, nn.ReLU)
+    return FusedConv(conv, norm, relu=bool(relu))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # Far above what a network that works has, and far below what a broken one has (1 for a map of
@@ -28,6 +29,21 @@ def largest_difference(
     return float(
         torch.stack([norm(x - y, order) / norm(y, order).clamp(min=1e-30) for x, y in pairs]).max()
     )
+
+
+def odd_size(least: int = 32) -> tuple[int, int]:
+    """Height and width of a small image whose maps do not divide each other.
+
+    Args:
+        least: the shortest side that the network takes, in pixels.
+    """
+    return least + 1, least + 15
+
+
+def of_odd_size(image: Tensor, least: int = 32) -> Tensor:
+    """The first of some images (N, C, H, W) at :func:`odd_size`, (1, C, h, w)."""
+    size = odd_size(least)
+    return F.interpolate(image[:1], size=size, mode='bilinear', align_corners=False)
 
 
 def tolerance(precision: str, device: torch.device) -> float:

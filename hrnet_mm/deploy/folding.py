@@ -7,20 +7,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hrnet_mm.native.batch_norm import NativeBatchNorm2d
 from hrnet_mm.native.convolution import NativeConv2d
 
 # mmcv's own Conv2d differs only for empty tensors, on torch before 1.5; ours only in speed.
 PLAIN_CONVOLUTIONS = (nn.Conv2d, mmcv.cnn.Conv2d, NativeConv2d)
+# In eval mode all of them compute the same. Subclasses are known by what they run: MMEngine's
+# replacement of SyncBN has a name of its own and no forward.
+BATCH_NORMS = {norm.forward for norm in (_BatchNorm, nn.SyncBatchNorm, NativeBatchNorm2d)}
 
 
 def is_plain(conv: nn.Module) -> bool:
     """Whether it is a zero-padded Conv2d and no variant of ``conv_cfg`` (deformable, ...)."""
-    return type(conv) in PLAIN_CONVOLUTIONS and conv.padding_mode == 'zeros'
+    return (
+        type(conv) in PLAIN_CONVOLUTIONS and conv.padding_mode == 'zeros' and not _is_changed(conv)
+    )
 
 
 def is_foldable(norm: nn.Module) -> bool:
     """Whether it is a batch norm that normalises by its running statistics in eval mode."""
-    return isinstance(norm, _BatchNorm) and norm.running_mean is not None
+    return (
+        isinstance(norm, _BatchNorm)
+        and type(norm).forward in BATCH_NORMS
+        and norm.running_mean is not None
+        and not _is_changed(norm)
+    )
+
+
+def _is_changed(layer: nn.Module) -> bool:
+    """Whether something was put around its forward, such as a weight norm's or a user's hook."""
+    return bool(layer._forward_pre_hooks or layer._forward_hooks or 'forward' in vars(layer))
 
 
 def fold(conv: nn.Module, norm: nn.Module | None) -> tuple[nn.Module, nn.Module | None]:

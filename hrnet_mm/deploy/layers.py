@@ -64,12 +64,12 @@ class UpsampleSum(nn.Module):
         Args:
             base: (N, C, H, W). It is overwritten: nobody may read it afterwards.
             same: maps of the same size.
-            coarser: maps of any size (N, C, h, w).
+            coarser: maps (N, C, h, w), the first halved once more, the next twice, and so on.
         """
         for x in same:
             base += x
-        for x in coarser:
-            base += self.upsample(x, base.shape[2:])
+        for doublings, x in enumerate(coarser, start=1):
+            base += self.upsample(x, base.shape[2:], doublings)
         return F.relu(base, inplace=True) if self.relu else base
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from hrnet_mm.deploy.blocks import fused_chain
 from hrnet_mm.deploy.folding import convolution_like, fold, is_plain
+from hrnet_mm.deploy.known import check_type, computes_as
 from hrnet_mm.deploy.layers import FusedConv, Pool, UpsampleSum
 from hrnet_mm.models.hrmodule import Upsample
 from hrnet_mm.models.necks import HRNetCls, HRNetV1, HRNetV2, HRNetV2p
@@ -44,6 +46,7 @@ class ConcatConv(nn.Module):
 
     def __init__(self, module: ConvModule, channels: Sequence[int], align_corners: bool) -> None:
         super().__init__()
+        _check_order(module)
         conv, norm = fold(module.conv, module.norm if module.with_norm else None)
         if norm is not None:
             conv, _ = fold(conv, None)
@@ -55,7 +58,7 @@ class ConcatConv(nn.Module):
         )
         rest = [] if norm is None else [norm]
         activation = module.activate if module.with_activation else None
-        relu = isinstance(activation, nn.ReLU) and not rest
+        relu = type(activation) is nn.ReLU and not rest
         if activation is not None and not relu:
             rest.append(activation)
         self.sum = UpsampleSum(Upsample('bilinear', align_corners), relu)
@@ -85,7 +88,9 @@ class FusedV2p(nn.Module):
     def __init__(self, neck: HRNetV2p) -> None:
         super().__init__()
         self.mix = ConcatConv(neck.reduction_conv, neck.in_channels, align_corners=False)
-        average = neck.pool is torch.nn.functional.avg_pool2d
+        if neck.pool not in (F.avg_pool2d, F.max_pool2d):
+            raise NotImplementedError(f'a pyramid by {neck.pool} is not known to hrnet_mm.deploy')
+        average = neck.pool is F.avg_pool2d
         self.levels = nn.ModuleList(
             nn.Sequential(*([Pool(average, 2**i)] if i else []), fused(conv))
             for i, conv in enumerate(neck.fpn_convs)
@@ -119,9 +124,10 @@ def is_known(neck: nn.Module | None) -> bool:
     """Whether it is one of the necks of ``hrnet_mm.models``, in a form that can be fused."""
     mixing = {HRNetV2: 'fuse_conv', HRNetV2p: 'reduction_conv'}
     for kind, name in mixing.items():
-        if isinstance(neck, kind):
-            return is_plain(getattr(neck, name).conv)
-    return isinstance(neck, HRNetV1 | HRNetCls)
+        if computes_as(neck, kind):
+            conv = getattr(neck, name).conv
+            return is_plain(conv) and conv.groups == 1
+    return computes_as(neck, HRNetV1) or computes_as(neck, HRNetCls)
 
 
 def fused_neck(neck: nn.Module) -> nn.Module:
@@ -137,5 +143,15 @@ def fused_neck(neck: nn.Module) -> nn.Module:
 
 def fused(module: ConvModule) -> FusedConv:
     """A convolution with norm and ReLU, as mmcv writes it."""
+    _check_order(module)
+    if module.with_activation:
+        check_type(module.activate, nn.ReLU)
     norm = module.norm if module.with_norm else None
     return FusedConv(module.conv, norm, relu=module.with_activation)
+
+
+def _check_order(module: ConvModule) -> None:
+    """Make sure that norm and activation follow the convolution, and no padding goes before it."""
+    check_type(module, ConvModule)
+    if module.order != ('conv', 'norm', 'act') or module.with_explicit_padding:
+        raise NotImplementedError(f'a ConvModule of {module.order} is not known to hrnet_mm.deploy')

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from hrnet_mm.deploy.blocks import fused_chain, fused_path
+from hrnet_mm.deploy.known import check_type, computes_as
 from hrnet_mm.deploy.layers import FusedConv, UpsampleSum
 from hrnet_mm.deploy.necks import fused_neck
 from hrnet_mm.models.hrmodule import ExchangeUnit, HRModule
@@ -23,10 +24,15 @@ class FusedHRNet(nn.Module):
     Args:
         net: a backbone in eval mode; it is not changed.
         neck: one of the necks of ``hrnet_mm.models``, or None for the backbone's own maps.
+
+    Raises:
+        NotImplementedError: a part is of a type that may compute something else.
     """
 
     def __init__(self, net: HRNet, neck: nn.Module | None = None) -> None:
         super().__init__()
+        if not computes_as(net, HRNet):
+            raise NotImplementedError(f'{type(net).__name__} overrides what HRNet computes')
         self.in_channels = net.conv1.in_channels
         norms = [getattr(net, name) for name in net.stem_norms]
         self.stem = nn.Sequential(
@@ -75,6 +81,7 @@ class FusedTransition(nn.Module):
 
     def __init__(self, transition: Transition, num_maps: int) -> None:
         super().__init__()
+        check_type(transition, Transition)
         self.sources = [min(i, num_maps - 1) for i in range(transition.num_branches)]
         self.paths = nn.ModuleDict({i: fused_path(path) for i, path in transition.items()})
 
@@ -91,7 +98,9 @@ class FusedHRModule(nn.Module):
 
     def __init__(self, module: HRModule) -> None:
         super().__init__()
+        check_type(module, HRModule)
         unit = module.fuse_layers
+        check_type(unit, ExchangeUnit, type(None))
         branches = [fused_chain(branch) for branch in module.branches]
         self.exchanges = unit is not None
         if unit is not None:

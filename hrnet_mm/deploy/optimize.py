@@ -10,8 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from hrnet_mm.cli import UserError
-from hrnet_mm.deploy.backends.table import BACKENDS, INT8, PRECISIONS, Backend, Engine, suitable
-from hrnet_mm.deploy.differences import largest_difference, tolerance
+from hrnet_mm.deploy.backends.table import (
+    BACKENDS,
+    INT8,
+    PRECISIONS,
+    Backend,
+    Engine,
+    once,
+    suitable,
+)
+from hrnet_mm.deploy.differences import largest_difference, of_odd_size, tolerance
 from hrnet_mm.deploy.features import OptimizedFeatures
 from hrnet_mm.deploy.image_spec import ImageSpec
 from hrnet_mm.deploy.parts import Parts, find_parts
@@ -32,8 +40,9 @@ def optimize(
 
     The engine computes the same function in fewer and faster operations; what each transformation
     does and why it is exact stands in ``hrnet_mm.deploy``. Its result on ``example_input``, for
-    int8 on the first image of ``calibration``, is compared with the model's before it is returned;
-    the ``difference`` is kept. ``predict``, ``test_step`` and the like work as before, with the
+    int8 on the first image of ``calibration``, is compared with the model's before it is returned,
+    and so is that on the same image at an odd size, 33 x 47; the ``difference`` on the image
+    itself is kept. ``predict``, ``test_step`` and the like work as before, with the
     model's own head and data preprocessor.
 
     Args:
@@ -155,11 +164,23 @@ class _Job:
         engine = backend.build(
             self.parts.net, self.parts.neck, self.image, self.precision, self.calibration
         )
-        difference = largest_difference(engine(self.probe), self.expected, self.precision)
+        difference = self._compared(engine(self.probe), self.expected, self.probe)
+        # Not every mistake shows on an image that all maps divide.
+        odd = of_odd_size(self.probe)
+        self._compared(once(engine, odd), self.parts.run(odd), odd)
+        return _Built(backend, engine, difference)
+
+    def _compared(
+        self, actual: Sequence[Tensor], expected: Sequence[Tensor], image: Tensor
+    ) -> float:
+        difference = largest_difference(actual, expected, self.precision)
         limit = tolerance(self.precision, self.image.device)
         if not difference <= limit:  # also where it is NaN
-            raise RuntimeError(f'a map differs by {difference:.1e} of its size, over {limit:.0e}')
-        return _Built(backend, engine, difference)
+            raise RuntimeError(
+                f'a map differs by {difference:.1e} of its size, over {limit:.0e}, '
+                f'on an image of {image.shape[2]} x {image.shape[3]}'
+            )
+        return difference
 
 
 def spec_of(net: HRNet) -> ImageSpec:

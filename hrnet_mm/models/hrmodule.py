@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -16,12 +17,30 @@ from hrnet_mm.models.recompute import KEEP_ALL, Recomputation
 
 @dataclass(frozen=True)
 class Upsample:
-    """Resizes a map to a given (H, W), so that maps of odd sizes meet too."""
+    """Resizes a map to a given (H, W), so that maps of odd sizes meet too.
+
+    Attributes:
+        mode: ``'nearest'`` or ``'bilinear'``.
+        align_corners: of bilinear; None for nearest.
+        by_powers_of_two: go by a power of two first, and resize the result where that is too
+            large: 5 rows become 10 and then the 9 of the finer map. In one step, without it, they
+            become 9 at once, which is another map.
+    """
 
     mode: str = 'nearest'
     align_corners: bool | None = None
+    by_powers_of_two: bool = False
 
-    def __call__(self, x: Tensor, size: Sequence[int]) -> Tensor:
+    def __call__(self, x: Tensor, size: Sequence[int], doublings: int) -> Tensor:
+        """(N, C, h, w) -> (N, C, *size), a map that was halved ``doublings`` times less."""
+        if self.by_powers_of_two:
+            doubled = [n * 2**doublings for n in x.shape[2:]]
+            # Where sizes are free, a compiler cannot ask whether they fit; then it changes nothing.
+            if torch.compiler.is_compiling() or doubled != list(size):
+                x = self._resize(x, doubled)
+        return self._resize(x, size)
+
+    def _resize(self, x: Tensor, size: Sequence[int]) -> Tensor:
         return F.interpolate(x, size=size, mode=self.mode, align_corners=self.align_corners)
 
 
@@ -78,7 +97,7 @@ class ExchangeUnit(nn.ModuleDict):
         if r == s:
             return x[r]
         y = self[str(s)][str(r)](x[r])
-        return self.upsample(y, x[s].shape[2:]) if r > s else y
+        return self.upsample(y, x[s].shape[2:], r - s) if r > s else y
 
 
 class HRModule(nn.Module):

@@ -90,6 +90,9 @@ class HRNet(BaseModule):
             ``dict(type='Pretrained', checkpoint=...)`` takes anyone's HRNet weights, see
             ``hrnet_mm.checkpoints.pretrained.Pretrained``.
 
+    Attributes:
+        container: of the maps that are returned.
+
     Raises:
         ValueError, TypeError: naming the argument, its value and what would be right.
 
@@ -100,6 +103,8 @@ class HRNet(BaseModule):
         >>> [tuple(y.shape) for y in net(torch.rand(1, 3, 64, 64))]
         [(1, 18, 16, 16), (1, 36, 8, 8), (1, 72, 4, 4), (1, 144, 2, 2)]
     """
+
+    container: type[tuple[Tensor, ...]] | type[list[Tensor]] = tuple
 
     def __init__(
         self,
@@ -158,7 +163,7 @@ class HRNet(BaseModule):
             channels = stage.channels
         self._freeze()
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...] | list[Tensor]:
         """Image (N, in_channels, H, W), H and W at least 32, to one map per ``out_indices``.
 
         Returns:
@@ -167,7 +172,7 @@ class HRNet(BaseModule):
         maps = [self.layer1(self._stem(x))]
         for transition, stage in self._later_stages():
             maps = stage(transition(maps))
-        return tuple(maps)
+        return self.container(maps)
 
     def _stem(self, x: Tensor) -> Tensor:
         """Two strided 3x3 convolutions: (N, in_channels, H, W) -> (N, 64, H / 4, W / 4)."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
 from hrnet_mm import models
 from hrnet_mm.takeover.arguments import BN, InitCfg, keys_read, outputs
 from hrnet_mm.takeover.switch import put_in_place
@@ -16,6 +14,8 @@ XAVIER_INIT = dict(type='Caffe2Xavier', layer='Conv2d')
 
 class HRNet(models.HRNet):
     """HRNet as mmdet calls it: batch norms in eval mode by default. Returns a list."""
+
+    container = list
 
     def __init__(
         self,
@@ -42,10 +42,6 @@ class HRNet(models.HRNet):
             pretrained=pretrained,
             init_cfg=init_cfg,
         )
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Image (N, in_channels, H, W) -> maps (N, 2**i * C, H / 2**(i + 2), W / 2**(i + 2))."""
-        return list(super().forward(x))
 
 
 class HRFPN(models.HRNetV2p):

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
-
 from hrnet_mm import models
-from hrnet_mm.models.hrmodule import ExchangeUnit, Upsample
+from hrnet_mm.models.hrmodule import ExchangeUnit
 from hrnet_mm.takeover.arguments import InitCfg, keys_read, outputs
 from hrnet_mm.takeover.switch import put_in_place
 
 TRAINED_BN = dict(type='BN', requires_grad=True)
 
 
-class ByPowersOfTwo(Upsample):
-    """Upsamples by a power of two and, where that overshoots, resizes the result.
+class HRNet(models.HRNet):
+    """HRNet as mmseg calls it: upsampling is bilinear, in two steps. Returns a list.
 
     Ours goes to the wanted size at once. The two differ at image sizes that the coarse maps do
-    not divide, and mmseg's published scores come from this one.
+    not divide, and mmseg's published scores come from two steps.
     """
 
-    def __call__(self, x: Tensor, size: Sequence[int]) -> Tensor:
-        old = x.shape[2:]
-        doublings = max(((n - 1) // m).bit_length() for m, n in zip(old, size, strict=True))
-        y = super().__call__(x, [n * 2**doublings for n in old])
-        return y if y.shape[2:] == size else super().__call__(y, size)
-
-
-class HRNet(models.HRNet):
-    """HRNet as mmseg calls it: upsampling is bilinear, in two steps. Returns a list."""
+    container = list
 
     def __init__(
         self,
@@ -62,11 +53,7 @@ class HRNet(models.HRNet):
         )
         for module in self.modules():
             if isinstance(module, ExchangeUnit):
-                module.upsample = ByPowersOfTwo('bilinear', align_corners=False)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Image (N, in_channels, H, W) -> maps (N, 2**i * C, H / 2**(i + 2), W / 2**(i + 2))."""
-        return list(super().forward(x))
+                module.upsample = replace(module.upsample, by_powers_of_two=True)
 
 
 STAND_INS = (HRNet,)

@@ -1,8 +1,11 @@
 """A folded convolution computes what convolution and batch norm did; what cannot fold stays."""
 
+import warnings
+
 import pytest
 import torch
 from mmcv.cnn import build_conv_layer
+from mmengine.model import revert_sync_batchnorm
 from torch import nn
 
 from hrnet_mm.deploy.folding import fold
@@ -67,3 +70,29 @@ def test_variants_of_convolutions_stay(kind: str) -> None:
 def test_mmcvs_own_name_of_a_plain_convolution_folds() -> None:
     conv = build_conv_layer(dict(type='Conv'), 3, 4, 3)
     assert fold(conv, ready(nn.BatchNorm2d(4)))[1] is None
+
+
+class ShiftedNorm(nn.BatchNorm2d):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + 1
+
+
+def test_a_norm_with_a_forward_of_its_own_stays() -> None:
+    conv, norm = nn.Conv2d(3, 4, 1, bias=False), ready(ShiftedNorm(4))
+    assert fold(conv, norm) == (conv, norm)
+
+
+def test_mmengines_replacement_of_sync_bn_folds() -> None:
+    conv = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.SyncBatchNorm(4))
+    conv, norm = revert_sync_batchnorm(conv)
+    assert type(norm) is not nn.BatchNorm2d and fold(conv, norm.eval())[1] is None
+
+
+def test_a_convolution_whose_weight_a_hook_makes_stays() -> None:
+    conv, norm = nn.Conv2d(3, 4, 1, bias=False), ready(nn.BatchNorm2d(4))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # it is the older form, which mmcv uses
+        nn.utils.weight_norm(conv)
+    nn.init.constant_(conv.weight_g, 2)  # the weight is made of it at the next run
+    x = torch.randn(1, 3, 4, 4)
+    assert_same([FusedConv(conv, norm, relu=False)(x)], [norm(conv(x))])

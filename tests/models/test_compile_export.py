@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.export import Dim, export
 
 from hrnet_mm.models import HRNet, HRNetCls, HRNetV1, HRNetV2, HRNetV2p
+from hrnet_mm.models.hrmodule import Upsample
 from tests.peers import relative_difference, small_extra
 
 CHANNELS = [8, 16, 32, 64]
@@ -41,6 +42,22 @@ def test_export_keeps_batch_and_size_free(upsample: str) -> None:
         image = torch.randn(*size)
         with torch.no_grad():
             assert_equal_outputs(exported(image), net(image), tolerance=1e-6)
+
+
+class Resized(nn.Module):
+    """A map that is halved, and brought to its size again."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        upsample = Upsample('bilinear', False, by_powers_of_two=True)
+        return upsample(x[:, :, ::2, ::2], x.shape[2:], 1)
+
+
+def test_export_upsamples_by_powers_of_two_at_any_size() -> None:
+    shapes = ({2: Dim.DYNAMIC, 3: Dim.DYNAMIC},)
+    exported = export(Resized(), (torch.randn(1, 3, 8, 8),), dynamic_shapes=shapes).module()
+    for size in [(6, 10), (9, 6), (9, 11)]:
+        x = torch.randn(1, 3, *size)
+        assert relative_difference(exported(x), Resized()(x)) < 1e-6
 
 
 @pytest.mark.slow

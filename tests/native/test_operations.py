@@ -71,9 +71,17 @@ class Sum(Graph):
 
 
 @pytest.mark.parametrize('relu', [False, True])
-@pytest.mark.parametrize('size', [(8, 12), (7, 9), (1, 5)])
+@pytest.mark.parametrize('size', [(8, 12), (7, 9), (1, 5), (198, 2)])
 @pytest.mark.parametrize(
-    'upsample', [Upsample(), Upsample('bilinear', False), Upsample('bilinear', True)], ids=str
+    'upsample',
+    [
+        Upsample(),
+        Upsample('bilinear', False),
+        Upsample('bilinear', True),
+        Upsample('bilinear', False, by_powers_of_two=True),
+        Upsample('nearest', by_powers_of_two=True),
+    ],
+    ids=str,
 )
 def test_upsampled_sums(upsample: Upsample, size: tuple[int, int], relu: bool) -> None:
     net = Sum(

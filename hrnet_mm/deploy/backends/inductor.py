@@ -39,7 +39,7 @@ class InductorEngine:
         """Image (N, in_channels, H, W) -> maps in memory of their own."""
         with _ONE_AT_A_TIME:
             if image.shape not in self.shapes and len(self.shapes) == MAX_SHAPES:
-                return self.network(image)
+                return self.once(image)
             self.shapes.add(image.shape)
             # Not as `options` of torch.compile: Dynamo, too, must see that parameters are
             # constants.
@@ -47,3 +47,7 @@ class InductorEngine:
                 maps = self.compiled(image)
             # The next run of a CUDA graph writes its maps to the same place.
             return tuple(x.clone() if x.is_cuda else x for x in maps)
+
+    def once(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The same without compilation."""
+        return self.network(image)

@@ -102,11 +102,18 @@ class ShapesEngine:
             engine = self._engine(image.shape)
         return engine(image)
 
+    def once(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The same; the model that is compiled for this shape is not kept."""
+        return self._compiled_for(image.shape)(image)
+
+    def _compiled_for(self, shape: torch.Size) -> OpenVINOEngine:
+        model = self.model.clone()
+        model.reshape(list(shape))
+        return OpenVINOEngine(compiled(model, self.dtype))
+
     def _engine(self, shape: torch.Size) -> OpenVINOEngine:
         if self.of_shape is None:
-            model = self.model.clone()
-            model.reshape(list(shape))
-            self.shape, self.of_shape = shape, OpenVINOEngine(compiled(model, self.dtype))
+            self.shape, self.of_shape = shape, self._compiled_for(shape)
         if shape == self.shape:
             return self.of_shape
         if self.of_others is None:

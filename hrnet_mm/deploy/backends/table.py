@@ -17,6 +17,15 @@ from hrnet_mm.native.library import find_compiler
 # of the backbone; float32.
 Engine = Callable[[Tensor], tuple[Tensor, ...]]
 
+
+def once(engine: Engine, image: Tensor) -> tuple[Tensor, ...]:
+    """The maps for an image of a shape that will not come again.
+
+    Engines that keep something for every shape have a method of this name, which keeps nothing.
+    """
+    return getattr(engine, 'once', engine)(image)
+
+
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 INT8 = 'int8'  # not one type throughout: convolutions in integers, the rest in float32
 

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from hrnet_mm.cli import UserError
-from hrnet_mm.deploy.differences import largest_difference, tolerance
+from hrnet_mm.deploy.differences import largest_difference, of_odd_size, tolerance
 from hrnet_mm.deploy.parts import Parts
 
 
 def check_same(
     parts: Parts, features: nn.Module, image: Tensor, precision: str, least: int
 ) -> float:
-    """Compare an exported file with the model on the example, and on two smaller images at once.
+    """Compare an exported file with the model on the example, and on two images of an odd size.
 
     Args:
         parts: the network.
@@ -30,7 +30,8 @@ def check_same(
     """
     limit = tolerance(precision, image.device)
     largest = 0.0
-    for example in (image, smaller(image, least)):
+    odd = of_odd_size(image, least)
+    for example in (image, torch.cat([odd, odd.flip(-1)])):
         with torch.no_grad():
             difference = largest_difference(features(example), parts.run(example), precision)
         if not difference <= limit:  # also where it is NaN
@@ -40,10 +41,3 @@ def check_same(
             )
         largest = max(largest, difference)
     return largest
-
-
-def smaller(image: Tensor, least: int) -> Tensor:
-    """Two images (2, in_channels, h, w) of about half the size, no smaller than ``least``."""
-    height, width = (max(least, side // 64 * 32) for side in image.shape[2:])
-    half = image[..., :height, :width]
-    return torch.cat([half, half.flip(-1)])

@@ -17,6 +17,7 @@ from hrnet_mm.checkpoints.sources import fetch, read_source
 from hrnet_mm.checkpoints.width import name_of, stages_of
 from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.deploy.backends.table import INT8
+from hrnet_mm.deploy.differences import odd_size
 from hrnet_mm.deploy.export.comparison import check_same
 from hrnet_mm.deploy.export.examples import (
     Calibration,
@@ -72,7 +73,8 @@ class Summary:
             'prepares images stay in Python',
             f'free        N, H and W, from {found.least} x {found.least} on',
             f'difference  {self.difference:.1e} {of_what}, on images of '
-            f'{" x ".join(map(str, self.example))} and two of half the size',
+            f'{" x ".join(map(str, self.example))} and two of '
+            f'{" x ".join(map(str, odd_size(found.least)))}',
             *(f'{size_of(file):<11} {file}' for file in self.files),
         ]
 

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from hrnet_mm.deploy.graphs.translator import Translator
-from hrnet_mm.deploy.layers import FusedConv, Pool, UpsampleSum
 from hrnet_mm.deploy.network import FusedHRNet
 from hrnet_mm.models.hrmodule import Upsample
 
 OPSET, IR_VERSION = 17, 8  # read by every ONNX Runtime since 1.12
+ALIGNED = dict(mode='linear', coordinate_transformation_mode='align_corners')
+HALF_PIXEL = dict(mode='linear', coordinate_transformation_mode='half_pixel')
+NEAREST = dict(mode='nearest', coordinate_transformation_mode='asymmetric', nearest_mode='floor')
+RESIZES = {('nearest', None): NEAREST, ('bilinear', False): HALF_PIXEL, ('bilinear', True): ALIGNED}
 
 
 def to_onnx(network: FusedHRNet) -> onnx.ModelProto:
@@ -43,8 +47,9 @@ class ToONNX(Translator):
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[TensorProto] = []
 
-    def conv(self, module: FusedConv, x: str, add: str | None = None) -> str:
-        conv = module.conv
+    def conv(
+        self, x: str, add: str | None = None, *, conv: nn.Conv2d, norm: None, relu: bool
+    ) -> str:
         filters = self.constant(conv.weight.float().cpu().numpy())
         bias = self.constant(conv.bias.float().cpu().numpy())
         y = self.add(
@@ -55,21 +60,44 @@ class ToONNX(Translator):
             dilations=conv.dilation,
             group=conv.groups,
         )
-        return self._relu(y if add is None else self.add('Add', [y, add]), module.relu)
+        return self._relu(y if add is None else self.add('Add', [y, add]), relu)
 
     def upsample_sum(
-        self, module: UpsampleSum, base: str, same: Sequence[str], coarser: Sequence[str]
+        self,
+        base: str,
+        same: Sequence[str],
+        coarser: Sequence[str],
+        *,
+        upsample: Upsample | None,
+        relu: bool,
     ) -> str:
         y = base
         for x in same:
             y = self.add('Add', [y, x])
-        for x in coarser:
-            y = self.add('Add', [y, self._upsample(module.upsample, x, base)])
-        return self._relu(y, module.relu)
+        for doublings, x in enumerate(coarser, start=1):
+            y = self.add('Add', [y, self.translated(upsample, x, base, doublings)])
+        return self._relu(y, relu)
 
-    def pool(self, module: Pool, x: str) -> str:
-        window = [module.factor] * 2
-        kind = 'AveragePool' if module.average else 'MaxPool'
+    def upsample(
+        self,
+        x: str,
+        like: str,
+        doublings: int,
+        *,
+        mode: str,
+        align_corners: bool | None,
+        by_powers_of_two: bool,
+    ) -> str:
+        resize = RESIZES[mode, align_corners]
+        if by_powers_of_two:
+            factor = self.constant(np.array([2**doublings]))
+            doubled = self.add('Mul', [self.add('Shape', [x], start=2, end=4), factor])
+            x = self._resize(x, doubled, resize)
+        return self._resize(x, self.add('Shape', [like], start=2, end=4), resize)
+
+    def pool(self, x: str, *, average: bool, factor: int) -> str:
+        window = [factor] * 2
+        kind = 'AveragePool' if average else 'MaxPool'
         return self.add(kind, [x], kernel_shape=window, strides=window)
 
     def add(
@@ -89,18 +117,10 @@ class ToONNX(Translator):
     def _relu(self, x: str, relu: bool) -> str:
         return self.add('Relu', [x]) if relu else x
 
-    def _upsample(self, upsample: Upsample, x: str, like: str) -> str:
-        if upsample.mode == 'nearest':
-            mode = dict(
-                mode='nearest', coordinate_transformation_mode='asymmetric', nearest_mode='floor'
-            )
-        else:
-            corners = 'align_corners' if upsample.align_corners else 'half_pixel'
-            mode = dict(mode='linear', coordinate_transformation_mode=corners)
+    def _resize(self, x: str, height_and_width: str, resize: dict[str, str]) -> str:
         batch_and_channels = self.add('Shape', [x], start=0, end=2)
-        height_and_width = self.add('Shape', [like], start=2, end=4)
         size = self.add('Concat', [batch_and_channels, height_and_width], axis=0)
-        return self.add('Resize', [x, '', '', size], **mode)
+        return self.add('Resize', [x, '', '', size], **resize)
 
 
 def _tensor(name: str, channels: list[int | None]) -> onnx.ValueInfoProto:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import threading
 from collections import OrderedDict
@@ -63,6 +64,13 @@ class NativeEngine:
             if len(self.plans) > MAX_PLANS:
                 self._drop_oldest_plan()
             return self.plans[key].run(image)
+
+    def once(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The same; neither the plan nor its filters are kept."""
+        alone = copy.copy(self)
+        alone.weights, alone.arena = {}, torch.empty(0)
+        with self.lock:
+            return Plan(alone, image).run(image)
 
     def packed(self, conv: nn.Conv2d, tile: int) -> Weights:
         """A convolution's numbers as the kernels read them; the plans share them and keep them."""

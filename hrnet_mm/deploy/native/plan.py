@@ -10,13 +10,14 @@ from itertools import groupby
 from torch import nn
 
 from hrnet_mm.deploy.graphs.translator import Translator
-from hrnet_mm.deploy.layers import FusedConv, Pool, UpsampleSum
+from hrnet_mm.deploy.layers import Pool
+from hrnet_mm.models.hrmodule import Upsample
 from hrnet_mm.native.tiles import best_tile
 
 Shape = tuple[int, int, int, int]
 LARGE_MAP = 2**16  # numbers of one image: a quarter of a usual second-level cache
 UPSAMPLES = {('nearest', None): 0, ('bilinear', False): 1, ('bilinear', True): 2}
-CONV, WINOGRAD, UPSAMPLE_SUM, POOL = 0, {2: 1, 4: 2}, 3, 4
+CONV, WINOGRAD, UPSAMPLE_SUM, POOL, RESIZE = 0, {2: 1, 4: 2}, 3, 4, 5
 
 
 @dataclass(eq=False, repr=False)
@@ -59,8 +60,9 @@ class Planner(Translator):
         outputs = self.run(Value(shape))
         return self.steps, list(outputs)
 
-    def conv(self, module: FusedConv, x: Value, add: Value | None = None) -> Value:
-        conv = module.conv
+    def conv(
+        self, x: Value, add: Value | None = None, *, conv: nn.Conv2d, norm: None, relu: bool
+    ) -> Value:
         if conv.dilation != (1, 1) or conv.groups > 1 or len({*conv.kernel_size}) > 1:
             raise NotImplementedError(f'{conv} has no kernel')
         (kernel, _), (stride, _), (padding, _) = conv.kernel_size, conv.stride, conv.padding
@@ -69,23 +71,47 @@ class Planner(Translator):
         shape = (n, conv.out_channels, h, w)
         is_winograd = (kernel, stride, padding) == (3, 1, 1) and x.producer is not None
         tile = best_tile(shape, conv.in_channels) if is_winograd else 0
-        options = dict(kernel=kernel, stride=stride, padding=padding, relu=module.relu)
+        options = dict(kernel=kernel, stride=stride, padding=padding, relu=relu)
         kind = WINOGRAD[tile] if tile else CONV
         return self._step(kind, [x], shape, options, add=add, conv=conv, tile=tile)
 
     def upsample_sum(
-        self, module: UpsampleSum, base: Value, same: list[Value], coarser: list[Value]
+        self,
+        base: Value,
+        same: list[Value],
+        coarser: list[Value],
+        *,
+        upsample: Upsample | None,
+        relu: bool,
     ) -> Value:
-        options = dict(num_same=len(same), num_coarser=len(coarser), relu=module.relu)
+        options = dict(num_same=len(same), num_coarser=len(coarser), relu=relu)
         if coarser:
-            options['upsample'] = UPSAMPLES[module.upsample.mode, module.upsample.align_corners]
+            options['upsample'] = UPSAMPLES[upsample.mode, upsample.align_corners]
+            coarser = [self.translated(upsample, x, base, i) for i, x in enumerate(coarser, 1)]
         return self._step(UPSAMPLE_SUM, [base, *same, *coarser], base.shape, options)
 
-    def pool(self, module: Pool, x: Value) -> Value:
+    def upsample(
+        self,
+        x: Value,
+        like: Value,
+        doublings: int,
+        *,
+        mode: str,
+        align_corners: bool | None,
+        by_powers_of_two: bool,
+    ) -> Value:
+        """What the kernel of the sum is to resize."""
+        n, c, h, w = x.shape
+        doubled = (n, c, h * 2**doublings, w * 2**doublings)
+        if not by_powers_of_two or doubled[2:] == like.shape[2:]:
+            return x
+        return self._step(RESIZE, [x], doubled, dict(upsample=UPSAMPLES[mode, align_corners]))
+
+    def pool(self, x: Value, *, average: bool, factor: int) -> Value:
         n, c, *size = x.shape
-        window = module.window(*size)
-        h, w = ((s - k) // module.factor + 1 for s, k in zip(size, window, strict=True))
-        options = dict(stride=module.factor, average=module.average)
+        window = Pool(average, factor).window(*size)
+        h, w = ((s - k) // factor + 1 for s, k in zip(size, window, strict=True))
+        options = dict(stride=factor, average=average)
         options |= dict(window_h=window[0], window_w=window[1])
         return self._step(POOL, [x], (n, c, h, w), options)
 

@@ -61,6 +61,14 @@ static void upsample_sum(const Op& op, float* const* buffers, int item) {
   }
 }
 
+static void resize(const Op& op, float* const* buffers, int item) {
+  Tensor in = tensor(op.in, buffers), out = tensor(op.out, buffers);
+  int i = item / out.h, y = item % out.h;
+  float* row = out.at(i, y, 0);
+  for (int64_t k = 0; k < out.w * out.sw; k += LANES) store(row + k, Vector{});
+  add_upsampled_row(op, in, out, i, y, row);
+}
+
 static void pool(const Op& op, float* const* buffers, int item) {
   Tensor in = tensor(op.in, buffers), out = tensor(op.out, buffers);
   int i = item / out.h, y = item % out.h;

@@ -5,7 +5,7 @@
 
 #include "vectors.h"
 
-enum Kind { CONV, WINOGRAD_2, WINOGRAD_4, UPSAMPLE_SUM, POOL };
+enum Kind { CONV, WINOGRAD_2, WINOGRAD_4, UPSAMPLE_SUM, POOL, RESIZE };
 enum Upsample { NEAREST, BILINEAR, BILINEAR_ALIGNED };
 
 struct Map {

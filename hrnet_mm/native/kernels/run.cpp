@@ -43,6 +43,7 @@ static void run_item(const Op& op, float* const* buffers, int item) {
   switch (op.kind) {
     case UPSAMPLE_SUM: return upsample_sum(op, buffers, item);
     case POOL: return pool(op, buffers, item);
+    case RESIZE: return resize(op, buffers, item);
   }
   with_type(op.bf16, [&](auto type) { run_product<decltype(type)>(op, buffers, item); });
 }
@@ -82,7 +83,8 @@ int blocks(const Op* op) {
   switch (op->kind) {
     case CONV: return ceil_div(out.n * out.h * out.w, PIXELS);
     case UPSAMPLE_SUM: return ceil_div(out.n * out.h, ROWS_OF_SUM);
-    case POOL: return out.n * out.h;
+    case POOL:
+    case RESIZE: return out.n * out.h;
     default: return ceil_div(out.n * ceil_div(out.h, m) * ceil_div(out.w, m), TILES);
   }
 }
