@@ -1,7 +1,7 @@
 """A network exported to ONNX and run by ONNX Runtime or OpenVINO, as anyone would do it.
 
-Of ``hrnet_mm.deploy`` only the quiet import of NNCF is used: these are the peers that it is
-measured against.
+Of ``hrnet_mm.deploy`` only the quiet import of NNCF and OpenVINO's one ``Core`` are used: these are
+the peers that it is measured against.
 """
 
 from __future__ import annotations
@@ -60,12 +60,11 @@ def run_by_openvino(
     net: nn.Module, image: Tensor, precision: str
 ) -> Callable[[], tuple[Tensor, ...]]:
     """The same by OpenVINO, on a CPU and in any precision that the CPU has; int8 by NNCF."""
-    import openvino
-
     if image.is_cuda:
         raise LeftOut('OpenVINO does not run on CUDA')
-    core = openvino.Core()
-    if precision.upper() not in (*core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'), 'FP32'):
+    from hrnet_mm.deploy.one_core import core
+
+    if precision.upper() not in (*core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'), 'FP32'):
         raise LeftOut(f'OpenVINO has no {precision} on this CPU')
     config = {
         'INFERENCE_PRECISION_HINT': OPENVINO_HINTS[precision],
@@ -73,10 +72,10 @@ def run_by_openvino(
         'PERFORMANCE_HINT': 'LATENCY',
     }
     with TemporaryDirectory() as folder:
-        model = core.read_model(_export(net, image, Path(folder), 'fp32'))
+        model = core().read_model(_export(net, image, Path(folder), 'fp32'))
         if precision == 'int8':
             model = _quantise_by_nncf(model, image)
-        compiled = core.compile_model(model, 'CPU', config)
+        compiled = core().compile_model(model, 'CPU', config)
     request = compiled.create_infer_request()
     inputs = [image.numpy()]
 
@@ -108,10 +107,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _quantise_by_nncf(model: Any, image: Tensor) -> Any:
+    from hrnet_mm.deploy.one_core import instead_of_others
     from hrnet_mm.deploy.quantization import import_nncf, silence
 
     nncf = import_nncf()
-    with silence():
+    with silence(), instead_of_others():
         return nncf.quantize(model, nncf.Dataset(random_images(image)))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import openvino
 
 from hrnet_mm.cli import UserError
+from hrnet_mm.deploy.one_core import instead_of_others
 
 TELEMETRY = 'openvino_telemetry'  # the package by which NNCF reports its use to its makers
 
@@ -42,7 +43,7 @@ def quantized(
     if not images:
         raise ValueError('quantisation needs images for calibration, and there are none')
     quantize = inspect.unwrap(nncf.quantize)  # what wraps it would report every call
-    with silence():
+    with silence(), instead_of_others():
         model = quantize(
             model,
             nncf.Dataset(images),

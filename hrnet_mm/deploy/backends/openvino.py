@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hrnet_mm.deploy.backends.table import Engine
 from hrnet_mm.deploy.graphs.openvino import to_openvino
 from hrnet_mm.deploy.network import FusedHRNet
+from hrnet_mm.deploy.one_core import check_process, core
 from hrnet_mm.deploy.quantization import quantized
 from hrnet_mm.models import HRNet
 from hrnet_mm.native.cpu import computes_in
@@ -72,7 +73,7 @@ def compiled(model: openvino.Model, dtype: torch.dtype) -> openvino.CompiledMode
         'INFERENCE_NUM_THREADS': torch.get_num_threads(),
         'CPU_DENORMALS_OPTIMIZATION': 'NO',
     }
-    return openvino.Core().compile_model(model, 'CPU', options)
+    return core().compile_model(model, 'CPU', options)
 
 
 class ShapesEngine:
@@ -130,6 +131,7 @@ class OpenVINOEngine:
 
     def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
         """Image (N, in_channels, H, W) -> maps (N, C, H, W) in memory of their own."""
+        check_process()
         image = image.contiguous().numpy()
         with self.lock:
             maps = self.request.infer([image], share_inputs=True, share_outputs=True)
@@ -144,5 +146,10 @@ def _with_channels_last(model: openvino.Model) -> openvino.Model:
 
 
 def _check_arithmetic(dtype: torch.dtype) -> None:
-    if CAPABILITIES[dtype] not in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+    if not has_arithmetic(dtype):
         raise NotImplementedError(f'this CPU has no {NAMES[dtype]} arithmetic')
+
+
+def has_arithmetic(dtype: torch.dtype) -> bool:
+    """Whether OpenVINO computes in this type on this CPU, or would silently take another."""
+    return CAPABILITIES[dtype] in core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')

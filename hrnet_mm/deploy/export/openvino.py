@@ -9,10 +9,11 @@ import numpy as np
 import openvino
 import torch
 
-from hrnet_mm.deploy.backends.openvino import CAPABILITIES, ShapesEngine
+from hrnet_mm.deploy.backends.openvino import ShapesEngine, has_arithmetic
 from hrnet_mm.deploy.backends.table import INT8, PRECISIONS
 from hrnet_mm.deploy.export.job import Engine, Job
 from hrnet_mm.deploy.graphs.openvino import to_openvino
+from hrnet_mm.deploy.one_core import core
 
 
 def write(job: Job, path: Path) -> None:
@@ -28,11 +29,10 @@ def write(job: Job, path: Path) -> None:
 
 def load(path: Path, precision: str, device: torch.device) -> tuple[Engine, torch.device]:
     """The engine, on the CPU. Without arithmetic of the precision, the CPU computes in float32."""
-    core = openvino.Core()
     dtype = PRECISIONS.get(precision, torch.float32)
-    if CAPABILITIES[dtype] not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+    if not has_arithmetic(dtype):
         dtype = torch.float32
-    return ShapesEngine(core.read_model(path), dtype), torch.device('cpu')
+    return ShapesEngine(core().read_model(path), dtype), torch.device('cpu')
 
 
 def _arrays(job: Job) -> Iterator[np.ndarray]:
