@@ -1,6 +1,7 @@
-"""What a person reads when a tool fails."""
+"""What every tool does before its own work, and what a person reads when it fails."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from hrnet_mm import cli
 from hrnet_mm.cli import UserError, run_tool
+from hrnet_mm.native.compiler import library_of_torch
 
 ROOT = Path(__file__).resolve().parents[1]
+TOOLS = ROOT / 'tools'
 DOCTOR = 'python -m hrnet_mm.doctor'
 
 
@@ -64,3 +68,30 @@ def test_other_errors_do_not(error: Exception) -> None:
     with pytest.raises(SystemExit) as caught:
         run_tool(main)
     assert str(error) in str(caught.value) and DOCTOR not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(library_of_torch('GOMP_parallel') is None, reason="asks GNU's OpenMP")
+@pytest.mark.parametrize('arguments', ['train.py missing.py', 'export.py -h', 'benchmark.py -h'])
+def test_openmp_is_told_before_torch_is_imported(arguments: str) -> None:
+    tool, *rest = arguments.split()
+    unset = {name: value for name, value in os.environ.items() if name not in cli.WAITING}
+    done = subprocess.run(
+        [sys.executable, str(TOOLS / tool), *rest],
+        env=unset | dict(OMP_DISPLAY_ENV='verbose'),
+        capture_output=True,
+        text=True,
+    )
+    spins = re.findall("GOMP_SPINCOUNT = '(.*)'", done.stderr)
+    assert spins and {*spins} == {'0'}
+
+
+@pytest.mark.parametrize('name', cli.WAITING)
+def test_what_the_user_has_set_stays(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {name: '7'}
+    monkeypatch.setattr(cli.os, 'environ', environment)
+    cli.let_idle_threads_sleep()
+    assert environment == {name: '7'}
+    environment.clear()
+    cli.let_idle_threads_sleep()
+    assert environment == {'OMP_WAIT_POLICY': 'passive'}

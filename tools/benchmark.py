@@ -12,6 +12,11 @@ from argparse import Namespace, _ArgumentGroup
 from collections.abc import Sequence
 from pathlib import Path
 
+from hrnet_mm.cli import let_idle_threads_sleep, run_tool
+
+if __name__ == '__main__':
+    let_idle_threads_sleep()  # before torch is imported, as it is below
+
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.benchmark import contestants as spec
 from hrnet_mm.benchmark.case import MODES, PRECISIONS, UPSAMPLE
@@ -160,6 +165,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    from hrnet_mm.cli import run_tool
-
     run_tool(main)
