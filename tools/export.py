@@ -27,6 +27,7 @@ from hrnet_mm.engine.arguments import (
     add_data_root,
     add_device,
     add_size,
+    add_trust,
 )
 
 
@@ -67,6 +68,7 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
         parser, 'cpu', 'where model and file are compared, and a package of --aot is to run: '
     )
     add_changes(parser)
+    add_trust(parser)
     args = parser.parse_args(argv)
     if args.data_root and not args.evaluate:
         parser.error('--data-root is of the test data, which only --evaluate reads')
@@ -98,8 +100,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         calibration=args.calibration,
         boxes=args.boxes,
         device=find_device(args.device),
+        trust=args.trust_checkpoint,
     )
-    metrics = compared_metrics(cfg, args.checkpoint, args.out) if args.evaluate else []
+    metrics = []
+    if args.evaluate:
+        metrics = compared_metrics(cfg, args.checkpoint, args.out, args.trust_checkpoint)
     print('\n'.join([*done.lines(), *metrics]))
     trust = ' --trust-checkpoint' if format.runs_code else ''
     print(f'use it      python tools/infer.py {args.config} {args.out} photo.jpg{trust}')

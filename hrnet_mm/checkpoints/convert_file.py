@@ -16,6 +16,7 @@ from hrnet_mm.checkpoints.convert import Report, convert
 from hrnet_mm.checkpoints.loading import from_extra
 from hrnet_mm.checkpoints.recognise import networks_in
 from hrnet_mm.checkpoints.sources import fetch, read_source
+from hrnet_mm.checkpoints.trust import trusting
 from hrnet_mm.checkpoints.verify import Comparison, check_equal, compare
 from hrnet_mm.checkpoints.width import backbone_of, name_of, stages_of
 from hrnet_mm.cli import UserError
@@ -66,7 +67,8 @@ def convert_file(
     check_writable(out)
     if fetch(source).resolve() == out.resolve():
         raise UserError(f'{out} is the file to be read; write to another one')
-    checkpoint = read_source(source, trust=trust)
+    with trusting(trust):
+        checkpoint = read_source(source)
     weights = weights_of(checkpoint, source, entry)
     number, weights = len(weights), chosen(weights, prefix, source)
     try:

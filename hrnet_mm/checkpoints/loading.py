@@ -19,6 +19,7 @@ import torch
 import hrnet_mm.compat  # noqa: F401  (allows what mmengine's own checkpoints contain)
 from hrnet_mm.checkpoints.calls import Refused, check
 from hrnet_mm.checkpoints.structure import Placeholders, check_written_out
+from hrnet_mm.checkpoints.trust import is_trusted
 from hrnet_mm.cli import UserError
 from hrnet_mm.stand_ins import Array, Dtype
 
@@ -27,13 +28,14 @@ HARMLESS = [argparse.Namespace]
 
 
 def read_checkpoint(
-    path: str | Path, trust: bool = False, mmap: bool = True, map_location: Any = 'cpu'
+    path: str | Path, mmap: bool = True, map_location: Any = 'cpu'
 ) -> dict[str, Any]:
-    """Load a checkpoint, by default with ``weights_only=True``: nothing in it is run.
+    """Load a checkpoint with ``weights_only=True``: nothing in it is run.
+
+    Within ``trust.trusting`` it is unpickled, which runs code that its author chose.
 
     Args:
         path: a file of torch (either format) or of safetensors; its contents decide, not its name.
-        trust: unpickle whatever the file asks for, which runs code that its author chose.
         mmap: map the file into memory where it can be, so that only what is used is read. The file
             must then not be overwritten in place while its tensors are in use.
         map_location: where the tensors go.
@@ -48,7 +50,7 @@ def read_checkpoint(
     if path.stat().st_size == 0:
         raise UserError(f'the checkpoint {path} is empty')
     try:
-        loaded = _load(path, trust, mmap, map_location)
+        loaded = _load(path, is_trusted(), mmap, map_location)
     except UserError:
         raise
     except pickle.UnpicklingError as error:

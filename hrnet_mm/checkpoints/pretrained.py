@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hrnet_mm.checkpoints.contents import Weights, starting_with, weights_of
 from hrnet_mm.checkpoints.fitting import Fitted, check_whole, fit, size_of
 from hrnet_mm.checkpoints.recognise import networks_in
-from hrnet_mm.checkpoints.sources import read_source, trusting
+from hrnet_mm.checkpoints.sources import read_source
 from hrnet_mm.cli import UserError
 from hrnet_mm.registry import HOOKS, WEIGHT_INITIALIZERS
 
@@ -44,7 +44,7 @@ class Pretrained(PretrainedInit):
             UserError: they cannot be had or read, or belong to another network.
         """
         print_log(f'load HRNet from: {self.checkpoint}', logger='current')
-        contents = read_source(self.checkpoint, trust=trusting(), mmap=False)
+        contents = read_source(self.checkpoint, mmap=False)
         whole = weights_of(contents, self.checkpoint)
         weights = starting_with(whole, self.prefix) or whole
         load_state_dict(

@@ -13,6 +13,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import get_deprecated_model_names, get_external_models
 
 from hrnet_mm.checkpoints.loading import from_extra, read_checkpoint
+from hrnet_mm.checkpoints.trust import is_trusted
 from hrnet_mm.cli import UserError
 from hrnet_mm.download import WEB, download, forget
 
@@ -43,34 +44,23 @@ def read_source(source: str | Path, **how: Any) -> dict[str, Any]:
         raise
 
 
-def use_our_readers(trust: bool = False) -> None:
+def use_our_readers() -> None:
     """Let everything that MMEngine loads in this process go through ``read_source``.
 
     That is ``load_from``, ``resume`` and the ``init_cfg`` of any model. What changes: files are
     read with ``weights_only=True`` on every version of torch, a refused or damaged one costs a
     sentence, the hash in the name of a download is checked, and safetensors and ``hf-hub:`` are
     known. The tools call it before they build a Runner.
-
-    Args:
-        trust: run what checkpoints ask to be run (``--trust-checkpoint``).
     """
 
     def load(filename: str, map_location: Any = None) -> dict[str, Any]:
         # Not mapped into memory: training may later write a checkpoint of the same name.
-        checkpoint = read_source(
-            filename, trust=trust, mmap=False, map_location=map_location or 'cpu'
-        )
-        if not trust and isinstance(checkpoint.get('meta'), dict):
+        checkpoint = read_source(filename, mmap=False, map_location=map_location or 'cpu')
+        if not is_trusted() and isinstance(checkpoint.get('meta'), dict):
             checkpoint['meta'].pop('config', None)  # MMEngine runs this text when it resumes
         return checkpoint
 
-    load.trusts = trust
     CheckpointLoader.register_scheme(['', *WEB, *ZOOS, HUB], load, force=True)
-
-
-def trusting() -> bool:
-    """Whether ``use_our_readers(trust=True)`` holds, as with a tool's ``--trust-checkpoint``."""
-    return getattr(CheckpointLoader._schemes.get(''), 'trusts', False)
 
 
 def fetch(source: str | Path) -> Path:

@@ -17,7 +17,7 @@ from hrnet_mm.hooks.safe_checkpoint import INTERRUPTED, POINTER, folder_of_check
 from hrnet_mm.hooks.training_id import id_in, last_training_in
 
 
-def prepare_resume(cfg: Config, trust: bool = False) -> list[str]:
+def prepare_resume(cfg: Config) -> list[str]:
     """Let ``cfg.resume`` find a whole checkpoint: the named one or, without ``load_from``, any.
 
     MMEngine takes what ``last_checkpoint`` names; if that is broken, it is set to the newest whole
@@ -32,13 +32,13 @@ def prepare_resume(cfg: Config, trust: bool = False) -> list[str]:
     """
     if cfg.get('load_from'):
         if is_local(cfg.load_from):
-            return take_seed(cfg, read_training_checkpoint(Path(cfg.load_from), trust))
+            return take_seed(cfg, read_training_checkpoint(Path(cfg.load_from)))
         return []
     work_dir, broken, earlier = Path(cfg.work_dir), [], []
     last_training = last_training_in(work_dir)
     for path in resumable(cfg):
         try:
-            checkpoint = read_training_checkpoint(path, trust)
+            checkpoint = read_training_checkpoint(path)
         except UserError as error:
             broken.append(str(error))
             continue
@@ -92,13 +92,13 @@ def named_in(work_dir: Path) -> str:
     return os.fsdecode(pointer.read_bytes()).strip() if pointer.is_file() else ''
 
 
-def read_training_checkpoint(path: Path, trust: bool = False) -> dict[str, Any]:
+def read_training_checkpoint(path: Path) -> dict[str, Any]:
     """Load a checkpoint that a run can go on from.
 
     Raises:
         UserError: it is absent, damaged, or holds no state of a training.
     """
-    checkpoint = read_checkpoint(path, trust)
+    checkpoint = read_checkpoint(path)
     meta = checkpoint.get('meta')
     if not isinstance(meta, dict) or 'iter' not in meta or 'message_hub' not in checkpoint:
         raise UserError(f'the checkpoint {path} holds weights only, no training to go on with')

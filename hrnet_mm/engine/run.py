@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.checkpoints.pretrained import AnyWeightsHook
 from hrnet_mm.checkpoints.sources import is_local, use_our_readers
+from hrnet_mm.checkpoints.trust import trusting
 from hrnet_mm.cli import UserError
 from hrnet_mm.deploy.export.reading import as_export
 from hrnet_mm.deploy.hook import ReplaceModelHook
@@ -50,18 +51,18 @@ def train(cfg: Config, trust: bool = False) -> Runner:
     check_data(cfg, phases)
     lose_no_work(cfg)
     folder, is_first = Path(cfg.work_dir), prepare_processes(cfg)
-    with work_folder(folder, is_first), held(folder, is_first) as notes:
+    with trusting(trust), work_folder(folder, is_first), held(folder, is_first) as notes:
         if cfg.get('resume'):
-            notes += prepare_resume(cfg, trust)
+            notes += prepare_resume(cfg)
         elif cfg.get('load_from'):
-            check_checkpoint(cfg.load_from, trust)
+            check_checkpoint(cfg.load_from)
 
         def job(runner: Runner) -> None:
             for note in notes:
                 runner.logger.warning(note)
             runner.train()
 
-        return run(cfg, phases, job, [AnyWeightsHook()], trust)
+        return run(cfg, phases, job, [AnyWeightsHook()])
 
 
 def test(cfg: Config, trust: bool = False, fast: str | None = None) -> dict[str, float]:
@@ -76,24 +77,30 @@ def test(cfg: Config, trust: bool = False, fast: str | None = None) -> dict[str,
         UserError: data or the checkpoint is absent or unreadable.
     """
     check_data(cfg, ('test',))
-    exported = as_export(cfg.load_from, trust, fast)
-    if exported:
-        cfg.load_from = None
-        hooks: list[Hook] = [ReplaceModelHook(exported.put_into)]
-    else:
-        check_checkpoint(cfg.load_from, trust)
-        hooks = [AnyWeightsHook(whole=True)]
-        if fast:
-            hooks.append(ReplaceModelHook(lambda model, _: optimize_on_first_image(model, fast)))
     metrics: dict[str, float] = {}
     add_hooks(cfg, 'hrnet_mm.DataFaultsHook')
 
     def job(runner: Runner) -> None:
         metrics.update(runner.test())
 
-    with work_folder(Path(cfg.work_dir), prepare_processes(cfg)):
-        run(cfg, ('test',), job, hooks, trust)
+    with trusting(trust):
+        hooks = weights_hooks(cfg, fast)
+        with work_folder(Path(cfg.work_dir), prepare_processes(cfg)):
+            run(cfg, ('test',), job, hooks)
     return metrics
+
+
+def weights_hooks(cfg: Config, fast: str | None) -> list[Hook]:
+    """The hooks that fill the model to be tested with what ``cfg.load_from`` names."""
+    exported = as_export(cfg.load_from, fast)
+    if exported:
+        cfg.load_from = None
+        return [ReplaceModelHook(exported.put_into)]
+    check_checkpoint(cfg.load_from)
+    hooks: list[Hook] = [AnyWeightsHook(whole=True)]
+    if fast:
+        hooks.append(ReplaceModelHook(lambda model, _: optimize_on_first_image(model, fast)))
+    return hooks
 
 
 def run(
@@ -101,10 +108,9 @@ def run(
     phases: tuple[str, ...],
     job: Callable[[Runner], object],
     hooks: Sequence[Hook],
-    trust: bool,
 ) -> Runner:
     """Do a job with a Runner, which leaves nothing if it fails before its first iteration."""
-    use_our_readers(trust)
+    use_our_readers()
     first_step = FirstStep()
     with data_faults_told(cfg, phases, lambda: first_step.is_done):
         runner = StartingRunner.from_cfg(cfg)
@@ -128,9 +134,9 @@ def leave_process_group() -> None:
         torch.distributed.destroy_process_group()  # else a process may abort while it exits
 
 
-def check_checkpoint(path: str, trust: bool) -> None:
+def check_checkpoint(path: str) -> None:
     if is_local(path):
-        read_checkpoint(path, trust)
+        read_checkpoint(path)
 
 
 def lose_no_work(cfg: Config) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hrnet_mm.checkpoints.trust import trusting
 from hrnet_mm.cli import UserError
 from hrnet_mm.deploy.export.reading import as_export
 from hrnet_mm.engine.config import read_config
@@ -91,7 +92,7 @@ def infer(
         batch_size: images, or boxes, in one forward pass. Default: see ``make_predictor``.
         draw: whether to draw.
         cfg_options: changes to the config, by dotted keys.
-        trust: accept exported files that may run code: .pt2.
+        trust: run what the checkpoints, the detector's too, or a .pt2 file ask to be run.
         fast: the precision in which an engine of ``hrnet_mm.deploy`` runs backbone and neck.
         takeover: put our HRNet in the place of the hosts', from now on in this process.
 
@@ -108,12 +109,13 @@ def infer(
     if takeover:
         take_over(cfg)
     device = find_device(device)
-    weights = as_export(checkpoint, trust, fast) or checkpoint
-    predictor = make_predictor(cfg, weights, device, batch_size, fast)
+    with trusting(trust):
+        weights = as_export(checkpoint, fast) or checkpoint
+        predictor = make_predictor(cfg, weights, device, batch_size, fast)
+        if detector:
+            boxes_of = boxes_by_detector(detector, device, batch_size)
     if score_thr is not None and predictor.score_thr is None:
         raise UserError('--score-thr: the model gives no scores; every pixel is drawn')
-    if detector:
-        boxes_of = boxes_by_detector(detector, device, batch_size)
     if boxes_of:
         predictor = InBoxes(predictor, boxes_of)
     origin = {'config': str(config), 'checkpoint': str(checkpoint), 'input': source}

@@ -7,6 +7,7 @@ import os
 import pickle
 import zipfile
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from hrnet_mm.checkpoints.loading import read_checkpoint
+from hrnet_mm.checkpoints.trust import is_trusted, trusting
 from hrnet_mm.cli import UserError
 
 WEIGHTS = {'conv.weight': torch.arange(6.0).reshape(2, 3)}
@@ -73,8 +75,21 @@ def test_plain_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
 
 def test_trust_runs_what_the_file_asks_for(tmp_path: Path) -> None:
     torch.save(dict(state_dict=WEIGHTS, hook=RunsCode(tmp_path / 'made')), tmp_path / 'x.pth')
-    assert 'state_dict' in read_checkpoint(tmp_path / 'x.pth', trust=True)
+    with trusting():
+        assert 'state_dict' in read_checkpoint(tmp_path / 'x.pth')
     assert (tmp_path / 'made').is_dir()
+
+
+def test_trust_ends_with_its_block_and_does_not_reach_threads() -> None:
+    with ThreadPoolExecutor(1) as pool, trusting():
+        assert is_trusted() and not pool.submit(is_trusted).result()
+        with trusting(False):
+            assert not is_trusted()
+        assert is_trusted()
+    assert not is_trusted()
+    with pytest.raises(UserError), trusting():
+        raise UserError
+    assert not is_trusted()
 
 
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 import hrnet_mm.checkpoints.pretrained  # noqa: F401  (registers AnyWeightsHook)
 from hrnet_mm.checkpoints.fitting import adapt_input
 from hrnet_mm.checkpoints.sources import use_our_readers
+from hrnet_mm.checkpoints.trust import trusting
 from hrnet_mm.cli import UserError
 from hrnet_mm.models import HRNet
 from tests.checkpoints import hosts, official
@@ -249,11 +250,10 @@ def test_load_from_leaves_other_models_alone(load_from, tmp_path: Path) -> None:
 def test_init_cfg_trusts_what_the_tool_trusts(tmp_path: Path) -> None:
     path = saved(tmp_path / 'x.pth', HRNet(4).state_dict(), hook=RunsCode(tmp_path / 'made'))
     net = HRNet(4, init_cfg=dict(type='Pretrained', checkpoint=str(path)))
-    use_our_readers()
     with pytest.raises(UserError, match=r'asks for posix\.mkdir'):
         net.init_weights()
-    use_our_readers(trust=True)
-    net.init_weights()
+    with trusting():
+        net.init_weights()
     assert (tmp_path / 'made').exists()
 
 
@@ -262,6 +262,7 @@ def test_load_from_runs_no_code(load_from, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'asks for posix\.mkdir'):
         load_from(hosts.pose(4, OURS), path)
     assert not (tmp_path / 'made').exists()
-    use_our_readers(trust=True)
-    CheckpointLoader.load_checkpoint(path)
+    use_our_readers()
+    with trusting():
+        CheckpointLoader.load_checkpoint(path)
     assert (tmp_path / 'made').exists()

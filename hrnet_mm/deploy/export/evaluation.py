@@ -11,7 +11,7 @@ from mmengine.config import Config
 from hrnet_mm.engine.run import test
 
 
-def compared_metrics(cfg: Config, checkpoint: str, out: Path) -> list[str]:
+def compared_metrics(cfg: Config, checkpoint: str, out: Path, trust: bool = False) -> list[str]:
     """Evaluate both on the config's test data; one line per metric. Their logs are not kept.
 
     Raises:
@@ -20,7 +20,7 @@ def compared_metrics(cfg: Config, checkpoint: str, out: Path) -> list[str]:
     # One folder for both: MMEngine's visualizer stays with the first that a process names.
     with tempfile.TemporaryDirectory() as folder:
         ours = _metrics_of(cfg, str(out), folder, trust=True)  # it was just written
-        theirs = _metrics_of(cfg, checkpoint, folder, trust=False)
+        theirs = _metrics_of(cfg, checkpoint, folder, trust)
     return [
         f'{name} {ours[name]:.4f}, the checkpoint {value:.4f}, {ours[name] - value:+.4f}'
         for name, value in theirs.items()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hrnet_mm.checkpoints.contents import weights_of
 from hrnet_mm.checkpoints.fitting import check_whole, fit
+from hrnet_mm.checkpoints.trust import is_trusted
 from hrnet_mm.checkpoints.width import name_of, stages_of
 from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.deploy.export.formats import FORMATS, SUFFIXES
@@ -107,12 +108,11 @@ class Moved:
         return tuple(x.to(image.device) for x in self.engine(image.to(self.home)))
 
 
-def as_export(source: object, trust: bool = False, fast: str | None = None) -> Exported | None:
+def as_export(source: object, fast: str | None = None) -> Exported | None:
     """The exported file that a source is or names; None if it is a checkpoint.
 
     Args:
         source: what takes the place of a checkpoint.
-        trust: see :func:`open_export`.
         fast: the precision of an engine that is to be made of a checkpoint.
 
     Raises:
@@ -125,15 +125,16 @@ def as_export(source: object, trust: bool = False, fast: str | None = None) -> E
         return None
     if fast:
         raise UsageError(f'--fast makes an engine of a checkpoint; {path} is one already')
-    return open_export(path, trust)
+    return open_export(path)
 
 
-def open_export(path: Path, trust: bool = False, head: Path | None = None) -> Exported:
-    """Read what ``tools/export.py`` wrote.
+def open_export(path: Path, head: Path | None = None) -> Exported:
+    """Read what ``tools/export.py`` wrote; formats of torch only within ``trust.trusting``.
+
+    torch unpickles those, or runs what is compiled in them.
 
     Args:
         path: the file.
-        trust: accept formats of torch, which unpickles them or runs what is compiled in them.
         head: the file with the head's weights. Default: beside it.
 
     Raises:
@@ -146,7 +147,7 @@ def open_export(path: Path, trust: bool = False, head: Path | None = None) -> Ex
     if description.format not in FORMATS:
         raise UserError(f'{head} is of the format {description.format!r}, which is not known')
     format = FORMATS[description.format]
-    if format.runs_code and not trust:
+    if format.runs_code and not is_trusted():
         raise UserError(
             f'{path} may run code when it is loaded, as every .pt2 file; add --trust-checkpoint if '
             'you trust whoever made it'

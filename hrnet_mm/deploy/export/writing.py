@@ -13,7 +13,9 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import hrnet_mm
+from hrnet_mm.checkpoints.convert_file import plain
 from hrnet_mm.checkpoints.sources import fetch, read_source
+from hrnet_mm.checkpoints.trust import trusting
 from hrnet_mm.checkpoints.width import name_of, stages_of
 from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.deploy.backends.table import INT8
@@ -89,6 +91,7 @@ def export(
     calibration: Path | None = None,
     boxes: Path | None = None,
     device: torch.device | str = 'cpu',
+    trust: bool = False,
 ) -> Summary:
     """Write the network of a model, run what was written, and compare.
 
@@ -103,6 +106,7 @@ def export(
         calibration: a folder of images to choose the steps of int8 by.
         boxes: where a top-down pose model looks in them, see ``examples.Calibration``.
         device: where a compiled package is to run.
+        trust: run what the checkpoint asks to be run. What is written holds plain values only.
 
     Raises:
         UserError: an argument is wrong, or the file differs from the model. Nothing is written.
@@ -115,7 +119,9 @@ def export(
     photos = None if calibration is None else calibration_files(calibration)
     if Path(checkpoint).suffix in SUFFIXES:
         raise UserError(f'{checkpoint} is an exported file; name the checkpoint it is from')
-    model = HostModel(cfg, checkpoint, torch.device(device), (nn.Module,))
+    with trusting(trust):
+        model = HostModel(cfg, checkpoint, torch.device(device), (nn.Module,))
+        meta = plain(read_source(checkpoint).get('meta') or {})
     parts = parts_of(model.module)
     description = describe(cfg, checkpoint, parts, format, precision)
     images = () if photos is None else Calibration(model, photos, boxes)
@@ -125,7 +131,6 @@ def export(
         image = example_for(model, size, description)
     job = Job(parts, image, precision, images, description.note())
     files = [*format.files(out), path_beside(out)]
-    meta = read_source(checkpoint).get('meta') or {}
     difference = write_files(job, format, files, meta, description)
     return Summary(format, files, description, stays_of(parts), tuple(image.shape), difference)
 
@@ -150,7 +155,8 @@ def write_files(
         *written, head = (stack.enter_context(replacing(file)) for file in files)
         format.module.write(job, written[0])
         write_head_file(head, rest_of(job.parts), meta, description, written)
-        exported = open_export(written[0], trust=True, head=head)
+        with trusting():  # it was just written
+            exported = open_export(written[0], head)
         features = exported.put_into(job.parts.model, job.image.device).backbone
         return check_same(job.parts, features, job.image, job.precision, description.least)
 

@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from hrnet_mm.checkpoints.trust import trusting
 from hrnet_mm.cli import UserError
 from hrnet_mm.deploy.export import comparison
 from hrnet_mm.deploy.export.examples import Calibration, calibration_files
@@ -27,7 +28,9 @@ from tests.inference.tiny_models import TinyModel, build
 def maps_of(done: Summary, tiny: TinyModel, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """Maps of the exported file and of the model."""
     model = host_model(tiny)
-    fast = open_export(done.files[0], trust=True).put_into(model, torch.device('cpu'))
+    with trusting():
+        exported = open_export(done.files[0])
+    fast = exported.put_into(model, torch.device('cpu'))
     with torch.no_grad():
         pair = fast.extract_feat(image), model.extract_feat(image)
     return tuple([x] if isinstance(x, Tensor) else list(x) for x in pair)

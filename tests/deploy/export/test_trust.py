@@ -1,0 +1,94 @@
+"""--trust-checkpoint lets every command read a checkpoint that runs code, and nothing else does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from hrnet_mm.checkpoints.loading import read_checkpoint
+from hrnet_mm.checkpoints.trust import trusting
+from hrnet_mm.cli import UserError
+from hrnet_mm.engine.run import weights_hooks
+from tests.deploy.export.conftest import Tiny
+
+LoadTool = Callable[[str], ModuleType]
+
+
+class RunsCode:
+    """Unpickled without care, it makes a folder, however often."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.makedirs, (str(self.folder), 0o777, True)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """The folder that is there once a hostile checkpoint has run its code."""
+    return tmp_path / 'made'
+
+
+@pytest.fixture
+def hostile(made: Path, tmp_path: Path) -> Callable[[str], str]:
+    """A checkpoint with what another holds, which runs code."""
+
+    def write(checkpoint: str) -> str:
+        contents = torch.load(checkpoint, weights_only=True)
+        contents['meta'] = {'epoch': 3, 'note': RunsCode(made), 'path': Path()}
+        path = tmp_path / f'hostile {Path(checkpoint).name}'
+        torch.save(contents, path)
+        return str(path)
+
+    return write
+
+
+def refused_then_trusted(tool: ModuleType, arguments: list[object], made: Path) -> None:
+    arguments = list(map(str, arguments))
+    with pytest.raises(UserError, match='is refused: it asks for os.makedirs'):
+        tool.main(arguments)
+    assert not made.exists()
+    tool.main([*arguments, '--trust-checkpoint'])
+    assert made.exists()
+
+
+def test_infer_and_its_detector(
+    load_tool: LoadTool, tiny: Tiny, hostile, photos: Path, made: Path
+) -> None:
+    pose, detector = tiny('face'), tiny('detection')
+    arguments = [pose.config, hostile(pose.checkpoint), photos, '--out', made.with_name('out')]
+    arguments += ['--device=cpu', '--det-class', 'mouse', '--detector', detector.config]
+    refused_then_trusted(load_tool('infer'), [*arguments, hostile(detector.checkpoint)], made)
+    arguments[1] = pose.checkpoint
+    made.rmdir()
+    with pytest.raises(UserError, match='hostile tiny_detection.* is refused'):
+        load_tool('infer').main(list(map(str, [*arguments, hostile(detector.checkpoint)])))
+    assert not made.exists()
+
+
+def test_export_whose_head_file_is_read_without_trust(
+    load_tool: LoadTool, tiny: Tiny, hostile, made: Path
+) -> None:
+    model, out = tiny('face'), made.with_name('x.onnx')
+    arguments = [model.config, hostile(model.checkpoint), out, '--size', '64x64']
+    refused_then_trusted(load_tool('export'), arguments, made)
+    meta = read_checkpoint(f'{out}.head.pth')['meta']
+    assert meta == {'epoch': 3, 'note': None}
+
+
+def test_test(tiny: Tiny, hostile, made: Path) -> None:
+    cfg = Config(dict(load_from=hostile(tiny('face').checkpoint)))
+    with pytest.raises(UserError, match='is refused'):
+        weights_hooks(cfg, None)
+    assert not made.exists()
+    with trusting():
+        weights_hooks(cfg, None)
+    assert made.exists()
