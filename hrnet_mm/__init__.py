@@ -14,3 +14,5 @@ sys.modules.setdefault('openvino_telemetry', None)
 # Python has run it already where the package is installed; a copied folder works without it.
 with suppress(ModuleNotFoundError):
     import hrnet_mm_startup  # noqa: F401
+# It sets how large images may be that OpenCV decodes, which OpenCV reads when it is imported.
+import hrnet_mm.image_size  # noqa: E402, F401

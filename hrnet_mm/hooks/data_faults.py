@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from hrnet_mm.cli import UserError, sentence_of
 from hrnet_mm.engine.annotations import listed, read_annotations, skip_reasons
-from hrnet_mm.inference.inputs import UnreadableImage, read_image
+from hrnet_mm.inference.inputs import IMAGE_SUFFIXES, UnreadableImage, read_image
 from hrnet_mm.registry import HOOKS
 
 FILE_KEYS = ('img_path', 'seg_map_path')
@@ -92,7 +92,7 @@ class NamedSamples:
         files = [info[key] for key in FILE_KEYS if isinstance(info.get(key), str)]
         try:
             for file in files:
-                if '://' not in file:
+                if '://' not in file and Path(file).suffix.lower() in IMAGE_SUFFIXES:
                     read_image(Path(file))
         except UnreadableImage as unreadable:
             return str(unreadable)

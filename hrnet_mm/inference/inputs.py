@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from hrnet_mm.cli import UserError
+from hrnet_mm.image_size import MOST_PIXELS, why_too_large
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 LABEL_MAP_SUFFIX = '.labels.png'  # of a segmentation's results, which are no inputs
@@ -114,6 +115,10 @@ class VideoFile:
         capture = cv2.VideoCapture(str(path))
         if not capture.isOpened():
             raise UserError(f'{path} cannot be read as a video: damaged, or an unknown codec')
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        width, height = (int(capture.get(side)) for side in sides)
+        if width * height > MOST_PIXELS:
+            raise UserError(f'{path} has frames of {width} x {height} pixels, which is too many')
         self.names = {path: path.name}
         self.fps = capture.get(cv2.CAP_PROP_FPS) or FPS_WHERE_UNKNOWN
         self._length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -171,6 +176,8 @@ def find_frames(source: str, out: Path, report: Callable[[str], None]) -> ImageF
     elif glob.has_magic(source):
         found = map(Path, glob.iglob(source, recursive=True))
         root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+    elif path.exists():
+        raise UserError(f'{source} is neither a file nor a folder')
     else:
         raise UserError(f'there is no {source}')
     images = sorted(set(_visible_images(found, root, out)))
@@ -204,8 +211,9 @@ def read_image(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
         (H, W, 3) uint8 BGR, unless the flags ask for another form.
 
     Raises:
-        UnreadableImage: it cannot be opened, or not decoded.
+        UnreadableImage: it cannot be opened, or not decoded, or is too large.
     """
+    check_size(path)
     try:
         # Through memory, because cv2.imread cannot open every path on every system.
         image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
@@ -216,3 +224,17 @@ def read_image(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
     if image is None:
         raise UnreadableImage(f'{path} cannot be read as an image')
     return image
+
+
+def check_size(path: Path) -> None:
+    """Make sure, before it is decoded, that an image is one that OpenCV does not crash on.
+
+    Raises:
+        UnreadableImage: it claims too many pixels, is a pipe or the like, or cannot be opened.
+    """
+    try:
+        why = why_too_large(path)
+    except OSError as error:
+        raise UnreadableImage(f'{path} cannot be opened: {error.strerror}') from error
+    if why is not None:
+        raise UnreadableImage(why)

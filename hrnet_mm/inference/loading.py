@@ -12,7 +12,8 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile
 
 from hrnet_mm.cli import UserError, sentence_of
-from hrnet_mm.inference.inputs import UnreadableImage, read_image
+from hrnet_mm.image_size import MOST_BYTES
+from hrnet_mm.inference.inputs import UnreadableImage, check_size, read_image
 
 Step = Callable[[dict[str, Any]], dict[str, Any] | None]
 
@@ -59,13 +60,15 @@ class ImageLoader:
             What the later steps of the pipeline take; ``img`` is (H, W) or (H, W, C).
 
         Raises:
-            UnreadableImage: the file cannot be opened, or not decoded, or the steps give no image.
+            UnreadableImage: the file cannot be opened, or not decoded, or is too large, or the
+                steps give no image.
             UserError: the steps cannot take a frame of a video.
         """
         if decoded is None and _name_of(self.steps[-1]) == FROM_MEMORY:
             decoded = read_image(path)
         if decoded is not None:
             return self.loaded(path, self._as_loaded(path, decoded))
+        check_size(path)
         results: dict[str, Any] | None = {'img_path': str(path), 'img_id': 0}
         for step in self.steps:
             try:
@@ -113,6 +116,11 @@ class ImageLoader:
             raise UnreadableImage(
                 f'{path} cannot be read as an image: {", ".join(map(_name_of, self.steps))} of the '
                 f'test pipeline give {found}, nothing of the form (H, W, C)'
+            )
+        if not 0 < image.nbytes <= MOST_BYTES:
+            raise UnreadableImage(
+                f'{path} takes {image.nbytes} bytes as it is loaded, for OpenCV more than 0 and '
+                f'at most {MOST_BYTES}'
             )
 
 

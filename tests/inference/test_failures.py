@@ -155,6 +155,31 @@ def test_a_drawing_that_cannot_be_written_is_told_so(run: Run, tmp_path: Path) -
     assert (tmp_path / 'out/predictions.json').is_file()
 
 
+def test_odd_images_have_a_result_or_a_reason(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make_segmentor(tmp_path, KINDS['color'])
+    photos = tmp_path / 'photos'
+    photos.mkdir()
+    for name, size in dict(point=(1, 1), row=(1, 300), column=(20_000, 2), plain=(33, 47)).items():
+        cv2.imwrite(str(photos / f'{name}.png'), picture(*size, seed=0))
+    plain = (photos / 'plain.png').read_bytes()
+    for name, data in dict(named=plain, empty=b'', cut=plain[:999], text=b'<html>').items():
+        (photos / f'{name}.jpg').write_bytes(data)
+    with pytest.raises(UserError, match='2 of 5 images failed'):
+        run(model, photos)
+    written = ['named.jpg', 'plain.png', 'point.png']
+    drawings = [name for name in files(tmp_path / 'out') if not name.endswith('.labels.png')]
+    assert drawings == [*written, 'predictions.json']
+    told = capsys.readouterr().err
+    for name in ('empty.jpg', 'cut.jpg', 'text.jpg'):
+        assert f'skipped: {photos}/{name} cannot be read as an image' in told
+    for name in ('row.png', 'column.png'):  # of which the config's Resize leaves no pixel
+        assert f'failed: {photos}/{name}: ' in told
+    labels = [cv2.imread(str(tmp_path / f'out/{name}.labels.png'), -1) for name in written]
+    assert [label_map.shape for label_map in labels] == [(33, 47), (33, 47), (1, 1)]
+
+
 def record(number: int) -> dict[str, Any]:
     return {'file': f'ü{number}.jpg', 'instances': [{'bbox': [1.5, 2, 3, number]}]}
 

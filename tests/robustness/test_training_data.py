@@ -5,6 +5,7 @@ What inference does with bad input is in tests/inference.
 
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,13 +132,14 @@ def test_unreadable_label_map_and_validation_image_are_named(
 
 @pytest.mark.slow
 def test_image_too_large_to_decode_is_named(start, data: Path, tmp_path: Path) -> None:
-    """A PNG that claims 40 000 x 30 000 pixels, more than OpenCV reads."""
+    """A PNG that claims 32 000 x 32 000 pixels: OpenCV would decode, and crash on what it gave."""
     for image in (data / 'train').iterdir():
         small = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
-        header = b'IHDR' + (40_000).to_bytes(4, 'big') + (30_000).to_bytes(4, 'big')
-        image.write_bytes(small[:12] + header + small[24:])
+        header = b'IHDR' + (32_000).to_bytes(4, 'big') * 2 + small[24:29]
+        checked = header + zlib.crc32(header).to_bytes(4, 'big')
+        image.write_bytes(small[:12] + checked + small[33:])
     error = error_of(start('pose', tmp_path / 'run', '--data-root', data, *ONE_EPOCH))
-    assert error.endswith('.jpg cannot be read as an image')
+    assert '.jpg claims 32000 x 32000 pixels; images of more than 268435455 pixels are' in error
 
 
 @pytest.mark.slow
