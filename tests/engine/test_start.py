@@ -15,6 +15,7 @@ from hrnet_mm.engine.run import test as evaluate
 from hrnet_mm.engine.run import train
 from hrnet_mm.engine.start import NAME_OF_A_LOG_FOLDER
 from hrnet_mm.folder_lock import LOCK
+from hrnet_mm.hooks.training_id import LAST_TRAINING
 
 CONFIG = Path(__file__).parents[1] / 'robustness/configs/pose.py'
 
@@ -95,7 +96,7 @@ def test_all_is_left_of_a_run_that_has_begun(failing, tmp_path: Path) -> None:
     with pytest.raises(Planted):
         train(failing('after_train_epoch'))
     left = {path.name for path in (tmp_path / 'work_dirs/sweep/a').iterdir()}
-    assert 'pose.py' in left and len(left) == 2  # and the folder of the log
+    assert LAST_TRAINING in left and 'pose.py' in left and len(left) == 3  # and the log's folder
     assert LOCK not in left
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from hrnet_mm.folder_lock import hold, release
+from tests.ports import reserved_port
 from tests.robustness.conftest import CONFIGS, error_of, start_training
-from tests.robustness.test_interrupt import be_rank, free_port
+from tests.robustness.test_interrupt import be_rank
 from tests.robustness.warm import Run
 
 pytestmark = pytest.mark.slow
@@ -77,16 +78,17 @@ def test_folder_of_checkpoints_that_is_in_use_is_refused_too(start, tmp_path: Pa
 
 def test_all_processes_of_a_second_training_are_refused(people: Path, tmp_path: Path) -> None:
     hold(tmp_path)
-    port, runs = free_port(), []
-    for rank in (0, 1):
-        cwd = tmp_path / f'rank{rank}'
-        cwd.mkdir()
-        first = partial(be_rank, rank, port)
-        flags = '--launcher', 'pytorch', '--no-validate'
-        runs.append(start_training('pose', tmp_path, people, cwd, *flags, first=first))
+    flags, runs = ('--launcher', 'pytorch', '--no-validate'), []
     try:
-        for run in runs:
-            assert error_of(run).startswith(f'another training is at work in {tmp_path} (process ')
+        with reserved_port() as port:
+            for rank in (0, 1):
+                cwd = tmp_path / f'rank{rank}'
+                cwd.mkdir()
+                first = partial(be_rank, rank, port)
+                runs.append(start_training('pose', tmp_path, people, cwd, *flags, first=first))
+            errors = [error_of(run) for run in runs]
     finally:
         release(tmp_path)
+    for error in errors:
+        assert error.startswith(f'another training is at work in {tmp_path} (process ')
     assert {path.name for path in tmp_path.iterdir()} == {'rank0', 'rank1'}
