@@ -63,7 +63,7 @@ class TrainingNorm(torch.autograd.Function):
         relu: bool,
     ) -> Tensor:
         y = torch.empty_like(x)
-        mean, scale = torch.empty(2, x.shape[1])
+        mean, scale = torch.empty(2, x.shape[1], dtype=torch.float32, device='cpu')
         load_library().norm_forward(
             x.dtype == torch.bfloat16,
             *(x.numel() // x.shape[1], x.shape[1], relu, norm.eps, norm.momentum),

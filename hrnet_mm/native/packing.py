@@ -24,7 +24,8 @@ def pack(weight: Tensor, tile: int, dtype: torch.dtype) -> Tensor:
     channels_last = weight.float().permute(0, 2, 3, 1).contiguous()
     out_channels, *taps, in_channels = channels_last.shape
     numbers = in_channels if tile else in_channels * taps[0] * taps[1]
-    packed = torch.zeros(kernels.packed_size(tile, is_bf16, out_channels, numbers))
+    size = kernels.packed_size(tile, is_bf16, out_channels, numbers)
+    packed = torch.zeros(size, dtype=torch.float32, device='cpu')  # whatever the default is
     kernels.pack(
         tile,
         is_bf16,

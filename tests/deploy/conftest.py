@@ -14,13 +14,8 @@ from hrnet_mm.deploy.backends.table import BACKENDS
 from hrnet_mm.models import HRNet
 from tests.deploy.nets import small_net
 
-EVERY_ENGINE = [
-    'eager',
-    'native',
-    'onnxruntime',
-    'openvino',
-    pytest.param('inductor', marks=pytest.mark.slow),
-]
+# Without inductor, which compiles anew for every copy.
+EVERY_ENGINE = ['eager', 'native', 'onnxruntime', 'openvino']
 Made = Callable[[str], tuple[nn.Module, HRNet]]
 
 

@@ -51,3 +51,6 @@ class InductorEngine:
     def once(self, image: Tensor) -> tuple[Tensor, ...]:
         """The same without compilation."""
         return self.network(image)
+
+    def __reduce__(self) -> tuple:
+        return InductorEngine, (self.network,)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import onnxruntime
 import torch
 from torch import Tensor, nn
@@ -20,25 +18,33 @@ def build(net: HRNet, neck: nn.Module | None, image: Tensor, dtype: torch.dtype)
     Raises:
         NotImplementedError: the network has an operation that is not translated.
     """
-    return session_engine(to_onnx(FusedHRNet(net, neck)).SerializeToString())
+    return SessionEngine(to_onnx(FusedHRNet(net, neck)).SerializeToString())
 
 
-def session_engine(model: bytes | Path, *providers: str) -> Engine:
+class SessionEngine:
     """Runs a model of ``hrnet_mm.deploy.graphs.onnx`` with as many threads as PyTorch has.
 
     Args:
-        model: its bytes or its file.
+        model: the bytes of its file.
         providers: what should run it before the CPU, where ONNX Runtime has it.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    # Else its threads keep the cores busy while the head runs.
-    options.add_session_config_entry('session.force_spinning_stop', '1')
-    there = [name for name in providers if name in onnxruntime.get_available_providers()]
-    session = onnxruntime.InferenceSession(model, options, [*there, 'CPUExecutionProvider'])
 
-    def engine(image: Tensor) -> tuple[Tensor, ...]:
-        maps = session.run(None, {'image': image.contiguous().numpy()})
+    def __init__(self, model: bytes, *providers: str) -> None:
+        self.model = model
+        self.providers = providers
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        # Else its threads keep the cores busy while the head runs.
+        options.add_session_config_entry('session.force_spinning_stop', '1')
+        there = [name for name in providers if name in onnxruntime.get_available_providers()]
+        self.session = onnxruntime.InferenceSession(
+            model, options, [*there, 'CPUExecutionProvider']
+        )
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Image (N, in_channels, H, W) -> maps."""
+        maps = self.session.run(None, {'image': image.contiguous().numpy()})
         return tuple(map(torch.from_numpy, maps))
 
-    return engine
+    def __reduce__(self) -> tuple:
+        return SessionEngine, (self.model, *self.providers)

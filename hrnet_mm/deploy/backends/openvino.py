@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import openvino
@@ -90,6 +92,7 @@ class ShapesEngine:
     """
 
     def __init__(self, model: openvino.Model, dtype: torch.dtype) -> None:
+        self.source = model
         self.model = _with_channels_last(model)
         self.dtype = dtype
         self.lock = threading.Lock()
@@ -111,6 +114,9 @@ class ShapesEngine:
         model = self.model.clone()
         model.reshape(list(shape))
         return OpenVINOEngine(compiled(model, self.dtype))
+
+    def __reduce__(self) -> tuple:
+        return _engine_of_files, (*_as_files(self.source), self.dtype)
 
     def _engine(self, shape: torch.Size) -> OpenVINOEngine:
         if self.of_shape is None:
@@ -137,6 +143,18 @@ class OpenVINOEngine:
             maps = self.request.infer([image], share_inputs=True, share_outputs=True)
             copies = [np.array(x.transpose(0, 3, 1, 2), order='C') for x in maps.values()]
         return tuple(map(torch.from_numpy, copies))
+
+
+def _as_files(model: openvino.Model) -> tuple[bytes, bytes]:
+    """What the two files of a model hold: its graph, and its numbers."""
+    with tempfile.TemporaryDirectory() as folder:
+        graph, numbers = Path(folder) / 'model.xml', Path(folder) / 'model.bin'
+        openvino.serialize(model, graph, numbers)
+        return graph.read_bytes(), numbers.read_bytes()
+
+
+def _engine_of_files(graph: bytes, numbers: bytes, dtype: torch.dtype) -> ShapesEngine:
+    return ShapesEngine(core().read_model(graph, numbers), dtype)
 
 
 def _with_channels_last(model: openvino.Model) -> openvino.Model:

@@ -14,7 +14,8 @@ from hrnet_mm.models import HRNet
 from hrnet_mm.native.library import find_compiler
 
 # Image (N, in_channels, H, W) as ``image_spec`` gives it -> the maps of the neck or, without one,
-# of the backbone; float32.
+# of the backbone; float32. Several threads may call it. It is copied, pickled, and made anew in a
+# forked process from what it was made of, see ``__reduce__`` of each.
 Engine = Callable[[Tensor], tuple[Tensor, ...]]
 
 

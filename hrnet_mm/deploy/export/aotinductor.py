@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import torch._inductor as inductor
+from torch import Tensor
 
 from hrnet_mm.deploy.export.job import Engine, Job
 from hrnet_mm.deploy.export.torch_program import traced
@@ -24,7 +27,29 @@ def write(job: Job, path: Path) -> None:
     )
 
 
-def load(path: Path, precision: str, device: torch.device) -> tuple[Engine, torch.device]:
+def load(
+    files: Sequence[bytes], precision: str, device: torch.device
+) -> tuple[Engine, torch.device]:
     """The engine, on the device it was compiled for."""
-    model = inductor.aoti_load_package(str(path))
-    return model, torch.device(model.get_metadata()['AOTI_DEVICE_KEY'])
+    [package] = files
+    engine = PackageEngine(package)
+    return engine, torch.device(engine.model.get_metadata()['AOTI_DEVICE_KEY'])
+
+
+class PackageEngine:
+    """Runs a package.
+
+    Args:
+        package: the bytes of its file.
+    """
+
+    def __init__(self, package: bytes) -> None:
+        self.package = package
+        self.model = inductor.aoti_load_package(io.BytesIO(package))
+
+    def __call__(self, image: Tensor) -> Sequence[Tensor]:
+        """Image (N, in_channels, H, W) -> maps."""
+        return self.model(image)
+
+    def __reduce__(self) -> tuple:
+        return PackageEngine, (self.package,)

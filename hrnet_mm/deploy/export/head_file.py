@@ -6,6 +6,7 @@ what is left of the model, and holds the SHA-256 of the files that it belongs to
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -104,16 +105,19 @@ def read_head_file(out: Path, path: Path) -> tuple[dict[str, Any], Description, 
     return contents, Description(**{name: export[name] for name in names}), export['sha256']
 
 
-def check_belongs(out: Path, files: Sequence[Path], hashes: Sequence[str], path: Path) -> None:
-    """Make sure that the files are those that the head was written with.
+def read_files(out: Path, files: Sequence[Path], hashes: Sequence[str], path: Path) -> list[bytes]:
+    """The bytes of the files that the head was written with: those that were hashed are run.
 
     Raises:
         UserError: one is missing, or another.
     """
+    read = []
     for file, digest in zip(files, hashes, strict=True):
         if not file.is_file():
             raise UserError(f'there is no {file}, which is a part of {out}')
-        if sha256_of(file) != digest:
+        read.append(file.read_bytes())
+        if hashlib.sha256(read[-1]).hexdigest() != digest:
             raise UserError(
                 f'{file} and {path.name} are not of the same export; export again, or copy both'
             )
+    return read

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from hrnet_mm.deploy.backends.onnxruntime import session_engine
+from hrnet_mm.deploy.backends.onnxruntime import SessionEngine
 from hrnet_mm.deploy.backends.table import INT8
 from hrnet_mm.deploy.export.job import Engine, Job
 from hrnet_mm.deploy.graphs.onnx import to_onnx
@@ -76,7 +76,10 @@ def quantized(model: onnx.ModelProto, job: Job) -> onnx.ModelProto:
         return onnx.load(path)
 
 
-def load(path: Path, precision: str, device: torch.device) -> tuple[Engine, torch.device]:
+def load(
+    files: Sequence[bytes], precision: str, device: torch.device
+) -> tuple[Engine, torch.device]:
     """The engine, which takes images on the CPU; on a GPU it computes where ONNX Runtime can."""
+    [model] = files
     providers = ['CUDAExecutionProvider'] if device.type == 'cuda' else []
-    return session_engine(path, *providers), torch.device('cpu')
+    return SessionEngine(model, *providers), torch.device('cpu')

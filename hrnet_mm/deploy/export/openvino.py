@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,15 @@ def write(job: Job, path: Path) -> None:
     openvino.save_model(model, path, compress_to_fp16=job.precision in ('fp16', 'bf16'))
 
 
-def load(path: Path, precision: str, device: torch.device) -> tuple[Engine, torch.device]:
+def load(
+    files: Sequence[bytes], precision: str, device: torch.device
+) -> tuple[Engine, torch.device]:
     """The engine, on the CPU. Without arithmetic of the precision, the CPU computes in float32."""
+    graph, numbers = files
     dtype = PRECISIONS.get(precision, torch.float32)
     if not has_arithmetic(dtype):
         dtype = torch.float32
-    return ShapesEngine(core().read_model(path), dtype), torch.device('cpu')
+    return ShapesEngine(core().read_model(graph, numbers), dtype), torch.device('cpu')
 
 
 def _arrays(job: Job) -> Iterator[np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.deploy.export.formats import FORMATS, SUFFIXES
 from hrnet_mm.deploy.export.head_file import (
     Description,
-    check_belongs,
     path_beside,
+    read_files,
     read_head_file,
 )
 from hrnet_mm.deploy.export.job import Engine
@@ -38,11 +38,13 @@ class Exported:
         path: of the file.
         description: of what is in it.
         contents: the head's weights and the checkpoint's ``meta``, as a checkpoint has them.
+        files: the bytes of all its files.
     """
 
     path: Path
     description: Description
-    contents: dict[str, Any]
+    contents: dict[str, Any] = field(repr=False)
+    files: Sequence[bytes] = field(repr=False)
 
     def put_into(self, model: nn.Module, device: torch.device) -> nn.Module:
         """A copy of a host's model that runs the file; the model itself gets the head's weights.
@@ -87,7 +89,7 @@ class Exported:
         found = self.description
         load = FORMATS[found.format].module.load
         try:
-            engine, home = load(self.path, found.precision, device)
+            engine, home = load(self.files, found.precision, device)
         except Exception as error:  # whatever another framework makes of a file it cannot run
             raise UserError(f'{self.path} cannot be run here: {error}') from error
         images = ImageSpec(found.in_channels, found.least, device)
@@ -152,9 +154,9 @@ def open_export(path: Path, head: Path | None = None) -> Exported:
             f'{path} may run code when it is loaded, as every .pt2 file; add --trust-checkpoint if '
             'you trust whoever made it'
         )
-    check_belongs(path, format.files(path), hashes, head)
+    files = read_files(path, format.files(path), hashes, head)
     format.check(path, description.precision)
-    return Exported(path, description, contents)
+    return Exported(path, description, contents, files)
 
 
 def _network_of(backbone: nn.Module) -> str:

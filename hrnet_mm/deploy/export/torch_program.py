@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -35,7 +37,30 @@ def traced(job: Job, example: Tensor) -> ExportedProgram:
         return torch.export.export(network, (example,), dynamic_shapes=(free,))
 
 
-def load(path: Path, precision: str, device: torch.device) -> tuple[Engine, torch.device]:
+def load(
+    files: Sequence[bytes], precision: str, device: torch.device
+) -> tuple[Engine, torch.device]:
     """The engine, on the device asked for."""
-    program = move_to_device_pass(torch.export.load(path), device)
-    return program.module(), device
+    [program] = files
+    return ProgramEngine(program, device), device
+
+
+class ProgramEngine:
+    """Runs a program on a device.
+
+    Args:
+        program: the bytes of its file.
+        device: where the images are.
+    """
+
+    def __init__(self, program: bytes, device: torch.device) -> None:
+        self.program = program
+        self.device = device
+        self.module = move_to_device_pass(torch.export.load(io.BytesIO(program)), device).module()
+
+    def __call__(self, image: Tensor) -> Sequence[Tensor]:
+        """Image (N, in_channels, H, W) -> maps."""
+        return self.module(image)
+
+    def __reduce__(self) -> tuple:
+        return ProgramEngine, (self.program, self.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import threading
 from collections import OrderedDict
@@ -42,6 +41,7 @@ class NativeEngine:
     """
 
     def __init__(self, network: FusedHRNet, dtype: torch.dtype = torch.float32) -> None:
+        self.network = network
         self.planner = Planner(network)
         self.kernels = load_library()
         self.dtype = dtype
@@ -50,7 +50,7 @@ class NativeEngine:
         self.lanes = self.kernels.lanes()
         self.weights: WeakValueDictionary[tuple[nn.Conv2d, int], Weights] = WeakValueDictionary()
         self.plans: OrderedDict[tuple[int, ...], Plan] = OrderedDict()
-        self.arena = torch.empty(0)
+        self.arena = torch.empty(0, dtype=torch.float32, device='cpu')  # whatever the default is
         self.lock = threading.Lock()
 
     def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -67,10 +67,10 @@ class NativeEngine:
 
     def once(self, image: Tensor) -> tuple[Tensor, ...]:
         """The same; neither the plan nor its filters are kept."""
-        alone = copy.copy(self)
-        alone.weights, alone.arena = {}, torch.empty(0)
-        with self.lock:
-            return Plan(alone, image).run(image)
+        return NativeEngine(self.network, self.dtype)(image)
+
+    def __reduce__(self) -> tuple:
+        return NativeEngine, (self.network, self.dtype)
 
     def packed(self, conv: nn.Conv2d, tile: int) -> Weights:
         """A convolution's numbers as the kernels read them; the plans share them and keep them."""
@@ -86,13 +86,13 @@ class NativeEngine:
     def memory(self, floats: int) -> int:
         """The address of that much memory, on a cache line, until the next call."""
         if self.arena.numel() < floats + CACHE_LINE:
-            self.arena = torch.empty(floats + CACHE_LINE)
+            self.arena = self.arena.new_empty(floats + CACHE_LINE)
         return -(-self.arena.data_ptr() // CACHE_LINE) * CACHE_LINE
 
     def _drop_oldest_plan(self) -> None:
         self.plans.popitem(last=False)
         if self.arena.numel() > max(plan.floats for plan in self.plans.values()) + CACHE_LINE:
-            self.arena = torch.empty(0)  # it was for the image of a dropped plan
+            self.arena = self.arena.new_empty(0)  # it was for the image of a dropped plan
 
 
 @dataclass
@@ -175,4 +175,5 @@ class Plan:
 
     def _new_map(self, value: Value) -> Tensor:
         n, c, h, w = value.shape
-        return torch.empty(n, h, w, self._pixel(value))[..., :c].permute(0, 3, 1, 2)
+        pixels = self.engine.arena.new_empty(n, h, w, self._pixel(value))
+        return pixels[..., :c].permute(0, 3, 1, 2)
