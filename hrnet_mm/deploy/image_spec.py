@@ -18,12 +18,16 @@ class ImageSpec:
     Attributes:
         in_channels: of an image.
         min_side: the least height and width, in pixels.
-        device: where the images are.
+        device: where the images are; without an index, PyTorch's current one of that type.
     """
 
     in_channels: int
     min_side: int
     device: torch.device
+
+    def __post_init__(self) -> None:
+        # A tensor on "cuda" says that it is on "cuda:0", one on "cpu:0" that it is on "cpu".
+        object.__setattr__(self, 'device', torch.empty(0, device=self.device).device)
 
     def checked(self, name: str, image: Tensor) -> Tensor:
         """A batch of images as engines take it: float32, row by row in memory, no gradient.

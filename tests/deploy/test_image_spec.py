@@ -100,6 +100,17 @@ def test_strides_are_the_same_for_all_images_of_a_shape() -> None:
     assert strides == {torch.empty(1, 1, *SIZE).stride()}
 
 
+def test_a_device_is_what_its_tensors_say() -> None:
+    assert ImageSpec(3, 32, torch.device('cpu:0')).device == torch.device('cpu')
+    ImageSpec(3, 32, torch.device('cpu:0')).checked('the image', torch.empty(1, 3, 32, 32))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_gpu_without_a_number_is_the_current_one() -> None:
+    spec = ImageSpec(3, 32, torch.device('cuda'))
+    assert spec.device == torch.device('cuda', torch.cuda.current_device())
+
+
 def test_an_example_on_another_device_is_moved_or_refused() -> None:
     with pytest.raises(ValueError, match='example_input is on meta, .* optimised on cpu'):
         optimize(small_net(), torch.empty(1, 3, 64, 64, device='meta'), backend='eager')
