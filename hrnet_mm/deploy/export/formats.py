@@ -102,6 +102,26 @@ SUFFIXES = tuple(sorted({format.suffixes[0] for format in FORMATS.values()}))
 PRECISIONS = tuple(dict.fromkeys(p for format in FORMATS.values() for p in format.precisions))
 
 
+def format_named(name: str, out: Path) -> Format:
+    """The format of a file that is said to be of one.
+
+    Args:
+        name: of the format.
+        out: the file; its ending must be that of the format, so that the file that is named is the
+            one that is run.
+
+    Raises:
+        UserError: there is no such format, or its files end in something else.
+    """
+    fitting = {f.name: f for f in FORMATS.values() if f.suffixes[0] == out.suffix}
+    if name not in fitting:
+        formats = ' or '.join(fitting) or 'no format'
+        raise UserError(
+            f'{out.name} ends as {formats} does; what belongs to it says that it is {name!r:.60}'
+        )
+    return fitting[name]
+
+
 def format_of(out: Path, aot: bool) -> Format:
     """The format that the ending of a file's name asks for.
 

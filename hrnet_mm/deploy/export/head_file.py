@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor
@@ -90,7 +90,7 @@ def read_head_file(out: Path, path: Path) -> tuple[dict[str, Any], Description, 
     """Contents of the file that goes with ``out``: the checkpoint, description, and hashes.
 
     Raises:
-        UserError: it is not there, or no such file.
+        UserError: it is not there, or no such file, or an entry is of another type.
     """
     if not path.is_file():
         raise UserError(
@@ -98,11 +98,19 @@ def read_head_file(out: Path, path: Path) -> tuple[dict[str, Any], Description, 
             'together'
         )
     contents = read_checkpoint(path, mmap=False)
-    export = contents.get(ENTRY)
-    names = {field.name for field in fields(Description)}
-    if not isinstance(export, dict) or not names | {'sha256'} <= export.keys():
-        raise UserError(f'{path} is not written by tools/export.py, or by another version of it')
-    return contents, Description(**{name: export[name] for name in names}), export['sha256']
+    export, meta = contents.get(ENTRY), contents.get('meta')
+    if not isinstance(export, dict) or not isinstance(meta, dict):
+        raise UserError(f'{path} is not written by tools/export.py')
+    kinds = get_type_hints(Description) | {'sha256': list}
+    for name, kind in kinds.items():
+        value = export.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise UserError(
+                f'{path} is not written by tools/export.py, or by another version of it: '
+                f'{name}={value!r:.60}'
+            )
+    hashes = export.pop('sha256')
+    return contents, Description(**{name: export[name] for name in kinds if name in export}), hashes
 
 
 def read_files(out: Path, files: Sequence[Path], hashes: Sequence[str], path: Path) -> list[bytes]:
@@ -111,6 +119,8 @@ def read_files(out: Path, files: Sequence[Path], hashes: Sequence[str], path: Pa
     Raises:
         UserError: one is missing, or another.
     """
+    if len(files) != len(hashes):
+        raise UserError(f'{path} is of {len(hashes)} files, and {out} has {len(files)}')
     read = []
     for file, digest in zip(files, hashes, strict=True):
         if not file.is_file():

@@ -15,7 +15,7 @@ from hrnet_mm.checkpoints.fitting import check_whole, fit
 from hrnet_mm.checkpoints.trust import is_trusted
 from hrnet_mm.checkpoints.width import name_of, stages_of
 from hrnet_mm.cli import UsageError, UserError
-from hrnet_mm.deploy.export.formats import FORMATS, SUFFIXES
+from hrnet_mm.deploy.export.formats import FORMATS, SUFFIXES, format_named
 from hrnet_mm.deploy.export.head_file import (
     Description,
     path_beside,
@@ -25,6 +25,7 @@ from hrnet_mm.deploy.export.head_file import (
 from hrnet_mm.deploy.export.job import Engine
 from hrnet_mm.deploy.features import OptimizedFeatures
 from hrnet_mm.deploy.image_spec import ImageSpec
+from hrnet_mm.deploy.optimize import MIN_SIDE
 from hrnet_mm.deploy.parts import Parts
 
 CONTAINERS = {'tuple': tuple, 'list': list}
@@ -63,27 +64,34 @@ class Exported:
 
     def _parts_of(self, model: nn.Module) -> Parts:
         backbone, neck = getattr(model, 'backbone', None), getattr(model, 'neck', None)
-        built = 'a model without backbone'
-        if backbone is not None:
-            built = _network_of(backbone)
+        built, channels = _network_of(backbone)
         if built != self.description.network:
             raise UserError(
                 f'{self.path} holds a {self.description.network}, the config builds a {built}'
             )
+        if channels != self.description.in_channels:
+            raise UserError(
+                f'{self.path} takes images of {self.description.in_channels} channels, the config '
+                f'builds a network for {channels}'
+            )
         if self.description.neck is None:
             return Parts(model, backbone, None, None)
-        if neck is None:
+        rest = None
+        if isinstance(neck, nn.Sequential) and len(neck) > 0:  # mmpretrain's list of necks
+            neck, rest = neck[0], neck[1:]
+        kind = 'none' if neck is None else type(neck).__name__
+        if kind != self.description.neck:
             raise UserError(
-                f'{self.path} holds the neck {self.description.neck}, the config has none'
+                f'{self.path} holds the neck {self.description.neck}, the config has {kind}'
             )
-        rest = neck[1:] if isinstance(neck, nn.Sequential) else None  # mmpretrain's list of necks
         return Parts(model, backbone, neck, rest)
 
     def _load_head(self, model: nn.Module) -> None:
         where = str(path_beside(self.path))
         fitted = fit(weights_of(self.contents, where), model, where)
         check_whole(fitted, model.state_dict(), where)
-        model.load_state_dict(fitted.weights, strict=False)
+        own = model.state_dict()
+        model.load_state_dict({key: w for key, w in fitted.weights.items() if key in own}, False)
 
     def _features(self, device: torch.device) -> OptimizedFeatures:
         found = self.description
@@ -146,9 +154,12 @@ def open_export(path: Path, head: Path | None = None) -> Exported:
         raise UserError(f'there is no exported file {path}')
     head = head or path_beside(path)
     contents, description, hashes = read_head_file(path, head)
-    if description.format not in FORMATS:
-        raise UserError(f'{head} is of the format {description.format!r}, which is not known')
-    format = FORMATS[description.format]
+    format = format_named(description.format, path)
+    if description.container not in CONTAINERS or description.least < MIN_SIDE:
+        raise UserError(
+            f'{head} is damaged: maps in a {description.container!r:.60} for images of '
+            f'{description.least!r:.60} pixels'
+        )
     if format.runs_code and not is_trusted():
         raise UserError(
             f'{path} may run code when it is loaded, as every .pt2 file; add --trust-checkpoint if '
@@ -159,8 +170,12 @@ def open_export(path: Path, head: Path | None = None) -> Exported:
     return Exported(path, description, contents, files)
 
 
-def _network_of(backbone: nn.Module) -> str:
+def _network_of(backbone: nn.Module | None) -> tuple[str, int | None]:
+    """The name of a backbone, and the channels of its images; None if it is no HRNet."""
+    if backbone is None:
+        return 'model without backbone', None
+    weights = backbone.state_dict()
     try:
-        return name_of(stages_of(backbone.state_dict()))
+        return name_of(stages_of(weights)), weights['conv1.weight'].shape[1]
     except UserError:
-        return type(backbone).__name__
+        return type(backbone).__name__, None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from hrnet_mm.deploy.export.writing import export
 from hrnet_mm.inference.run import infer
 from hrnet_mm.takeover.switch import taken
 from tests.deploy.export.conftest import Predict, Tiny, Write
+from tests.deploy.nets import assert_same
 from tests.inference.tiny_models import build
 from tests.peers import small_extra
 
@@ -89,6 +93,99 @@ def test_what_may_run_code_must_be_trusted(tmp_path: Path, write: Write) -> None
     program.write_bytes(b'a pickle that nobody reads')
     with pytest.raises(UserError, match='may run code .* add --trust-checkpoint'):
         as_export(program)
+
+
+@pytest.fixture(scope='module')
+def face(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported file that no test may change."""
+    model, out = tiny('face'), tmp_path_factory.mktemp('export') / 'face.onnx'
+    export(Config.fromfile(model.config), model.checkpoint, out, FORMATS['onnx'], size=(64, 96))
+    return out
+
+
+@pytest.fixture
+def lying(face: Path, tmp_path: Path) -> Callable[..., Path]:
+    """The exported file with a head file that says something else of it."""
+
+    def lying(meta: object = None, **lies: object) -> Path:
+        out, head = tmp_path / face.name, torch.load(path_beside(face))
+        shutil.copy(face, out)
+        head['export'] |= lies
+        head['meta'] = head['meta'] if meta is None else meta
+        torch.save(head, path_beside(out))
+        return out
+
+    return lying
+
+
+LIES = [
+    (dict(format='openvino'), "face.onnx ends as onnx does; .* says that it is 'openvino'"),
+    (dict(format='torch_program'), "says that it is 'torch_program'"),
+    (dict(format='../../onnx'), "says that it is '../../onnx'"),
+    (dict(format='native'), "says that it is 'native'"),
+    (dict(format=['onnx']), r"of another version of it: format=.'onnx'."),
+    (dict(precision='bf16'), 'ONNX holds fp32, fp16, int8'),
+    (dict(precision=10**30), 'precision=1000000'),
+    (dict(container='dict'), "maps in a 'dict'"),
+    (dict(container=None), 'container=None'),
+    (dict(least=-1), 'images of -1 pixels'),
+    (dict(least=True), 'least=True'),
+    (dict(least='32'), "least='32'"),
+    (dict(in_channels=3.0), 'in_channels=3.0'),
+    (dict(checkpoint=None), 'checkpoint=None'),
+    (dict(config=b'x'), "config=b'x'"),
+    (dict(sha256=None), 'sha256=None'),
+    (dict(sha256=[]), 'is of 0 files, and .*face.onnx has 1'),
+    (dict(sha256=['0' * 64] * 2), 'is of 2 files'),
+    (dict(sha256=[None]), 'are not of the same export'),
+    (dict(sha256=['0' * 64]), 'are not of the same export'),
+    (dict(meta=[1]), 'is not written by tools/export.py'),
+]
+
+
+@pytest.mark.parametrize(('lies', 'message'), LIES, ids=str)
+def test_a_head_file_that_lies_is_refused(
+    lies: dict[str, object], message: str, lying: Callable[..., Path]
+) -> None:
+    with pytest.raises(UserError, match=message):
+        open_export(lying(**lies))
+
+
+@pytest.mark.parametrize(
+    ('lies', 'message'),
+    [
+        (dict(in_channels=4), 'takes images of 4 channels, the config builds a network for 3'),
+        (dict(in_channels=10**30), 'takes images of 1000000'),
+        (dict(network='w48'), 'holds a w48, the config builds a w18_small'),
+        (dict(neck='HRNetV2p'), 'holds the neck HRNetV2p, the config has HRNetV2'),
+        (dict(neck=None), 'head.pth does not fit the config: .* missing'),
+    ],
+    ids=str,
+)
+def test_a_head_file_that_lies_about_the_network_is_refused(
+    lies: dict[str, object], message: str, lying: Callable[..., Path], tiny: Tiny
+) -> None:
+    model = build(Config.fromfile(tiny('face').config)).eval()
+    with pytest.raises(UserError, match=message):
+        open_export(lying(**lies)).put_into(model, torch.device('cpu'))
+
+
+def test_the_bytes_that_were_hashed_are_run(face: Path, tmp_path: Path, tiny: Tiny) -> None:
+    """Whatever takes their place on the disk between the two."""
+    out = tmp_path / face.name
+    for file in (face, path_beside(face)):
+        shutil.copy(file, tmp_path)
+    model = build(Config.fromfile(tiny('face').config)).eval()
+    exported, image = open_export(out), torch.rand(1, 3, 64, 96)
+    expected = exported.put_into(model, torch.device('cpu')).extract_feat(image)
+    out.write_bytes(b'another file')
+    fast = exported.put_into(model, torch.device('cpu:0'))
+    assert_same(fast.extract_feat(image), expected)
+    assert_same(copy.deepcopy(fast).extract_feat(image), expected)
+    assert_same(pickle.loads(pickle.dumps(fast)).extract_feat(image), expected)
+    with torch.no_grad():
+        empty, eager = fast.extract_feat(image[:0]), model.extract_feat(image[:0])
+    assert [x.shape for x in empty] == [x.shape for x in eager]
 
 
 def test_another_network_or_head_is_refused(write: Write, tiny: Tiny, predict: Predict) -> None:
