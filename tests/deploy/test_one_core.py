@@ -88,3 +88,29 @@ def test_signals_after_engines_have_gone_and_forks() -> None:
     assert used.startswith(f'RuntimeError: {forked}')
     assert built.startswith(f"UserError: backend='openvino' cannot run the model: {forked}")
     assert interrupted == 'interrupted'
+
+
+# In a process of its own, which holds no freed memory of other tests.
+MANY_SHAPES = """
+import gc, resource
+import torch
+from hrnet_mm.deploy import optimize
+from hrnet_mm.models import HRNet
+
+fast = optimize(HRNet('w18_small').eval(), torch.rand(1, 3, 160, 160), backend='openvino')
+peaks = []
+for shapes in (range(20), range(20, 90)):
+    for i in shapes:
+        fast(torch.rand(1, 3, 33 + 7 * i % 127, 33 + 31 * i % 125))
+    gc.collect()
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(*peaks)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_every_shape() -> None:
+    command = [sys.executable, '-W', 'ignore', '-c', MANY_SHAPES]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    after_20, after_90 = map(float, done.stdout.split())
+    assert after_90 - after_20 < 80  # MB; without a limit it is 180, with it 25

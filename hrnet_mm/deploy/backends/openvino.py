@@ -28,6 +28,9 @@ CAPABILITIES = {
     torch.float16: 'FP16',
     torch.int8: 'INT8',
 }
+# Operations prepared for the latest shapes of a model of free shape. OpenVINO's own limit is 5000:
+# an HRNet-W18 then takes 570 MB more after 200 shapes, and 74 MB with this one, in the same time.
+KEPT = {'CPU_RUNTIME_CACHE_CAPACITY': '256'}
 CHANNELS_LAST = np.array([0, 2, 3, 1])
 
 
@@ -75,7 +78,10 @@ def compiled(model: openvino.Model, dtype: torch.dtype) -> openvino.CompiledMode
         'INFERENCE_NUM_THREADS': torch.get_num_threads(),
         'CPU_DENORMALS_OPTIMIZATION': 'NO',
     }
-    return core().compile_model(model, 'CPU', options)
+    try:
+        return core().compile_model(model, 'CPU', options | KEPT)
+    except RuntimeError:  # an OpenVINO without this setting, or one that will say so again
+        return core().compile_model(model, 'CPU', options)
 
 
 class ShapesEngine:
