@@ -170,7 +170,7 @@ def test_the_comparison_leaves_nothing_in_the_engine() -> None:
     if find_compiler() is None:
         pytest.skip('needs a C++ compiler')
     net, image = small_net(), torch.randn(1, 3, 128, 128)
-    engine = optimize(net, image, backend='native').engine
+    engine = optimize(net, image, backend='native').engine.engine
     fresh = NativeEngine(FusedHRNet(net))
     fresh(image)
     assert engine.plans.keys() == fresh.plans.keys()

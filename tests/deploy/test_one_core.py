@@ -29,7 +29,8 @@ def test_nothing_makes_another_core(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     net, image = small_net(), torch.randn(1, 3, 64, 64)
     optimize(net, image, backend='openvino')
     format.write(Job(find_parts(net), image, 'fp32', (), ''), tmp_path / 'net.xml')
-    engine, _ = format.load(tmp_path / 'net.xml', 'fp32', torch.device('cpu'))
+    files = [(tmp_path / name).read_bytes() for name in ('net.xml', 'net.bin')]
+    engine, _ = format.load(files, 'fp32', torch.device('cpu'))
     assert_same(engine(image), net(image))
     if find_spec('nncf') is not None:
         optimize(net, image, 'int8', 'openvino', [image])
