@@ -203,7 +203,7 @@ def test_arguments_that_contradict_one_another_are_wrong_usage(
 
 @pytest.mark.parametrize('error', [UsageError, UserError])
 def test_wrong_usage_has_an_exit_code_of_its_own(
-    monkeypatch, capsys, error: type[UserError]
+    monkeypatch, capfd, error: type[UserError]
 ) -> None:
     def main() -> None:
         raise error('--x says y')
@@ -212,6 +212,6 @@ def test_wrong_usage_has_an_exit_code_of_its_own(
     with pytest.raises(SystemExit) as stopped:
         run_tool(main)
     if error is UsageError:
-        assert (stopped.value.code, capsys.readouterr().err) == (2, 'error: --x says y\n')
+        assert (stopped.value.code, capfd.readouterr().err) == (2, 'error: --x says y\n')
     else:  # Python prints such a code and exits with 1
         assert stopped.value.code.startswith('error: --x says y\n(run again with --debug')
