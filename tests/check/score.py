@@ -1,0 +1,78 @@
+"""Spoils clean sets in every known way and counts what the check names with file and place.
+
+python -m tests.check.score              # 8 sets of each kind
+python -m tests.check.score --sets 2 --kinds boxes   # what was missed is printed
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+import zlib
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+from tests.check.mutations import MUTATIONS, Mutation
+from tests.check.sets import MAKERS, DataSet, copy_of
+
+
+def messages(data: DataSet) -> list[str]:
+    """What the check says of a set: what stops, and what it warns of."""
+    from hrnet_mm.check import check
+
+    return [finding.text for finding in check(data.cfg) if finding.level != 'note']
+
+
+def names(message: str, words: tuple[object, ...]) -> bool:
+    """Whether a message holds every word, numbers as whole numbers."""
+    texts = [(str(word), isinstance(word, str)) for word in words]
+    patterns = [
+        re.escape(text) if is_text else rf'(?<![\w.-]){re.escape(text)}(?!\w)'
+        for text, is_text in texts
+    ]
+    return all(re.search(pattern, message) for pattern in patterns)
+
+
+def spoilt(mutation: Mutation, clean: DataSet, number: int, folder: Path) -> tuple[DataSet, tuple]:
+    """The ``number``-th set of a kind, and the words that must be said of it."""
+    rng = np.random.default_rng([number, zlib.crc32(mutation.name.encode())])
+    data = copy_of(clean, folder)
+    return data, mutation.spoil(data, rng)
+
+
+def score(sets: int, kinds: str, show: bool) -> None:
+    found: dict[str, list[bool]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        cleans = {name: make(folder / 'clean' / name) for name, make in MAKERS.items()}
+        for name, clean in cleans.items():
+            if said := messages(clean):
+                print(f'FALSE ALARM on the clean set {name}: {said}')
+        for mutation in MUTATIONS:
+            if kinds not in mutation.name:
+                continue
+            kind = f'{mutation.clean}: {mutation.name}'
+            for number in range(sets):
+                place = folder / kind.replace(': ', '-') / str(number)
+                data, words = spoilt(mutation, cleans[mutation.clean], number, place)
+                said = messages(data)
+                found[kind].append(any(names(message, words) for message in said))
+                if show and not found[kind][-1]:
+                    print(f'MISSED {kind} {words}: {said}')
+    for kind, results in found.items():
+        print(f'{sum(results)} of {len(results)}  {kind}')
+    total = [result for results in found.values() for result in results]
+    print(f'{len(found)} kinds, {len(total)} sets: {100 * np.mean(total):.1f} % named with place')
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--sets', type=int, default=8, help='of each kind')
+    parser.add_argument('--kinds', default='', help='only those with this in their name')
+    parser.add_argument('--show', action='store_true', help='print what was missed')
+    args = parser.parse_args()
+    score(args.sets, args.kinds, args.show)
