@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hrnet_mm.cli import UserError
+from hrnet_mm.json_stream import entries
 
 KEYS = dict(
     images=('id', 'file_name', 'width', 'height'),
@@ -16,31 +15,38 @@ KEYS = dict(
 )
 
 
-def read_annotations(path: Path, with_keypoints: bool) -> dict[str, Any]:
+def annotation_entries(path: Path, with_keypoints: bool) -> Iterator[tuple[str, int | None, Any]]:
     """Read an annotation file and make sure that it has what the hosts cannot do without.
 
     MMDetection wants a box of every annotation; MMPose leaves out people without one.
 
+    Yields:
+        What :func:`hrnet_mm.json_stream.entries` does.
+
     Raises:
         UserError: naming the file and the first thing that is absent or of another kind.
     """
+    found = set()
     try:
-        document = json.loads(path.read_text(encoding='utf-8'))
+        for name, position, entry in entries(path):
+            if name == '':
+                kind = 'list' if position is not None else type(entry).__name__
+                raise UserError(f'{path} holds a {kind}, not a dict of images and annotations')
+            if name in KEYS and isinstance(entry, list) and position is None:
+                found.add(name)
+            if name in KEYS and position is not None:
+                keys = KEYS[name]
+                if name == 'annotations' and not with_keypoints:
+                    keys += ('bbox',)
+                fault = entry_fault(entry, keys)
+                if fault is not None:
+                    raise UserError(f"{path}: number {position} of '{name}' {fault}")
+            yield name, position, entry
     except ValueError as error:  # of the encoding, or of JSON
         raise UserError(f'{path} is not JSON ({error})') from error
-    if not isinstance(document, dict):
-        kind = type(document).__name__
-        raise UserError(f'{path} holds a {kind}, not a dict of images and annotations')
-    for name, keys in KEYS.items():
-        if not isinstance(document.get(name), list):
+    for name in KEYS:
+        if name not in found:
             raise UserError(f"{path} lacks the list '{name}'")
-        if name == 'annotations' and not with_keypoints:
-            keys += ('bbox',)
-        for position, entry in enumerate(document[name]):
-            fault = entry_fault(entry, keys)
-            if fault is not None:
-                raise UserError(f"{path}: number {position} of '{name}' {fault}")
-    return document
 
 
 def entry_fault(entry: Any, keys: Iterable[str]) -> str | None:
@@ -53,35 +59,3 @@ def entry_fault(entry: Any, keys: Iterable[str]) -> str | None:
     if not isinstance(box, list) or len(box) != 4:
         return f"has the 'bbox' {box!r}, not [x, y, width, height]"
     return None
-
-
-def skip_reasons(document: Mapping[str, Any], with_keypoints: bool) -> Counter[str]:
-    """How many annotations the hosts leave out, and why; of each the first reason counts."""
-    images = {image['id']: image for image in document['images']}
-    wanted = ('bbox', 'keypoints') if with_keypoints else ('bbox',)
-    reasons = (skip_reason(entry, images, wanted) for entry in document['annotations'])
-    return Counter(reason for reason in reasons if reason is not None)
-
-
-def skip_reason(
-    entry: Mapping[str, Any], images: Mapping[int, Mapping[str, Any]], wanted: Iterable[str]
-) -> str | None:
-    image = images.get(entry['image_id'])
-    if image is None:
-        return 'of an image that is not listed'
-    if entry.get('iscrowd'):
-        return 'of a crowd'
-    for key in wanted:
-        if key not in entry:
-            return f'without {key}'
-    if 'keypoints' in wanted and (entry.get('num_keypoints') == 0 or not any(entry['keypoints'])):
-        return 'with no visible keypoint'
-    x, y, width, height = entry['bbox']
-    right, bottom = min(x + width, image['width'] - 1), min(y + height, image['height'] - 1)
-    if right <= max(x, 0) or bottom <= max(y, 0):
-        return 'with a box of no area inside its image'
-    return None
-
-
-def listed(reasons: Counter[str]) -> str:
-    return ', '.join(f'{number} {reason}' for reason, number in reasons.most_common())

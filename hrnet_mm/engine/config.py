@@ -96,14 +96,23 @@ def replace_prefix(value: Any, old_roots: set[str], new: str) -> Any:
 
 def datasets_of(loader: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
     """The datasets of a dataloader's config, those inside of wrappers included."""
+    return (dataset for _, dataset in keyed_datasets_of(loader))
+
+
+def keyed_datasets_of(
+    loader: dict[str, Any] | None, key: str = 'dataset'
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same, each with its key in the loader, e.g. ``dataset.datasets[1]``."""
     dataset = (loader or {}).get('dataset')
     if dataset is None:
         return
-    inner = dataset.get('datasets') or ([dataset['dataset']] if 'dataset' in dataset else [])
+    inner = [(f'.datasets[{i}]', part) for i, part in enumerate(dataset.get('datasets') or [])]
+    if not inner and 'dataset' in dataset:
+        inner = [('.dataset', dataset['dataset'])]
     if not inner:
-        yield dataset
-    for part in inner:
-        yield from datasets_of(dict(dataset=part))
+        yield key, dataset
+    for suffix, part in inner:
+        yield from keyed_datasets_of(dict(dataset=part), key + suffix)
 
 
 def name_of(hook: dict[str, Any]) -> str:

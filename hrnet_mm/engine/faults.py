@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from hrnet_mm.cli import UserError
-from hrnet_mm.engine.annotations import listed, read_annotations, skip_reasons
 from hrnet_mm.engine.checks import joined
+from hrnet_mm.engine.coco_file import Wanted, read_coco_file, reasons_to_skip, unusable
 from hrnet_mm.engine.config import datasets_of
 
 IN_WORKER = 'in DataLoader worker process'
@@ -67,13 +67,10 @@ def dataset_fault(cfg: Config, phases: tuple[str, ...], message: str) -> str | N
 def annotation_fault(path: Path, with_keypoints: bool) -> str | None:
     """Why there is nothing to train on or to evaluate in a file; None if there is something."""
     try:
-        document = read_annotations(path, with_keypoints)
+        file = read_coco_file(path, Wanted(('keypoints',) if with_keypoints else ()))
     except UserError as error:
         return str(error)
-    reasons = skip_reasons(document, with_keypoints)
-    if reasons.total() < len(document['annotations']):
-        return None
-    return f'{path} has no annotation that can be used: {listed(reasons) or "it is empty"}'
+    return unusable(file, reasons_to_skip(file, with_keypoints))
 
 
 def classes_of(dataset: Mapping[str, Any], scope: str | None) -> Sequence[str]:
@@ -88,8 +85,12 @@ def classes_of(dataset: Mapping[str, Any], scope: str | None) -> Sequence[str]:
 
 def classes_fault(path: Path, classes: Sequence[str]) -> str | None:
     """Say so if an annotation file has categories, and none of the config's classes."""
-    categories = read_annotations(path, with_keypoints=True).get('categories') or ()
-    names = [str(category.get('name')) for category in categories]
+    categories = read_coco_file(path, Wanted(('keypoints',))).categories
+    return no_class_of(path, [str(category.get('name')) for category in categories], classes)
+
+
+def no_class_of(path: Path, names: Sequence[str], classes: Sequence[str]) -> str | None:
+    """The same, of the names of the file's categories."""
     if not classes or not names or set(classes) & set(names):
         return None
     return (

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset, IterableDataset
 
 from hrnet_mm.cli import UserError, sentence_of
-from hrnet_mm.engine.annotations import listed, read_annotations, skip_reasons
+from hrnet_mm.engine.coco_file import Wanted, listed, read_coco_file, reasons_to_skip
 from hrnet_mm.inference.inputs import IMAGE_SUFFIXES, UnreadableImage, read_image
 from hrnet_mm.registry import HOOKS
 
@@ -45,14 +45,13 @@ class DataFaultsHook(Hook):
         # MMPose does not keep what it read, so read it again.
         path = Path(dataset.ann_file)
         try:
-            document = read_annotations(path, with_keypoints=True)
+            file = read_coco_file(path, Wanted(('keypoints',)))
         except (UserError, OSError):
             return  # a dataset in another format than COCO's
-        reasons = skip_reasons(document, with_keypoints=True)
+        reasons = listed(reasons_to_skip(file, with_keypoints=True))
         if reasons:
             runner.logger.info(
-                f'{len(dataset)} annotated people of {path} are trained on; '
-                f'left out: {listed(reasons)}'
+                f'{len(dataset)} annotated people of {path} are trained on; left out: {reasons}'
             )
 
     def before_val(self, runner: Runner) -> None:

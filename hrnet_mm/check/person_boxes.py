@@ -1,0 +1,85 @@
+"""Checks of a file of detected people, which a pose network is evaluated on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hrnet_mm.check import coco
+from hrnet_mm.check.findings import Finding, first_of, stop, warn
+from hrnet_mm.engine.coco_file import CocoFile, numbers
+from hrnet_mm.json_stream import entries
+
+PERSON = 1  # the category_id that mmpose takes, whatever the annotation file says
+KEYS = ('image_id', 'category_id', 'bbox', 'score')
+
+
+def check_box_file(path: Path, file: CocoFile) -> Iterator[Finding]:
+    """Detections are of the images of the annotation file, and of people."""
+    known, people, total, faults = set(file.image_ids), 0, 0, []
+    strays: list[tuple[int, Any]] = []
+    rows = []
+    try:
+        for key, number, entry in entries(path):
+            if key != '':
+                yield stop(f'{path} is no list of detections, each with {", ".join(KEYS)}')
+                return
+            if number is None:
+                continue
+            total += 1
+            fault = detection_fault(entry)
+            if fault is not None:
+                faults.append((number, fault))
+            elif entry['category_id'] == PERSON:
+                people += 1
+                rows.append(numbers(entry['bbox'][:4], 4))
+                if entry['image_id'] not in known:
+                    strays.append((number, entry['image_id']))
+    except ValueError as error:
+        yield stop(f'{path} is not JSON ({error})')
+        return
+    yield from first_of(
+        stop,
+        range(len(faults)),
+        lambda i: f'{path}: detection number {faults[i][0]} {faults[i][1]}',
+    )
+    yield from first_of(
+        stop,
+        range(len(strays)),
+        lambda i: (
+            f'{path}: detection number {strays[i][0]} has the '
+            f'image_id {strays[i][1]!r}, which is no image of {file.path}: its images are '
+            f'{coco.few(known, 5)}'
+        ),
+    )
+    if not people and not faults:
+        yield stop(
+            f'{path} has {total} detections, none with the category_id {PERSON}, which is what '
+            'mmpose takes as a person'
+        )
+    yield from check_boxes(path, np.array(rows).reshape(-1, 4))
+
+
+def detection_fault(entry: Any) -> str | None:
+    if not isinstance(entry, dict):
+        return f'is a {type(entry).__name__}, not a dict with {", ".join(KEYS)}'
+    for key in KEYS:
+        if key not in entry:
+            return f'lacks {key!r}'
+    if not isinstance(entry['bbox'], list) or np.isnan(numbers(entry['bbox'][:4], 4)).any():
+        return f'has the bbox {entry["bbox"]!r}, not [x, y, width, height] in pixels'
+    return None
+
+
+def check_boxes(path: Path, boxes: np.ndarray) -> Iterator[Finding]:
+    if len(boxes) and (boxes <= 1).all():
+        yield stop(
+            f'{path}: all boxes are numbers from 0 to 1, e.g. {coco.shown(boxes[0])}; write pixels'
+        )
+    empty = np.flatnonzero((boxes[:, 2:] <= 0).any(axis=1))
+    yield from first_of(
+        warn, empty, lambda i: f'{path}: a detection has the bbox {coco.shown(boxes[i])} of no area'
+    )

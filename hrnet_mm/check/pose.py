@@ -1,0 +1,243 @@
+"""Checks of keypoint data, and that dataset, codec and network agree on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hrnet_mm.check import coco
+from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
+from hrnet_mm.check.sources import Source
+from hrnet_mm.engine.coco_file import (
+    CocoFile,
+    Wanted,
+    listed,
+    read_coco_file,
+    reasons_to_skip,
+    unusable,
+)
+
+WHOLE_BODY = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
+FACES = ('Face300WDataset', 'AFLWDataset', 'WFLWDataset')  # center and scale in place of bbox
+
+
+def read(source: Source) -> CocoFile:
+    """Read the annotation file.
+
+    Raises:
+        UserError: it cannot be used at all.
+    """
+    keys = WHOLE_BODY if source.reader.name == 'CocoWholeBodyDataset' else ('keypoints',)
+    number = source.dataset.metainfo['num_keypoints']
+    return read_coco_file(Path(source.dataset.ann_file), Wanted(keys, number))
+
+
+def check_data(source: Source, file: CocoFile, is_scored: bool) -> Iterator[Finding]:
+    """What is wrong with a file and its images; ``is_scored``: COCO's AP is computed on it."""
+    numbers = file.image_numbers
+    yield from coco.check_ids(file)
+    yield from coco.check_file_names(file)
+    yield from coco.check_sizes(file)
+    yield from coco.check_categories(file)
+    yield from coco.check_images_of(file, numbers)
+    if source.reader.name not in FACES:
+        has_box = np.isfinite(file.boxes).any(axis=1)
+        yield from coco.check_box_numbers(file, has_box)
+        yield from coco.check_box_convention(file, numbers)
+        yield from coco.check_empty_boxes(file)
+    yield from coco.check_areas(file, is_scored, 'the AP of keypoints is measured by')
+    yield from check_keypoint_lists(file)
+    yield from check_visibility(file)
+    yield from check_coordinates(file, numbers)
+    yield from check_names(source, file)
+    yield from check_usable(file, reasons_of(source, file))
+
+
+def reasons_of(source: Source, file: CocoFile) -> np.ndarray:
+    return reasons_to_skip(file, True, with_boxes=source.reader.name not in FACES)
+
+
+def check_keypoint_lists(file: CocoFile) -> Iterator[Finding]:
+    """Each annotation has K times x, y and visibility, all of them finite numbers."""
+    faults = file.faults.get('keypoints', {})
+    yield from first_of(stop, list(faults), lambda i: f'{file.path}: {file.name(i)} {faults[i]}')
+    rows = [
+        i for i in np.flatnonzero(~np.isfinite(file.keypoints).all(axis=1)) if has_list(file, i)
+    ]
+    yield from first_of(
+        stop, rows, lambda i: f'{file.path}: {file.name(i)} has keypoints that are not finite'
+    )
+
+
+def has_list(file: CocoFile, number: int) -> bool:
+    return not np.isnan(file.keypoints[number]).all()
+
+
+def points_of(file: CocoFile) -> tuple[np.ndarray, np.ndarray]:
+    """(annotations, K, 2) x and y, and (annotations, K) visibility; 0 where there is no list."""
+    points = np.nan_to_num(file.keypoints).reshape(len(file), -1, 3)
+    return points[..., :2], points[..., 2]
+
+
+def check_visibility(file: CocoFile) -> Iterator[Finding]:
+    """Visibility is 0, 1 or 2, and somebody is visible."""
+    xy, visible = points_of(file)
+    wrong = np.flatnonzero(((visible < 0) | (visible > 2)).any(axis=1))
+    level = stop if len(wrong) > coco.MOST * len(file) else warn
+
+    def text(i: int) -> str:
+        k = int(np.flatnonzero((visible[i] < 0) | (visible[i] > 2))[0])
+        return (
+            f'{file.path}: {file.name(i)} has the visibility {visible[i, k]:g} at number '
+            f'{3 * k + 2} of its keypoints; it is 0 (not labelled), 1 (hidden) or 2 (visible)'
+        )
+
+    yield from first_of(level, wrong, text)
+    unseen = np.flatnonzero((xy > 0).any(axis=(1, 2)) & (visible <= 0).all(axis=1))
+    if len(unseen) and len(unseen) > coco.MOST * (xy > 0).any(axis=(1, 2)).sum():
+        yield stop(
+            f'{file.path}: {file.name(unseen[0])} has keypoints with x and y and the visibility 0, '
+            f'as {len(unseen) - 1} more have: points of visibility 0 are not trained on; write 2'
+        )
+    uncounted = np.flatnonzero((file.counts == 0) & (visible > 0).any(axis=1) & ~file.crowds)
+    yield from first_of(
+        warn,
+        uncounted,
+        lambda i: (
+            f"{file.path}: {file.name(i)} has the 'num_keypoints' 0 and "
+            f'{int((visible[i] > 0).sum())} visible keypoints: it is left out'
+        ),
+    )
+
+
+def check_coordinates(file: CocoFile, numbers: np.ndarray) -> Iterator[Finding]:
+    """Keypoints are x, y in pixels, near their box."""
+    xy, visible = points_of(file)
+    labelled = visible > 0
+    some = np.flatnonzero(labelled.any(axis=1) & (numbers >= 0) & ~file.crowds)
+    if not len(some):
+        return
+    xy, labelled, sizes = xy[some], labelled[some], file.sizes[numbers[some]]
+    largest = np.where(labelled, xy.max(axis=2), 0).max(axis=1)
+    if (largest <= 1.5).mean() > coco.MOST and (sizes > 8).all():
+        i = some[0]
+        yield stop(
+            f'{file.path}: {file.name(i)} has the keypoints {coco.shown(file.keypoints[i][:6])}..., '
+            'as all have x and y from 0 to 1; write pixels: x times the width of the image and y '
+            'times its height'
+        )
+        return
+    inside = share_near_box(xy, labelled, file.boxes[some])
+    swapped = share_near_box(xy[..., ::-1], labelled, file.boxes[some])
+    boxed = np.isfinite(inside)
+    if boxed.sum() > 1 and np.mean(inside[boxed]) < 0.7 < np.mean(swapped[boxed]):
+        i = some[boxed][int(np.argmin(inside[boxed]))]
+        yield stop(
+            f'{file.path}: the keypoints of {file.name(i)} are outside of its bbox '
+            f'{coco.shown(file.boxes[i])} and would be inside with x and y exchanged, as most '
+            'are; write x first'
+        )
+        return
+    far = np.flatnonzero(boxed & (inside < 0.3))
+    level = stop if len(far) > 0.5 * len(some) else warn
+    yield from first_of(
+        level,
+        far,
+        lambda n: (
+            f'{file.path}: {file.name(some[n])} has keypoints from '
+            f'{coco.shown(extent(xy[n], labelled[n])[0])} to {coco.shown(extent(xy[n], labelled[n])[1])}'
+            f', outside of its bbox {coco.shown(file.boxes[some[n]])}: they are not of this box'
+        ),
+    )
+    yield from check_far_outside(file, some, xy, labelled, sizes, far)
+
+
+def check_far_outside(
+    file: CocoFile,
+    some: np.ndarray,
+    xy: np.ndarray,
+    labelled: np.ndarray,
+    sizes: np.ndarray,
+    told: np.ndarray,
+) -> Iterator[Finding]:
+    beyond = (xy < -0.5 * sizes[:, None]) | (xy > 1.5 * sizes[:, None])
+    outside = np.flatnonzero((beyond.any(axis=2) & labelled).any(axis=1))
+
+    def text(n: int) -> str:
+        k = int(np.flatnonzero(beyond[n].any(axis=1) & labelled[n])[0])
+        return (
+            f'{file.path}: {file.name(some[n])} has the keypoint {k} of its keypoints at '
+            f'{coco.shown(xy[n, k])}, far outside of its image of {coco.shown(sizes[n], "x")}'
+        )
+
+    yield from first_of(warn, np.setdiff1d(outside, told), text)
+
+
+def share_near_box(xy: np.ndarray, labelled: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Of each annotation, which share of its labelled points is in its box, a quarter enlarged."""
+    with np.errstate(invalid='ignore'):
+        margin = 0.25 * boxes[:, None, 2:].max(axis=2, keepdims=True) + coco.MARGIN
+        begin, end = boxes[:, None, :2] - margin, boxes[:, None, :2] + boxes[:, None, 2:] + margin
+        near = ((xy >= begin) & (xy <= end)).all(axis=2) & labelled
+        share = near.sum(axis=1) / labelled.sum(axis=1)
+    return np.where((boxes[:, 2:] > 0).all(axis=1), share, np.nan)
+
+
+def extent(xy: np.ndarray, labelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return xy[labelled].min(axis=0), xy[labelled].max(axis=0)
+
+
+def check_names(source: Source, file: CocoFile) -> Iterator[Finding]:
+    """The keypoints that a category names are those of metainfo, in that order."""
+    names = list(source.dataset.metainfo['keypoint_id2name'].values())
+    for category in file.categories:
+        theirs = category.get('keypoints') if isinstance(category, dict) else None
+        if not isinstance(theirs, list) or not theirs:
+            continue
+        if source.reader.name == 'CocoWholeBodyDataset':
+            names = names[: len(theirs)]
+        where = f"{file.path}: the 'keypoints' of category {category.get('name')!r}"
+        if len(theirs) != len(names):
+            yield stop(
+                f'{where} are {len(theirs)} names, and metainfo has {len(names)} keypoints '
+                f'({coco.few(names, 5)}): write a metainfo of these names'
+            )
+        place = {plain(name): i for i, name in enumerate(names)}
+        moved = [i for i, name in enumerate(theirs) if place.get(plain(name), i) != i]
+        if moved and len(theirs) == len(names):
+            i = moved[0]
+            yield stop(
+                f'{where} have {theirs[i]!r} as number {i}, where metainfo has {names[i]!r}, and '
+                f'{theirs[i]!r} as number {place[plain(theirs[i])]}: bring metainfo in the order '
+                'of the file'
+            )
+        bones = [bone for bone in category.get('skeleton') or [] if not is_bone(bone, len(theirs))]
+        if bones:
+            yield warn(
+                f"{file.path}: the 'skeleton' of category {category.get('name')!r} has {bones[0]!r}"
+                f', which are not two of the keypoints 1 to {len(theirs)}'
+            )
+
+
+def plain(name: Any) -> str:
+    return str(name).lower().replace('-', '_').replace(' ', '_')
+
+
+def is_bone(bone: Any, number: int) -> bool:
+    return (
+        isinstance(bone, list | tuple)
+        and len(bone) == 2
+        and all(isinstance(i, int) and 1 <= i <= number for i in bone)
+    )
+
+
+def check_usable(file: CocoFile, reasons: np.ndarray) -> Iterator[Finding]:
+    """Somebody is left to train or to evaluate on; who is left out is counted."""
+    fault = unusable(file, reasons)
+    if fault is not None:
+        yield stop(fault)
+    elif listed(reasons):
+        yield note(f'{file.path}: {len(file)} annotated people; left out: {listed(reasons)}')

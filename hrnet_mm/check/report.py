@@ -1,0 +1,33 @@
+"""Saying what a check has found, and stopping where something is surely wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mmengine.config import Config
+
+from hrnet_mm.check.everything import check, phases_of
+from hrnet_mm.check.findings import Finding
+from hrnet_mm.cli import UserError
+from hrnet_mm.engine.checks import check_data
+
+
+def make_sure(
+    cfg: Config, say: Callable[[str], object], phases: Sequence[str] | None = None
+) -> list[Finding]:
+    """Check a config and its data; say what is doubtful and what was counted.
+
+    Raises:
+        UserError: something is surely wrong, or data are not there.
+    """
+    phases = phases_of(cfg) if phases is None else phases
+    check_data(cfg, tuple(phases))
+    findings = check(cfg, phases)
+    for level in ('note', 'warning'):
+        for finding in findings:
+            if finding.level == level:
+                say(f'{level}: {finding.text}')
+    stops = [finding.text for finding in findings if finding.level == 'stop']
+    if stops:
+        raise UserError('\n       '.join(stops))
+    return findings

@@ -1,0 +1,131 @@
+"""The datasets of a config as the checks see them, and which dataset classes the checks know."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope
+
+from hrnet_mm.check.findings import Finding, note, stop
+from hrnet_mm.cli import sentence_of
+from hrnet_mm.engine.config import keyed_datasets_of
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a host's dataset class reads its files.
+
+    Attributes:
+        task: whose checks are for it.
+        host, name: the class.
+        methods: what reads; a subclass that overrides one of them reads something else.
+    """
+
+    task: str
+    host: str
+    name: str
+    methods: tuple[str, ...]
+
+    def reads_for(self, kind: type) -> bool:
+        """Whether a class is this one, or reads as it does."""
+        for base in kind.__mro__:
+            if base.__name__ == self.name and base.__module__.split('.')[0] == self.host:
+                return all(getattr(kind, name) is getattr(base, name) for name in self.methods)
+        return False
+
+
+PERSON_METHODS = ('load_data_list', '_load_annotations', 'parse_data_info')
+# Every class that inherits from one of these what reads is known as well; all others are left alone.
+KNOWN = (
+    Reader('pose', 'mmpose', 'BaseCocoStyleDataset', PERSON_METHODS),
+    Reader('pose', 'mmpose', 'CocoWholeBodyDataset', PERSON_METHODS),
+    Reader('pose', 'mmpose', 'Face300WDataset', PERSON_METHODS),
+    Reader('pose', 'mmpose', 'AFLWDataset', PERSON_METHODS),
+    Reader('pose', 'mmpose', 'WFLWDataset', PERSON_METHODS),
+    Reader('detection', 'mmdet', 'CocoDataset', ('load_data_list', 'parse_data_info')),
+    Reader('segmentation', 'mmseg', 'BaseSegDataset', ('load_data_list',)),
+    Reader('classification', 'mmpretrain', 'CustomDataset', ('load_data_list', '_find_samples')),
+)
+
+
+@dataclass
+class Source:
+    """One dataset of a config.
+
+    Attributes:
+        phase: ``train``, ``val`` or ``test``.
+        key: where it is in the config, e.g. ``train_dataloader.dataset``.
+        loader: the config of its dataloader.
+        cfg: its own config.
+        reader: what reads its files.
+        dataset: the host's dataset: paths are joined and metainfo is parsed, nothing is read.
+    """
+
+    phase: str
+    key: str
+    loader: Mapping[str, Any]
+    cfg: Mapping[str, Any]
+    reader: Reader
+    dataset: Any
+
+    @property
+    def pipeline(self) -> list[Mapping[str, Any]]:
+        """The transforms, those of a wrapper around the dataset included."""
+        outer = (self.loader.get('dataset') or {}).get('pipeline') or []
+        own = self.cfg.get('pipeline') or []
+        return [*own, *(() if outer is own else outer)]
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the config names the classes itself."""
+        return bool((self.cfg.get('metainfo') or {}).get('classes'))
+
+
+def sources_of(cfg: Config, phase: str) -> Iterator[Source | Finding]:
+    """The datasets of a phase that the checks know, and a finding for each other one."""
+    loader = cfg.get(f'{phase}_dataloader')
+    for key, dataset in keyed_datasets_of(loader, f'{phase}_dataloader.dataset'):
+        scope = dataset.get('_scope_') or cfg.get('default_scope')
+        kind = class_of(dataset.get('type'), scope)
+        if kind is None:
+            yield unknown_type(key, dataset, scope)
+            continue
+        reader = next((reader for reader in KNOWN if reader.reads_for(kind)), None)
+        if reader is None:
+            yield note(
+                f'{key}: the data of {kind.__name__} are not checked: the class is not known'
+            )
+            continue
+        try:
+            yield Source(phase, key, loader, dataset, reader, without_data(kind, dataset, scope))
+        except Exception as error:
+            yield stop(f'{key}: {kind.__name__} cannot be made of it: {sentence_of(error)}')
+
+
+def class_of(kind: Any, scope: str | None) -> type | None:
+    """The class of a type in a config; importing its host if need be."""
+    if not isinstance(kind, str):
+        return kind
+    return DATASETS.get(kind if '.' in kind or scope is None else f'{scope}.{kind}')
+
+
+def unknown_type(key: str, dataset: Mapping[str, Any], scope: str | None) -> Finding:
+    name = str(dataset.get('type'))
+    registry = DATASETS.children.get(name.rpartition('.')[0] or scope, DATASETS)
+    close = difflib.get_close_matches(name.rpartition('.')[2], registry.module_dict, n=1)
+    hint = f'; did you mean {close[0]}?' if close else ''
+    return stop(f'{key}.type is {name!r}, which is no dataset class of {scope}{hint}')
+
+
+def without_data(kind: type, dataset: Mapping[str, Any], scope: str | None) -> Any:
+    """The host's dataset, of which nothing is read yet."""
+    arguments = {key: value for key, value in dataset.items() if key not in ('type', '_scope_')}
+    arguments.update(pipeline=[], lazy_init=True)
+    with warnings.catch_warnings(), DefaultScope.overwrite_default_scope(scope):
+        warnings.simplefilter('ignore')  # the run itself will say so
+        return kind(**arguments)
