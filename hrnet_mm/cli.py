@@ -77,6 +77,7 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f'{error.strerror}: {error.filename}' if error.filename else error.strerror
     message = ' '.join(str(error).split())
-    if isinstance(error, KeyError):
-        message = f'missing key {message}'
+    if isinstance(error, KeyError) and error.args:
+        # A registry's message is a sentence, in the quotes that Python puts around a key.
+        message = str(error.args[0]) if ' ' in message else f'missing key {message}'
     return message or type(error).__name__

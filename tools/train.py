@@ -40,6 +40,9 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument(
         '--deterministic', action='store_true', help='use deterministic algorithms only'
     )
+    parser.add_argument(
+        '--no-check', action='store_true', help='do not look for mistakes in config and data first'
+    )
     parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard scalars too')
     args = parser.parse_args(argv)
     if args.no_validate and args.show_dir:
@@ -52,10 +55,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.engine.options import apply_train_options, config_from
-    from hrnet_mm.engine.run import train
+    from hrnet_mm.check import make_sure, say
+    from hrnet_mm.engine.run import train, training_phases
 
     cfg = config_from(args)
     apply_train_options(cfg, args)
+    if not args.no_check:
+        make_sure(cfg, say, training_phases(cfg))
     runner = train(cfg, args.trust_checkpoint)
     print(f'trained; logs and checkpoints are in {runner.work_dir}')
 

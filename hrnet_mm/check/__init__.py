@@ -2,6 +2,6 @@
 
 from hrnet_mm.check.everything import check, phases_of
 from hrnet_mm.check.findings import Finding
-from hrnet_mm.check.report import make_sure
+from hrnet_mm.check.report import make_sure, say
 
-__all__ = ['Finding', 'check', 'make_sure', 'phases_of']
+__all__ = ['Finding', 'check', 'make_sure', 'phases_of', 'say']

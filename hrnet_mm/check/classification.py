@@ -17,7 +17,7 @@ from hrnet_mm.check.classes import (
     names_of,
     numbers_of_classes,
 )
-from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
+from hrnet_mm.check.findings import Finding, first_of, stop, warn
 from hrnet_mm.check.images import missing_files
 from hrnet_mm.check.sources import Source
 from hrnet_mm.engine.checks import as_list
@@ -156,7 +156,7 @@ def check_data(source: Source, samples: Samples, is_scored: bool) -> Iterator[Fi
 
 
 def check_folders(source: Source, samples: Samples, root: str) -> Iterator[Finding]:
-    """Folders are classes: the sorted names are those of the config, and no other folder is there."""
+    """The folders, sorted, are the classes of the config, and no other folder is there."""
     stray = [name for name in samples.folders if name.startswith(NO_CLASSES)]
     for name in stray[:1]:
         yield stop(
@@ -218,18 +218,15 @@ def check_labels(source: Source, samples: Samples) -> Iterator[Finding]:
 
 
 def check_same_folders(
-    train: tuple[Source, Samples], val: tuple[Source, Samples]
+    train: tuple[Source, Samples], other: tuple[Source, Samples]
 ) -> Iterator[Finding]:
     """Training and evaluation have folders of the same names."""
-    (source, ours), (other, theirs) = train, val
+    (source, ours), (evaluated, theirs) = train, other
     if not ours.folders or not theirs.folders or ours.folders == theirs.folders:
         return
-    yield (
-        stop(
-            f'{other.dataset.img_prefix} (val_dataloader) and {source.dataset.img_prefix} have other '
-            f'folders of classes: {few(theirs.folders, 12)} and {few(ours.folders, 12)}; classes are '
-            'numbered by their sorted names, so both need the same'
-        )
-        if other.phase == 'val'
-        else note('')
+    yield stop(
+        f'{evaluated.dataset.img_prefix} ({evaluated.key}) and {source.dataset.img_prefix} '
+        f'({source.key}) have other folders of classes: {few(theirs.folders, 12)} and '
+        f'{few(ours.folders, 12)}; classes are numbered by their sorted names, so both need the '
+        'same'
     )

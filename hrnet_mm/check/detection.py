@@ -1,4 +1,4 @@
-"""Checks of boxes and masks, and that classes mean the same in the file, the config and the heads."""
+"""Checks of boxes and masks, and that classes are the same in file, config and heads."""
 
 from __future__ import annotations
 
@@ -50,14 +50,11 @@ def check_config(cfg: Config, sources: Sequence[Source]) -> Iterator[Finding]:
         if names_of(source) and not told:
             told = True
             yield from check_numbers(numbers, len(names_of(source)), source)
-        if source.phase != 'train' and not source.cfg.get('test_mode'):
-            yield (
-                warn(
-                    f'{source.key}.test_mode is not True: images without objects are left out of the '
-                    'evaluation'
-                )
-                if source.cfg.get('filter_cfg')
-                else note(f'{source.key}.test_mode is not True')
+        filters = source.cfg.get('filter_cfg')
+        if source.phase != 'train' and filters and not source.cfg.get('test_mode'):
+            yield warn(
+                f'{source.key}.test_mode is not True: filter_cfg={dict(filters)} leaves images out '
+                'of the evaluation'
             )
 
 

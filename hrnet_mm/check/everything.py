@@ -24,6 +24,7 @@ from hrnet_mm.check.findings import Finding, stop
 from hrnet_mm.check.sources import Source, sources_of
 from hrnet_mm.cli import UserError
 from hrnet_mm.engine.coco_file import CocoFile
+from hrnet_mm.engine.config import name_of
 
 CONFIG_CHECKS = dict(
     pose=pose_network.check_config,
@@ -167,9 +168,7 @@ def check_batches(cfg: Config, train: list[tuple[Source, Any]]) -> Iterator[Find
     loader: Mapping[str, Any] = cfg.get('train_dataloader') or {}
     batch = loader.get('batch_size')
     sampler = loader.get('sampler')
-    is_endless = isinstance(sampler, Mapping) and str(sampler.get('type')).endswith(
-        'InfiniteSampler'
-    )
+    is_endless = isinstance(sampler, Mapping) and name_of(sampler) == 'InfiniteSampler'
     if not loader.get('drop_last') or not isinstance(batch, int) or not train or is_endless:
         return
     key, wraps = train[0][0].key, train[0][0].key != 'train_dataloader.dataset'

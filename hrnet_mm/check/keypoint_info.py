@@ -13,9 +13,6 @@ from hrnet_mm.check.findings import Finding, stop
 
 NEEDED = ('dataset_name', 'keypoint_info', 'skeleton_info', 'joint_weights', 'sigmas')
 SIDE = re.compile(r'(?<![a-z])(left|right)(?![a-z])', re.IGNORECASE)
-OTHER_SIDE = dict(
-    left='right', right='left', Left='Right', Right='Left', LEFT='RIGHT', RIGHT='LEFT'
-)
 
 
 def check_metainfo(metainfo: Mapping[str, Any] | None, key: str) -> Iterator[Finding]:
@@ -81,10 +78,16 @@ def check_swaps(place: str, swaps: Mapping[str, str]) -> Iterator[Finding]:
     """Mirrored keypoints name each other, and left is mirrored to right."""
     for name, swap in swaps.items():
         where = f'{place}.keypoint_info: {name!r} has swap={swap!r}'
-        mirrored = SIDE.sub(lambda side: OTHER_SIDE.get(side[0], side[0]), str(name))
+        mirrored = SIDE.sub(other_side, str(name))
         if swap and swap not in swaps:
             yield stop(f'{where}, but no keypoint has that name')
         elif mirrored != name and mirrored in swaps and swap != mirrored:
             yield stop(f'{where}; in a flipped image it is {mirrored!r}: write swap={mirrored!r}')
         elif swap and swaps[swap] not in (name, '') or swap and swap != name and not swaps[swap]:
             yield stop(f'{where}, but {swap!r} has swap={swaps[swap]!r}; the two name each other')
+
+
+def other_side(side: re.Match[str]) -> str:
+    """right for left, Right for Left."""
+    other = dict(left='right', right='left')[side[0].lower()]
+    return other.title() if side[0].istitle() else other.upper() if side[0].isupper() else other

@@ -32,7 +32,7 @@ def check_box_file(path: Path, file: CocoFile) -> Iterator[Finding]:
             total += 1
             fault = detection_fault(entry)
             if fault is not None:
-                faults.append((number, fault))
+                faults.append(f'number {number} {fault}')
             elif entry['category_id'] == PERSON:
                 people += 1
                 rows.append(numbers(entry['bbox'][:4], 4))
@@ -41,11 +41,7 @@ def check_box_file(path: Path, file: CocoFile) -> Iterator[Finding]:
     except ValueError as error:
         yield stop(f'{path} is not JSON ({error})')
         return
-    yield from first_of(
-        stop,
-        range(len(faults)),
-        lambda i: f'{path}: detection number {faults[i][0]} {faults[i][1]}',
-    )
+    yield from first_of(stop, range(len(faults)), lambda i: f'{path}: detection {faults[i]}')
     yield from first_of(
         stop,
         range(len(strays)),

@@ -64,16 +64,11 @@ def check_keypoint_lists(file: CocoFile) -> Iterator[Finding]:
     """Each annotation has K times x, y and visibility, all of them finite numbers."""
     faults = file.faults.get('keypoints', {})
     yield from first_of(stop, list(faults), lambda i: f'{file.path}: {file.name(i)} {faults[i]}')
-    rows = [
-        i for i in np.flatnonzero(~np.isfinite(file.keypoints).all(axis=1)) if has_list(file, i)
-    ]
+    wrong = ~np.isfinite(file.keypoints)
+    rows = np.flatnonzero(wrong.any(axis=1) & ~np.isnan(file.keypoints).all(axis=1))
     yield from first_of(
         stop, rows, lambda i: f'{file.path}: {file.name(i)} has keypoints that are not finite'
     )
-
-
-def has_list(file: CocoFile, number: int) -> bool:
-    return not np.isnan(file.keypoints[number]).all()
 
 
 def points_of(file: CocoFile) -> tuple[np.ndarray, np.ndarray]:
@@ -125,9 +120,9 @@ def check_coordinates(file: CocoFile, numbers: np.ndarray) -> Iterator[Finding]:
     if (largest <= 1.5).mean() > coco.MOST and (sizes > 8).all():
         i = some[0]
         yield stop(
-            f'{file.path}: {file.name(i)} has the keypoints {coco.shown(file.keypoints[i][:6])}..., '
-            'as all have x and y from 0 to 1; write pixels: x times the width of the image and y '
-            'times its height'
+            f'{file.path}: {file.name(i)} has the keypoints '
+            f'{coco.shown(file.keypoints[i][:6])}, ..., as all have x and y from 0 to 1; write '
+            'pixels: x times the width of the image and y times its height'
         )
         return
     inside = share_near_box(xy, labelled, file.boxes[some])
@@ -143,15 +138,16 @@ def check_coordinates(file: CocoFile, numbers: np.ndarray) -> Iterator[Finding]:
         return
     far = np.flatnonzero(boxed & (inside < 0.3))
     level = stop if len(far) > 0.5 * len(some) else warn
-    yield from first_of(
-        level,
-        far,
-        lambda n: (
-            f'{file.path}: {file.name(some[n])} has keypoints from '
-            f'{coco.shown(extent(xy[n], labelled[n])[0])} to {coco.shown(extent(xy[n], labelled[n])[1])}'
-            f', outside of its bbox {coco.shown(file.boxes[some[n]])}: they are not of this box'
-        ),
-    )
+
+    def text(n: int) -> str:
+        begin, end = extent(xy[n], labelled[n])
+        return (
+            f'{file.path}: {file.name(some[n])} has keypoints from {coco.shown(begin)} to '
+            f'{coco.shown(end)}, outside of its bbox {coco.shown(file.boxes[some[n]])}: they are '
+            'not of this box'
+        )
+
+    yield from first_of(level, far, text)
     yield from check_far_outside(file, some, xy, labelled, sizes, far)
 
 

@@ -79,10 +79,8 @@ def check_codecs(head: Any, source: Source) -> Iterator[Finding]:
                     f'{place}.use_udp is {uses}, but model.head.decoder is a {decoder["type"]}: '
                     f'write use_udp={wants}, else points are off by a part of a pixel'
                 )
-        encoders = (
-            as_list(transform.get('encoder')) if type_of(transform) == 'GenerateTarget' else []
-        )
-        if len(encoders) == 1:
+        encoders = as_list(transform.get('encoder'))
+        if type_of(transform) == 'GenerateTarget' and len(encoders) == 1:
             for key in ('type', 'input_size', 'heatmap_size', 'sigma'):
                 yield from check_same(f'{place}.encoder', encoders[0], decoder, key)
 
@@ -90,17 +88,14 @@ def check_codecs(head: Any, source: Source) -> Iterator[Finding]:
 def check_same(
     place: str, ours: Mapping[str, Any], decoder: Mapping[str, Any], key: str
 ) -> Iterator[Finding]:
-    values = [
-        tuple(v) if isinstance(v, list | tuple) else v for v in (ours.get(key), decoder.get(key))
-    ]
-    if None not in values and values[0] != values[1]:
+    pair = ours.get(key), decoder.get(key)
+    mine, theirs = (tuple(value) if isinstance(value, list | tuple) else value for value in pair)
+    if None not in pair and mine != theirs:
         level = warn if key == 'sigma' else stop
+        order = ' (width, height)' if 'size' in key else ''
         yield level(
-            f'{place}.{key} is {values[0]}, but model.head.decoder.{key} is {values[1]}; '
-            'both are the same (width, height)'
-            if 'size' in key
-            else f'{place}.{key} is {values[0]}, but model.head.decoder.{key} is {values[1]}; '
-            'both are the same'
+            f'{place}.{key} is {mine}, but model.head.decoder.{key} is {theirs}; both are the '
+            f'same{order}'
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 
 from mmengine.config import Config
@@ -11,11 +13,18 @@ from hrnet_mm.check.findings import Finding
 from hrnet_mm.cli import UserError
 from hrnet_mm.engine.checks import check_data
 
+RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')  # as launchers set them
+
 
 def make_sure(
     cfg: Config, say: Callable[[str], object], phases: Sequence[str] | None = None
 ) -> list[Finding]:
     """Check a config and its data; say what is doubtful and what was counted.
+
+    Args:
+        cfg: the config of any host.
+        say: takes a line of text for each warning and note.
+        phases: as for :func:`hrnet_mm.check.check`.
 
     Raises:
         UserError: something is surely wrong, or data are not there.
@@ -31,3 +40,10 @@ def make_sure(
     if stops:
         raise UserError('\n       '.join(stops))
     return findings
+
+
+def say(line: str) -> None:
+    """Print a line, once however many processes train."""
+    rank = next((os.environ[name] for name in RANKS if name in os.environ), '0')
+    if rank == '0':
+        print(line, file=sys.stderr, flush=True)

@@ -98,9 +98,7 @@ def check_moving_average(cfg: Config) -> Iterator[Finding]:
         scope = cfg.get('default_scope')
         if MODELS.get(kind) or (scope and MODELS.get(f'{scope}.{kind}')):
             continue
-        known = sorted(
-            name for name in MODELS.module_dict if name.endswith(('EMA', 'Average', 'Averaged'))
-        )
+        known = sorted(name for name in MODELS.module_dict if 'EMA' in name or 'Averag' in name)
         close = difflib.get_close_matches(kind, [*known, *MODELS.module_dict], n=1)
         yield stop(
             f'custom_hooks[{number}].ema_type is {kind!r}, and there is no such class'
@@ -121,9 +119,8 @@ def check_loader(cfg: Config, phase: str) -> Iterator[Finding]:
                 f'0: write {key}={"False" if key == "persistent_workers" else "None"}, or some '
                 'workers'
             )
-    if not isinstance(batch, int) or batch < 1:
-        if loader.get('batch_sampler') is None:
-            yield stop(f'{phase}_dataloader.batch_size is {batch!r}, not a number from 1')
+    if (not isinstance(batch, int) or batch < 1) and loader.get('batch_sampler') is None:
+        yield stop(f'{phase}_dataloader.batch_size is {batch!r}, not a number from 1')
 
 
 def check_sampler(cfg: Config) -> Iterator[Finding]:

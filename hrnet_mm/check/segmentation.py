@@ -25,6 +25,7 @@ from hrnet_mm.check.findings import Finding, note, stop, warn
 from hrnet_mm.check.pose_network import type_of
 from hrnet_mm.check.sources import Source
 from hrnet_mm.engine.checks import as_list
+from hrnet_mm.engine.faults import few
 
 IGNORED = 255  # mmseg's LoadAnnotations and losses ignore it unless told otherwise
 MOST_MAPS = 1000
@@ -186,11 +187,12 @@ def check_pairs(source: Source, maps: LabelMaps) -> Iterator[Finding]:
         )
     named = [path for path in maps.paths if path]
     missing = images.missing_files(named)
+    in_list = f'. {source.dataset.ann_file} names the images' if source.dataset.ann_file else ''
     if missing:
         yield stop(
             f'there is no label map {named[missing[0]]} of {maps.image_paths[missing[0]]}: '
             f'{len(missing)} of {len(named)} images have none in {map_folder} with '
-            f'{source.key}.seg_map_suffix={suffix!r}; there are files with {suffixes_in(map_folder)}'
+            f'{source.key}.seg_map_suffix={suffix!r}; it has {suffixes_in(map_folder)}{in_list}'
         )
 
 
@@ -198,9 +200,8 @@ def suffixes_in(folder: str) -> str:
     """'8 .png, 2 .txt' of the files below a folder."""
     names = (name for _, _, names in os.walk(folder) for name in names)
     counts = Counter(Path(name).suffix for name in names)
-    return ', '.join(
-        f'{n} {suffix or "without suffix"}' for suffix, n in counts.most_common(3)
-    ) or ('no files')
+    listed = [f'{n} {suffix or "without suffix"}' for suffix, n in counts.most_common(3)]
+    return ', '.join(listed) or 'no files'
 
 
 def labels_as_read(source: Source, values: Sequence[int]) -> dict[int, int]:
@@ -216,7 +217,7 @@ def labels_as_read(source: Source, values: Sequence[int]) -> dict[int, int]:
 
 
 def check_values(source: Source, maps: LabelMaps) -> Iterator[Finding]:
-    """Values are class numbers below the number of classes, or ignored, and every class is there."""
+    """Values are numbers of classes or ignored, and every class is there."""
     classes = names_of(source)
     ignored = source.dataset.ignore_index
     labels = labels_as_read(source, list(maps.counts))
@@ -260,15 +261,9 @@ def value_fault(source: Source, maps: LabelMaps, wrong: Sequence[int]) -> str:
         hint = f'these are labelIds and not labelTrainIds; {hint}'
     return (
         f'{maps.holder[wrong[0]]} has the value {wrong[0]}, but there are the classes 0 to '
-        f'{number - 1} ({coco_few(classes)}); all values of {len(maps.values)} label maps: '
+        f'{number - 1} ({few(classes)}); all values of {len(maps.values)} label maps: '
         f'{sorted(maps.counts)}: {hint}'
     )
-
-
-def coco_few(classes: Sequence[str]) -> str:
-    from hrnet_mm.engine.faults import few
-
-    return few(classes)
 
 
 def check_classes_occur(source: Source, maps: LabelMaps, seen: set[int]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from hrnet_mm.check.findings import Finding, note, stop
+from hrnet_mm.check.keypoint_info import check_metainfo
 from hrnet_mm.cli import sentence_of
 from hrnet_mm.engine.config import keyed_datasets_of
 
@@ -40,7 +41,7 @@ class Reader:
 
 
 PERSON_METHODS = ('load_data_list', '_load_annotations', 'parse_data_info')
-# Every class that inherits from one of these what reads is known as well; all others are left alone.
+# A class that inherits from one of these what reads is known as well; all others are left alone.
 KNOWN = (
     Reader('pose', 'mmpose', 'BaseCocoStyleDataset', PERSON_METHODS),
     Reader('pose', 'mmpose', 'CocoWholeBodyDataset', PERSON_METHODS),
@@ -101,6 +102,11 @@ def sources_of(cfg: Config, phase: str) -> Iterator[Source | Finding]:
                 f'{key}: the data of {kind.__name__} are not checked: the class is not known'
             )
             continue
+        if reader.task == 'pose':
+            faults = list(check_metainfo(dataset.get('metainfo'), key))
+            yield from faults
+            if faults:
+                continue
         try:
             yield Source(phase, key, loader, dataset, reader, without_data(kind, dataset, scope))
         except Exception as error:

@@ -167,8 +167,8 @@ def add_keypoints(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> N
     if len(row) != length or fault is not None:
         if fault is None and len(row):
             fault = (
-                f'has {len(row)} numbers in its keypoints, not {length}: x, y and visibility of '
-                f'the {wanted.keypoints} keypoints that metainfo names'
+                f'has {len(row)} numbers in its keypoints, of {len(row) / 3:.3g} keypoints, not '
+                f'{length}: x, y and visibility of the {wanted.keypoints} that metainfo names'
             )
         row = array('f', [float('nan')] * length)
     if fault is not None:

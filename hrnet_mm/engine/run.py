@@ -47,7 +47,7 @@ def train(cfg: Config, trust: bool = False) -> Runner:
         UserError: data or a checkpoint is absent or unreadable; or another training is at work in
             the work folder.
     """
-    phases = ('train',) if cfg.get('val_dataloader') is None else ('train', 'val')
+    phases = training_phases(cfg)
     check_data(cfg, phases)
     lose_no_work(cfg)
     folder, is_first = Path(cfg.work_dir), prepare_processes(cfg)
@@ -63,6 +63,11 @@ def train(cfg: Config, trust: bool = False) -> Runner:
             runner.train()
 
         return run(cfg, phases, job, [AnyWeightsHook()])
+
+
+def training_phases(cfg: Config) -> tuple[str, ...]:
+    """Whose data a training reads."""
+    return ('train',) if cfg.get('val_dataloader') is None else ('train', 'val')
 
 
 def test(cfg: Config, trust: bool = False, fast: str | None = None) -> dict[str, float]:

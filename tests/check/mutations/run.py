@@ -6,7 +6,7 @@ from tests.check.mutations.mutation import Rng, a_split, of
 from tests.check.sets import DataSet
 
 
-@of('pose', 'det', 'seg', 'cls')
+@of('pose', 'det', 'cls')
 def batch_larger_than_the_data(data: DataSet, rng: Rng) -> tuple[object, ...]:
     data.cfg.train_dataloader.update(batch_size=500, drop_last=True)
     return 'batch_size', 500, 'drop_last'
