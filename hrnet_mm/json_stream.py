@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-FIRST_BLOCK = 1 << 20  # characters; grows while one value does not fit
+FIRST_BLOCK = 1 << 22  # characters; grows while one value does not fit
 DECODER = json.JSONDecoder()
 WHITE_SPACE = re.compile(r'[ \t\n\r]*')
+AFTER_ELEMENT = re.compile(r'[ \t\n\r]*([,\]])[ \t\n\r]*')
+STARTS_LATER = frozenset(('', ' ', '\t', '\n', '\r'))
 
 
 class Reader:
@@ -46,7 +48,8 @@ class Reader:
 
     def value(self) -> Any:
         while True:
-            self.peek()
+            if self.text[self.position : self.position + 1] in STARTS_LATER:
+                self.peek()
             try:
                 value, end = DECODER.raw_decode(self.text, self.position)
             except ValueError:
@@ -66,7 +69,12 @@ class Reader:
             return
         while True:
             yield self.value()
-            if self.take(',]') == ']':
+            found = AFTER_ELEMENT.match(self.text, self.position)
+            if found is None or found.end() == len(self.text):  # perhaps the end of a block
+                end = self.take(',]')
+            else:
+                self.position, end = found.end(), found[1]
+            if end == ']':
                 return
 
     def members(self) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from mmengine.registry import MODELS
 
-from hrnet_mm.check.findings import Finding, stop
-from hrnet_mm.check.sources import Source
+from hrnet_mm.check.findings import Finding, stop, warn
+from hrnet_mm.check.sources import Source, class_of
 from hrnet_mm.engine.faults import few
 
 # Parts of a model that have classes of their own, or none.
@@ -57,27 +57,26 @@ def check_same_names(sources: Sequence[Source]) -> Iterator[Finding]:
             )
 
 
-def numbers_of_classes(part: Any, place: str) -> Iterator[tuple[str, int]]:
+def numbers_of_classes(part: Any, place: str, scope: str | None) -> Iterator[tuple[str, int]]:
     """Each ``num_classes`` of a model's heads and its key, those that a class brings along too."""
     if isinstance(part, list | tuple):
         for number, item in enumerate(part):
-            yield from numbers_of_classes(item, f'{place}[{number}]')
+            yield from numbers_of_classes(item, f'{place}[{number}]', scope)
     elif isinstance(part, Mapping):
-        number = part.get('num_classes', default_number(part))
+        number = part.get('num_classes', default_number(part, scope))
         if isinstance(number, int):
             yield f'{place}.num_classes', number
         for key, item in part.items():
             if key not in APART and not key.startswith(('loss', 'train_cfg', 'test_cfg')):
-                yield from numbers_of_classes(item, f'{place}.{key}')
+                yield from numbers_of_classes(item, f'{place}.{key}', scope)
 
 
-def default_number(head: Mapping[str, Any]) -> int | None:
+def default_number(head: Mapping[str, Any], scope: str | None) -> int | None:
     """The ``num_classes`` that a head has where its config has none."""
     kind = head.get('type')
     if not isinstance(kind, str) or not kind.endswith('Head'):
         return None
-    scope = head.get('_scope_')
-    kind = MODELS.get(f'{scope}.{kind}' if scope and '.' not in kind else kind)
+    kind = class_of(MODELS, kind, head.get('_scope_') or scope)
     for base in getattr(kind, '__mro__', ()):
         argument = inspect.signature(base.__init__).parameters.get('num_classes')
         if argument is not None:
@@ -91,7 +90,8 @@ def check_numbers(
     """Every ``num_classes`` is the number of class names."""
     for key, number in numbers:
         if number != classes:
-            yield stop(
+            level = stop if number < classes else warn
+            yield level(
                 f'{key} is {number}, but {source.key} has {classes} classes '
                 f'({few(names_of(source))}): write {key}={classes}, or the {number} names as '
                 'metainfo.classes'

@@ -112,7 +112,7 @@ def check_config(cfg: Config, sources: Sequence[Source]) -> Iterator[Finding]:
 
 def places_of_numbers(cfg: Config) -> list[tuple[str, int]]:
     """Each ``num_classes`` and its key."""
-    numbers = list(numbers_of_classes(cfg.model.get('head'), 'model.head'))
+    numbers = list(numbers_of_classes(cfg.model.get('head'), 'model.head', None))
     for place, part in (
         ('data_preprocessor', cfg.get('data_preprocessor')),
         ('model.data_preprocessor', cfg.model.get('data_preprocessor')),
@@ -138,7 +138,7 @@ def check_topk(cfg: Config, classes: int | None) -> Iterator[Finding]:
             )
 
 
-def check_data(source: Source, samples: Samples, is_scored: bool) -> Iterator[Finding]:
+def check_data(cfg: Config, source: Source, samples: Samples) -> Iterator[Finding]:
     """What is wrong with folders and labels."""
     yield from first_of(stop, range(len(samples.faults)), lambda i: samples.faults[i])
     root = source.dataset.img_prefix

@@ -43,6 +43,16 @@ def check_unique(file: CocoFile, what: str, ids: Sequence[int]) -> Iterator[Find
     )
 
 
+def check_keys(file: CocoFile) -> Iterator[Finding]:
+    """Annotations have the keys that the host takes without asking."""
+    faults = file.faults.get('key', {})
+    yield from first_of(
+        stop,
+        list(faults),
+        lambda i: f'{file.path}: {file.name(i)} {faults[i]}, which the host reads of every one',
+    )
+
+
 def check_images_of(file: CocoFile, images: np.ndarray) -> Iterator[Finding]:
     """Annotations are of images that are listed."""
     astray = np.flatnonzero(images < 0)

@@ -17,9 +17,11 @@ from hrnet_mm.check.classes import (
     nearest,
     numbers_of_classes,
 )
+from hrnet_mm.check.evaluators import evaluators_of
 from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
 from hrnet_mm.check.pose_network import type_of
 from hrnet_mm.check.sources import Source
+from hrnet_mm.engine.checks import as_list
 from hrnet_mm.engine.coco_file import CocoFile, Wanted, listed, read_coco_file, reasons_to_skip
 from hrnet_mm.engine.faults import few, no_class_of
 
@@ -30,7 +32,9 @@ def read(source: Source) -> CocoFile:
     Raises:
         UserError: it cannot be used at all.
     """
-    return read_coco_file(Path(source.dataset.ann_file), Wanted(masks=needs_masks(source)))
+    needed = () if source.phase == 'train' else ('iscrowd',)  # by the COCO evaluation
+    wanted = Wanted(masks=needs_masks(source), needed=needed)
+    return read_coco_file(Path(source.dataset.ann_file), wanted)
 
 
 def needs_masks(source: Source) -> bool:
@@ -43,13 +47,16 @@ def needs_masks(source: Source) -> bool:
 
 def check_config(cfg: Config, sources: Sequence[Source]) -> Iterator[Finding]:
     yield from check_same_names(sources)
-    numbers = list(numbers_of_classes(cfg.model, 'model'))
+    numbers = list(numbers_of_classes(cfg.model, 'model', cfg.get('default_scope')))
+    if 'language_model' in cfg.model:
+        numbers = []  # the heads of such detectors count words
     told = False
     for source in sources:
         yield from check_names(source)
         if names_of(source) and not told:
             told = True
             yield from check_numbers(numbers, len(names_of(source)), source)
+        yield from check_masks_are_loaded(cfg, source)
         filters = source.cfg.get('filter_cfg')
         if source.phase != 'train' and filters and not source.cfg.get('test_mode'):
             yield warn(
@@ -58,10 +65,25 @@ def check_config(cfg: Config, sources: Sequence[Source]) -> Iterator[Finding]:
             )
 
 
-def check_data(source: Source, file: CocoFile, is_scored: bool) -> Iterator[Finding]:
+def check_masks_are_loaded(cfg: Config, source: Source) -> Iterator[Finding]:
+    """Who learns or is judged by masks is given some."""
+    heads = cfg.model.get('roi_head') or {}
+    has_head = bool(heads.get('mask_head'))
+    if source.phase == 'train' and has_head and not needs_masks(source):
+        yield stop(
+            f'model.roi_head has a mask_head, but {source.key}.pipeline loads no masks: write '
+            "dict(type='LoadAnnotations', with_bbox=True, with_mask=True)"
+        )
+    for key, evaluator in evaluators_of(cfg, source.phase):
+        if heads and not has_head and 'segm' in as_list(evaluator.get('metric')):
+            yield stop(f"{key}.metric has 'segm', but model.roi_head has no mask_head")
+
+
+def check_data(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]:
     """What is wrong with a file."""
     numbers = file.image_numbers
     yield from coco.check_ids(file)
+    yield from coco.check_keys(file)
     yield from coco.check_file_names(file)
     yield from coco.check_sizes(file)
     yield from coco.check_categories(file)

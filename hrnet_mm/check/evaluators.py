@@ -35,7 +35,10 @@ def is_coco(cfg: Config, phase: str) -> bool:
 
 def check_file(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]:
     """An evaluator reads the annotation file of the dataset, or the same annotations."""
-    for key, evaluator in evaluators_of(cfg, source.phase):
+    phases = [source.phase]
+    if source.phase == 'val' and is_test_too(cfg):
+        phases.append('test')
+    for key, evaluator in (found for phase in phases for found in evaluators_of(cfg, phase)):
         path = evaluator.get('ann_file')
         if not path or not os.path.isfile(path) or os.path.samefile(path, file.path):
             if name_of(evaluator) == 'CocoMetric' and 0 in file.ids and source.phase != 'train':
@@ -57,6 +60,12 @@ def check_file(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]
                 f'{key}.ann_file is {path}, which has other images or annotations than {file.path} '
                 f'({source.key}.ann_file): write the same file in both'
             )
+
+
+def is_test_too(cfg: Config) -> bool:
+    """Whether the test data are the validation data."""
+    val, test = cfg.get('val_dataloader') or {}, cfg.get('test_dataloader') or {}
+    return val.get('dataset') == test.get('dataset')
 
 
 def zero_id(file: CocoFile, source: Source) -> Finding:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from hrnet_mm.check import (
     run,
     segmentation,
 )
-from hrnet_mm.check.findings import Finding, stop
+from hrnet_mm.check.findings import Finding, note, stop, warn
 from hrnet_mm.check.sources import Source, sources_of
-from hrnet_mm.cli import UserError
+from hrnet_mm.cli import UserError, sentence_of
 from hrnet_mm.engine.coco_file import CocoFile
 from hrnet_mm.engine.config import name_of
 
@@ -31,6 +32,13 @@ CONFIG_CHECKS = dict(
     detection=detection.check_config,
     segmentation=segmentation.check_config,
     classification=classification.check_config,
+)
+# The folders that a host's class cannot do without.
+PREFIXES = dict(
+    pose=('img',),
+    detection=('img',),
+    segmentation=('img_path', 'seg_map_path'),
+    classification=('img_path',),
 )
 DATA = dict(
     pose=pose, detection=detection, segmentation=segmentation, classification=classification
@@ -80,26 +88,44 @@ def findings_of(cfg: Config, phases: Sequence[str]) -> Iterator[Finding]:
     yield from check_together(cfg, contents)
 
 
-def check_files(cfg: Config, source: Source) -> Iterator[Finding]:
+def check_files(cfg: Config, source: Source) -> Generator[Finding, None, Any]:
     """The checks of one dataset's files; returns what was read of them."""
     place = f'{source.key}.ann_file' if source.dataset.ann_file else f'{source.key}.data_prefix'
+    if not source.is_local:
+        yield note(f'{source.key}: its data are not on this machine, and are left alone')
+        return None
+    fault = prefix_fault(source)
+    if fault is not None:
+        yield stop(fault)
+        return None
     checks = DATA[source.reader.task]
     try:
         content = checks.read(source)
+        for finding in chain(
+            checks.check_data(cfg, source, content), check_images(source, content)
+        ):
+            yield finding.at(place)
+        yield from check_boxes(source, content)
     except UserError as error:
         yield stop(str(error)).at(place)
         return None
-    is_scored = evaluators.is_coco(cfg, source.phase)
-    for finding in checks.check_data(source, content, is_scored):
-        yield finding.at(place)
-    if isinstance(content, CocoFile):
-        for finding in check_images(source, content):
-            yield finding.at(place)
-        yield from check_boxes(source, content)
-    else:
-        for finding in images.check_readable(content.image_paths):
-            yield finding.at(place)
+    except Exception as error:  # data so odd that a check fails must not keep from training
+        text = f'{source.key} cannot be checked to the end: {sentence_of(error)}'
+        yield warn(f'{text} ({type(error).__name__})').at(place)
+        return None
     return content
+
+
+def prefix_fault(source: Source) -> str | None:
+    """Say so if the folders of a dataset are under keys that nothing reads."""
+    prefixes = source.cfg.get('data_prefix')
+    wanted = PREFIXES[source.reader.task]
+    if not isinstance(prefixes, Mapping) or set(wanted) <= set(prefixes):
+        return None
+    return (
+        f'{source.key}.data_prefix has the keys {", ".join(map(repr, prefixes))}; '
+        f'{type(source.dataset).__name__} reads {", ".join(map(repr, wanted))}'
+    )
 
 
 def image_paths(source: Source, content: Any) -> list[str]:
@@ -121,22 +147,24 @@ def used_images(source: Source, file: CocoFile) -> list[int]:
     return sorted(set(people.tolist()))
 
 
-def check_images(source: Source, file: CocoFile) -> Iterator[Finding]:
-    """The images that an annotation file lists."""
-    used = used_images(source, file)
-    paths = image_paths(source, file)
-    paths = [paths[number] for number in used]
-    absent = set(images.missing_files(paths))
-    yield from images.check_presence(paths, str(file.path))
-    there = [number for number in range(len(paths)) if number not in absent]
-    paths = [paths[number] for number in there]
-    used = [used[number] for number in there]
-    yield from images.check_readable(paths)
-    ids = [file.image_ids[number] for number in used]
-    yield from images.check_written_sizes(paths, file.sizes[used], ids, file.path)
+def check_images(source: Source, content: Any) -> Iterator[Finding]:
+    """The images themselves, and those that an annotation file lists."""
+    paths = image_paths(source, content)
+    if not isinstance(content, CocoFile):
+        yield from images.check_readable(paths)
+        return
+    used = used_images(source, content)
+    listed = [paths[number] for number in used]
+    yield from images.check_presence(listed, str(content.path))
+    absent = set(images.missing_files(listed))
+    used = [number for place, number in enumerate(used) if place not in absent]
+    there = [paths[number] for number in used]
+    yield from images.check_readable(there)
+    ids = [content.image_ids[number] for number in used]
+    yield from images.check_written_sizes(there, content.sizes[used], ids, content.path)
 
 
-def check_boxes(source: Source, file: CocoFile) -> Iterator[Finding]:
+def check_boxes(source: Source, file: Any) -> Iterator[Finding]:
     """The file of detected people, where there is one."""
     path = source.cfg.get('bbox_file')
     if source.reader.task == 'pose' and path and Path(path).is_file():

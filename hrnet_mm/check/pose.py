@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 
 from hrnet_mm.check import coco
+from hrnet_mm.check.evaluators import is_coco
 from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
 from hrnet_mm.check.sources import Source
 from hrnet_mm.engine.coco_file import (
@@ -22,6 +24,9 @@ from hrnet_mm.engine.coco_file import (
 
 WHOLE_BODY = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 FACES = ('Face300WDataset', 'AFLWDataset', 'WFLWDataset')  # center and scale in place of bbox
+# What a class takes of every annotation.
+NEEDED = dict.fromkeys(FACES, ('center', 'scale', 'num_keypoints', 'iscrowd'))
+NEEDED['CocoWholeBodyDataset'] = (*WHOLE_BODY, 'num_keypoints', 'iscrowd', 'segmentation')
 
 
 def read(source: Source) -> CocoFile:
@@ -32,13 +37,17 @@ def read(source: Source) -> CocoFile:
     """
     keys = WHOLE_BODY if source.reader.name == 'CocoWholeBodyDataset' else ('keypoints',)
     number = source.dataset.metainfo['num_keypoints']
-    return read_coco_file(Path(source.dataset.ann_file), Wanted(keys, number))
+    return read_coco_file(
+        Path(source.dataset.ann_file),
+        Wanted(keys, number, needed=NEEDED.get(source.reader.name, ())),
+    )
 
 
-def check_data(source: Source, file: CocoFile, is_scored: bool) -> Iterator[Finding]:
-    """What is wrong with a file and its images; ``is_scored``: COCO's AP is computed on it."""
+def check_data(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]:
+    """What is wrong with a file."""
     numbers = file.image_numbers
     yield from coco.check_ids(file)
+    yield from coco.check_keys(file)
     yield from coco.check_file_names(file)
     yield from coco.check_sizes(file)
     yield from coco.check_categories(file)
@@ -48,11 +57,13 @@ def check_data(source: Source, file: CocoFile, is_scored: bool) -> Iterator[Find
         yield from coco.check_box_numbers(file, has_box)
         yield from coco.check_box_convention(file, numbers)
         yield from coco.check_empty_boxes(file)
+    is_scored = source.phase != 'train' and is_coco(cfg, source.phase)
     yield from coco.check_areas(file, is_scored, 'the AP of keypoints is measured by')
     yield from check_keypoint_lists(file)
     yield from check_visibility(file)
     yield from check_coordinates(file, numbers)
     yield from check_names(source, file)
+    yield from check_shape(cfg, file)
     yield from check_usable(file, reasons_of(source, file))
 
 
@@ -159,14 +170,15 @@ def check_far_outside(
     sizes: np.ndarray,
     told: np.ndarray,
 ) -> Iterator[Finding]:
-    beyond = (xy < -0.5 * sizes[:, None]) | (xy > 1.5 * sizes[:, None])
+    margin = np.maximum(0.1 * sizes, 5)[:, None]
+    beyond = (xy < -margin) | (xy > sizes[:, None] + margin)
     outside = np.flatnonzero((beyond.any(axis=2) & labelled).any(axis=1))
 
     def text(n: int) -> str:
         k = int(np.flatnonzero(beyond[n].any(axis=1) & labelled[n])[0])
         return (
             f'{file.path}: {file.name(some[n])} has the keypoint {k} of its keypoints at '
-            f'{coco.shown(xy[n, k])}, far outside of its image of {coco.shown(sizes[n], "x")}'
+            f'{coco.shown(xy[n, k])}, outside of its image of {coco.shown(sizes[n], "x")}'
         )
 
     yield from first_of(warn, np.setdiff1d(outside, told), text)
@@ -228,6 +240,22 @@ def is_bone(bone: Any, number: int) -> bool:
         and len(bone) == 2
         and all(isinstance(i, int) and 1 <= i <= number for i in bone)
     )
+
+
+def check_shape(cfg: Config, file: CocoFile) -> Iterator[Finding]:
+    """Upright people are not cut out lying, nor the other way round."""
+    decoder = (cfg.model.get('head') or {}).get('decoder')
+    size = decoder.get('input_size') if isinstance(decoder, Mapping) else None
+    boxes = file.boxes[(file.boxes[:, 2:] > 0).all(axis=1) & ~file.crowds]
+    if not isinstance(size, list | tuple) or len(size) != 2 or not len(boxes):
+        return
+    of_boxes, of_input = float(np.median(boxes[:, 2] / boxes[:, 3])), size[0] / size[1]
+    if (of_boxes < 0.75 and of_input > 1.2) or (of_boxes > 1.33 and of_input < 0.83):
+        yield warn(
+            f'model.head.decoder.input_size is {tuple(size)}, (width, height), but half of the '
+            f'boxes of {file.path} are {"higher" if of_boxes < 1 else "wider"} than '
+            f'{of_boxes:.2f} in width to height: is it meant as {tuple(size)[::-1]}?'
+        )
 
 
 def check_usable(file: CocoFile, reasons: np.ndarray) -> Iterator[Finding]:

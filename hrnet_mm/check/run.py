@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import HOOKS, MODELS
 
-from hrnet_mm.check.findings import Finding, note, stop, warn
+from hrnet_mm.check.findings import Finding, stop, warn
+from hrnet_mm.check.sources import class_of
 from hrnet_mm.engine.checks import as_list
 from hrnet_mm.engine.config import name_of
 
@@ -26,7 +26,6 @@ def check_config(cfg: Config) -> Iterator[Finding]:
         yield from check_loader(cfg, phase)
     yield from check_sampler(cfg)
     yield from check_normalisation(cfg)
-    yield from check_sync_bn(cfg)
 
 
 def length_of(cfg: Config) -> tuple[bool, int] | None:
@@ -55,11 +54,11 @@ def check_schedules(cfg: Config) -> Iterator[Finding]:
         if length is None or by_epoch != length[0]:
             continue
         unit = 'max_epochs' if by_epoch else 'max_iters'
-        late = [step for step in scheduler.get('milestones') or () if step >= length[1]]
+        late = [step for step in scheduler.get('milestones') or () if step > length[1]]
         if late:
             yield warn(
                 f'{place}.milestones is {list(scheduler["milestones"])}, but train_cfg.{unit} is '
-                f'{length[1]}: the learning rate never falls at {late[0]}; write milestones below '
+                f'{length[1]}: the learning rate never falls at {late[0]}; write milestones up to '
                 f'{length[1]}'
             )
         elif scheduler.get('begin', 0) >= length[1]:
@@ -82,7 +81,12 @@ def check_intervals(cfg: Config) -> Iterator[Finding]:
     """Evaluations happen while the training runs."""
     length = length_of(cfg)
     interval = (cfg.get('train_cfg') or {}).get('val_interval')
-    if length and cfg.get('val_dataloader') and isinstance(interval, int) and interval > length[1]:
+    if (
+        length
+        and cfg.get('val_dataloader')
+        and isinstance(interval, int)
+        and interval > length[1] + 1
+    ):
         yield warn(
             f'train_cfg.val_interval is {interval}, but the training has {length[1]} '
             f'{"epochs" if length[0] else "iterations"}: it is never evaluated'
@@ -96,7 +100,8 @@ def check_moving_average(cfg: Config) -> Iterator[Finding]:
         if not isinstance(kind, str):
             continue
         scope = cfg.get('default_scope')
-        if MODELS.get(kind) or (scope and MODELS.get(f'{scope}.{kind}')):
+        class_of(HOOKS, hook.get('type'), scope)  # hosts have such classes beside their hooks
+        if class_of(MODELS, kind, scope) is not None:
             continue
         known = sorted(name for name in MODELS.module_dict if 'EMA' in name or 'Averag' in name)
         close = difflib.get_close_matches(kind, [*known, *MODELS.module_dict], n=1)
@@ -171,11 +176,3 @@ def check_normalisation(cfg: Config) -> Iterator[Finding]:
                 f'are {"RGB" if turns else "BGR"} there: turn mean and std around, or the channels '
                 f'(bgr_to_rgb={not turns})'
             )
-
-
-def check_sync_bn(cfg: Config) -> Iterator[Finding]:
-    """Several processes without GPUs have no synchronised batch norm."""
-    if cfg.get('launcher', 'none') == 'none' or torch.cuda.is_available():
-        return
-    if 'SyncBN' in str(cfg.get('model')):
-        yield note('SyncBN is for GPUs: it is made BN, which is over the images of each process')

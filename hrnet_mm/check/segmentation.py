@@ -102,7 +102,9 @@ def add_map(maps: LabelMaps, number: int) -> int:
 def check_config(cfg: Config, sources: Sequence[Source]) -> Iterator[Finding]:
     yield from check_same_names(sources)
     heads = {key: cfg.model[key] for key in ('decode_head', 'auxiliary_head') if cfg.model.get(key)}
-    numbers = [n for key, head in heads.items() for n in numbers_of_classes(head, f'model.{key}')]
+    numbers = [
+        n for key, head in heads.items() for n in numbers_of_classes(head, f'model.{key}', None)
+    ]
     for source in sources[:1]:
         if names_of(source):
             yield from check_numbers(numbers, len(names_of(source)), source)
@@ -159,7 +161,7 @@ def check_crop(cfg: Config, source: Source) -> Iterator[Finding]:
             )
 
 
-def check_data(source: Source, maps: LabelMaps, is_scored: bool) -> Iterator[Finding]:
+def check_data(cfg: Config, source: Source, maps: LabelMaps) -> Iterator[Finding]:
     """What is wrong with the files, and with the values in a sample of the maps."""
     yield from check_pairs(source, maps)
     for fault in maps.faults[:1]:

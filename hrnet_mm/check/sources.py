@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS, DefaultScope
+from mmengine.registry import DATASETS, DefaultScope, Registry
 
 from hrnet_mm.check.findings import Finding, note, stop
 from hrnet_mm.check.keypoint_info import check_metainfo
@@ -82,6 +82,13 @@ class Source:
         return [*own, *(() if outer is own else outer)]
 
     @property
+    def is_local(self) -> bool:
+        """Whether its files are on this machine."""
+        paths = [self.dataset.ann_file, *(self.dataset.data_prefix or {}).values()]
+        backend = (self.cfg.get('backend_args') or {}).get('backend', 'local')
+        return backend == 'local' and not any('://' in str(path) for path in paths)
+
+    @property
     def is_custom(self) -> bool:
         """Whether the config names the classes itself."""
         return bool((self.cfg.get('metainfo') or {}).get('classes'))
@@ -92,15 +99,13 @@ def sources_of(cfg: Config, phase: str) -> Iterator[Source | Finding]:
     loader = cfg.get(f'{phase}_dataloader')
     for key, dataset in keyed_datasets_of(loader, f'{phase}_dataloader.dataset'):
         scope = dataset.get('_scope_') or cfg.get('default_scope')
-        kind = class_of(dataset.get('type'), scope)
+        kind = class_of(DATASETS, dataset.get('type'), scope)
         if kind is None:
             yield unknown_type(key, dataset, scope)
             continue
         reader = next((reader for reader in KNOWN if reader.reads_for(kind)), None)
         if reader is None:
-            yield note(
-                f'{key}: the data of {kind.__name__} are not checked: the class is not known'
-            )
+            yield note(f'{key}: {kind.__name__} is not known here: its data are left alone')
             continue
         if reader.task == 'pose':
             faults = list(check_metainfo(dataset.get('metainfo'), key))
@@ -113,11 +118,11 @@ def sources_of(cfg: Config, phase: str) -> Iterator[Source | Finding]:
             yield stop(f'{key}: {kind.__name__} cannot be made of it: {sentence_of(error)}')
 
 
-def class_of(kind: Any, scope: str | None) -> type | None:
+def class_of(registry: Registry, kind: Any, scope: str | None) -> type | None:
     """The class of a type in a config; importing its host if need be."""
     if not isinstance(kind, str):
         return kind
-    return DATASETS.get(kind if '.' in kind or scope is None else f'{scope}.{kind}')
+    return registry.get(kind if '.' in kind or scope is None else f'{scope}.{kind}')
 
 
 def unknown_type(key: str, dataset: Mapping[str, Any], scope: str | None) -> Finding:

@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class CocoFile:
         """Remember what is wrong with the annotation that is read now."""
         self.faults.setdefault(kind, {})[len(self.ids) - 1] = text
 
-    @property
+    @cached_property
     def image_numbers(self) -> np.ndarray:
         """(annotations,) where the image of each is in the list of images; -1: nowhere."""
         number_of = {image_id: number for number, image_id in enumerate(self.image_ids)}
@@ -82,11 +83,13 @@ class Wanted:
         keypoint_keys: the lists that are joined to its keypoints; none: of detection.
         keypoints: their number K; 0 where their coordinates are not wanted.
         masks: whether segmentations are trained on.
+        needed: keys that the host takes from every annotation.
     """
 
     keypoint_keys: Sequence[str] = ()
     keypoints: int = 0
     masks: bool = False
+    needed: Sequence[str] = ()
 
 
 def read_coco_file(path: Path, wanted: Wanted) -> CocoFile:
@@ -129,10 +132,19 @@ def add_annotation(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> 
     file.ids.append(entry['id'])
     file.images_of.append(entry['image_id'])
     file.categories_of.append(entry['category_id'])
-    file.boxes.extend(numbers(entry['bbox'], 4) if 'bbox' in entry else NOTHING)
-    file.areas.extend(numbers((entry.get('area'),), 1))
+    try:
+        file.boxes.extend(array('d', entry['bbox']))
+    except (KeyError, TypeError):
+        file.boxes.extend(NOTHING)
+    try:
+        file.areas.append(entry['area'])
+    except (KeyError, TypeError):
+        file.areas.append(NOTHING[0])
     file.crowds.append(bool(entry.get('iscrowd')))
     file.ignored.append(bool(entry.get('ignore')))
+    for key in wanted.needed:
+        if key not in entry:
+            file.add_fault('key', f'lacks {key!r}')
     if wanted.keypoint_keys:
         keypoints = entry.get('keypoints')
         file.with_keypoints.append('keypoints' in entry)

@@ -1,0 +1,66 @@
+"""Every known kind of mistake is named with file and place, and clean sets are not blamed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mmpose.datasets import CocoDataset
+
+from hrnet_mm.check import check
+from tests.check.mutations import MUTATIONS, Mutation
+from tests.check.score import messages, names, spoilt
+from tests.check.sets import MAKERS, DataSet, copy_of
+
+
+@pytest.fixture(scope='session')
+def clean_sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DataSet]:
+    folder = tmp_path_factory.mktemp('clean')
+    return {name: make(folder / name) for name, make in MAKERS.items()}
+
+
+@pytest.mark.parametrize('name', MAKERS)
+def test_clean_sets_give_no_stop_and_no_warning(name: str, clean_sets: dict[str, DataSet]) -> None:
+    assert messages(clean_sets[name]) == []
+
+
+@pytest.mark.parametrize('mutation', MUTATIONS, ids=lambda m: f'{m.clean}-{m.name}')
+def test_mistakes_are_named_with_file_and_place(
+    mutation: Mutation, clean_sets: dict[str, DataSet], tmp_path: Path
+) -> None:
+    data, words = spoilt(mutation, clean_sets[mutation.clean], 0, tmp_path / 'set')
+    said = messages(data)
+    assert any(names(message, words) for message in said), (words, said)
+
+
+def test_crowds_and_people_without_keypoints_are_counted(
+    clean_sets: dict[str, DataSet], tmp_path: Path
+) -> None:
+    data = copy_of(clean_sets['pose'], tmp_path / 'set')
+    with data.document('train') as document:
+        crowd, empty, *_ = document['annotations']
+        crowd['iscrowd'] = 1
+        empty.update(keypoints=[0] * 51, num_keypoints=0)
+        total = len(document['annotations'])
+    assert [finding.text for finding in check(data.cfg)] == [
+        f'{data.annotations("train")}: {total} annotated people; left out: 1 of a crowd, '
+        '1 with no visible keypoint (train_dataloader.dataset.ann_file in the config)'
+    ]
+
+
+def test_a_dataset_class_of_ones_own_is_left_alone(clean_sets: dict[str, DataSet]) -> None:
+    class OwnFormat(CocoDataset):
+        def _load_annotations(self):
+            return [], []
+
+    class OwnName(CocoDataset):
+        """Reads as its base does."""
+
+    cfg = clean_sets['pose'].cfg.copy()
+    cfg.train_dataloader.dataset['type'] = OwnFormat
+    [finding] = check(cfg)
+    assert finding.level == 'note'
+    text = 'train_dataloader.dataset: OwnFormat is not known here: its data are left alone'
+    assert finding.text == text
+    cfg.train_dataloader.dataset['type'] = OwnName
+    assert check(cfg) == []
