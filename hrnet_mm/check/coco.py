@@ -131,15 +131,38 @@ def check_categories(file: CocoFile) -> Iterator[Finding]:
         )
 
 
-def check_box_numbers(file: CocoFile, usable: np.ndarray) -> Iterator[Finding]:
+def check_box_numbers(file: CocoFile, needed: bool) -> Iterator[Finding]:
     """Boxes are finite numbers of pixels."""
-    wrong = np.flatnonzero(usable & ~np.isfinite(file.boxes).all(axis=1))
+    right = 'not four finite numbers [x, y, width, height] in pixels'
+    faults = file.faults.get('bbox', {})
+    yield from first_of(
+        stop, list(faults), lambda i: f'{file.path}: {file.name(i)} {faults[i]}, {right}'
+    )
+    finite = np.isfinite(file.boxes)
+    wrong = ~finite.all(axis=1) & (finite.any(axis=1) | needed)
+    wrong[list(faults)] = False
     yield from first_of(
         stop,
-        wrong,
+        np.flatnonzero(wrong),
+        lambda i: f'{file.path}: {file.name(i)} has the bbox {shown(file.boxes[i])}, {right}',
+    )
+
+
+def check_duplicates(file: CocoFile, images: np.ndarray) -> Iterator[Finding]:
+    """Nothing is annotated twice."""
+    rows = np.column_stack([images, np.nan_to_num(file.boxes)])
+    weights = np.sqrt([2, 3, 5, 7, 11])  # no two rows of a file have the same sum by chance
+    _, first, inverse = np.unique(rows @ weights, return_index=True, return_inverse=True)
+    has_box = np.isfinite(file.boxes).all(axis=1)
+    again = np.flatnonzero((first[inverse] != np.arange(len(rows))) & has_box)
+    again = [i for i in again if file.categories_of[i] == file.categories_of[first[inverse[i]]]]
+    level = warn if len(again) > 0.01 * len(rows) else note
+    yield from first_of(
+        level,
+        again,
         lambda i: (
-            f'{file.path}: {file.name(i)} has the bbox {shown(file.boxes[i])}, '
-            'not four finite numbers [x, y, width, height] in pixels'
+            f'{file.path}: {file.name(i)} has the image, category and bbox '
+            f'{shown(file.boxes[i])} of {file.name(first[inverse[i]])}: the same is annotated twice'
         ),
     )
 
@@ -192,16 +215,20 @@ def check_boxes_outside(
             'it is left out'
         ),
     )
-    larger = (boxes[:, 2:] > 1.5 * sizes + MARGIN).any(axis=1)
-    yield from first_of(
-        warn,
-        np.setdiff1d(np.flatnonzero(larger), outside),
-        lambda i: (
-            f'{file.path}: '
-            f'{file.name(numbers[i])} has the bbox {shown(boxes[i])}, larger than its image of '
-            f'{shown(sizes[i], "x")}'
-        ),
-    )
+    beyond = (end > 1.25 * sizes + MARGIN) | (begin < -0.25 * sizes - MARGIN)
+    corners = looks_like_corners(boxes, sizes) & (end > 1.1 * sizes + MARGIN).any(axis=1)
+    beyond = np.setdiff1d(np.flatnonzero(beyond.any(axis=1) | corners), outside)
+    # Where many are, boxes are of whole people of whom the image shows a part.
+    level = warn if len(beyond) < 0.3 * len(boxes) else note
+
+    def text(i: int) -> str:
+        hint = ' (are they two corners [x1, y1, x2, y2]?)' if corners[i] else ''
+        return (
+            f'{file.path}: {file.name(numbers[i])} has the bbox {shown(boxes[i])} [x, y, width, '
+            f'height]{hint}, which ends far outside of its image of {shown(sizes[i], "x")}'
+        )
+
+    yield from first_of(level, beyond, text)
 
 
 def check_empty_boxes(file: CocoFile) -> Iterator[Finding]:

@@ -88,7 +88,8 @@ def check_data(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]
     yield from coco.check_sizes(file)
     yield from coco.check_categories(file)
     yield from coco.check_images_of(file, numbers)
-    yield from coco.check_box_numbers(file, ~file.crowds)
+    yield from coco.check_box_numbers(file, needed=True)
+    yield from coco.check_duplicates(file, numbers)
     yield from coco.check_box_convention(file, numbers)
     yield from coco.check_empty_boxes(file)
     yield from coco.check_areas(file, True, 'mmdet reads')
@@ -158,6 +159,9 @@ def check_segmentations(source: Source, file: CocoFile, numbers: np.ndarray) -> 
         list(faults),
         lambda i: f'{file.path}: {file.name(i)} {faults[i]}; it is not trained on',
     )
+    astray = file.faults.get('place', {})
+    level = stop if len(astray) > coco.MOST * single > 1 else warn
+    yield from first_of(level, list(astray), lambda i: f'{file.path}: {file.name(i)} {astray[i]}')
     wrong = [
         i
         for i, size in file.run_lengths.items()

@@ -53,8 +53,8 @@ def check_data(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]
     yield from coco.check_categories(file)
     yield from coco.check_images_of(file, numbers)
     if source.reader.name not in FACES:
-        has_box = np.isfinite(file.boxes).any(axis=1)
-        yield from coco.check_box_numbers(file, has_box)
+        yield from coco.check_box_numbers(file, needed=False)
+        yield from coco.check_duplicates(file, numbers)
         yield from coco.check_box_convention(file, numbers)
         yield from coco.check_empty_boxes(file)
     is_scored = source.phase != 'train' and is_coco(cfg, source.phase)

@@ -9,18 +9,29 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS
 
+from hrnet_mm.check.evaluators import evaluators_of
 from hrnet_mm.check.findings import Finding, stop, warn
 from hrnet_mm.check.sources import class_of
 from hrnet_mm.engine.checks import as_list
 from hrnet_mm.engine.config import name_of
 
 BGR_MEAN, RGB_MEAN = [103.53, 116.28, 123.675], [123.675, 116.28, 103.53]
+# How the names of a host's metrics begin.
+METRICS = dict(
+    Accuracy='accuracy/',
+    AUC='AUC',
+    CocoMetric='coco/',
+    EPE='EPE',
+    NME='NME',
+    PCKAccuracy='PCK',
+)
 NORMALISERS = ('Normalize', 'NormalizeImage', 'ToTensor', 'PILToTensor')
 
 
 def check_config(cfg: Config) -> Iterator[Finding]:
     yield from check_schedules(cfg)
     yield from check_intervals(cfg)
+    yield from check_best(cfg)
     yield from check_moving_average(cfg)
     for phase in ('train', 'val', 'test'):
         yield from check_loader(cfg, phase)
@@ -93,6 +104,28 @@ def check_intervals(cfg: Config) -> Iterator[Finding]:
         )
 
 
+def check_best(cfg: Config) -> Iterator[Finding]:
+    """The metric that picks the best checkpoint is one that is measured."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    measured = [
+        None if part.get('prefix') else METRICS.get(name_of(part))
+        for _, part in evaluators_of(cfg, 'val')
+    ]
+    if (
+        not measured
+        or None in measured
+        or any(p.get('prefix') for _, p in evaluators_of(cfg, 'val'))
+    ):
+        return
+    for best in as_list(hook.get('save_best')):
+        if best and best != 'auto' and not best.startswith(tuple(measured)):
+            yield stop(
+                f'default_hooks.checkpoint.save_best is {best!r}, but val_evaluator measures '
+                f'{", ".join(f"{name}..." for name in measured)}: the training ends at the first '
+                'evaluation'
+            )
+
+
 def check_moving_average(cfg: Config) -> Iterator[Finding]:
     """The class that averages weights exists."""
     for number, hook in enumerate(cfg.get('custom_hooks') or ()):
@@ -103,8 +136,10 @@ def check_moving_average(cfg: Config) -> Iterator[Finding]:
         class_of(HOOKS, hook.get('type'), scope)  # hosts have such classes beside their hooks
         if class_of(MODELS, kind, scope) is not None:
             continue
-        known = sorted(name for name in MODELS.module_dict if 'EMA' in name or 'Averag' in name)
-        close = difflib.get_close_matches(kind, [*known, *MODELS.module_dict], n=1)
+        hosts = MODELS.children.get(scope)
+        names = [*MODELS.module_dict, *(hosts.module_dict if hosts else ())]
+        known = sorted(name for name in names if 'EMA' in name or 'Averag' in name)
+        close = difflib.get_close_matches(kind, [*known, *names], n=1)
         yield stop(
             f'custom_hooks[{number}].ema_type is {kind!r}, and there is no such class'
             f'{f"; did you mean {close[0]}?" if close else ""} There are {", ".join(known)}'

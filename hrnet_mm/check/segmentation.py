@@ -62,14 +62,18 @@ def read(source: Source) -> LabelMaps:
     maps = LabelMaps(
         [pair['img_path'] for pair in pairs], [pair.get('seg_map_path', '') for pair in pairs]
     )
+    in_colors = any(
+        type_of(transform) == 'LoadAnnotations' and transform.get('imdecode_backend') == 'cv2'
+        for transform in source.pipeline
+    )
     pixels = 0
     for number in images.spread(len(pairs), MOST_MAPS):
         if maps.paths[number] and os.path.isfile(maps.paths[number]) and pixels < images.PIXELS:
-            pixels += add_map(maps, number)
+            pixels += add_map(maps, number, in_colors)
     return maps
 
 
-def add_map(maps: LabelMaps, number: int) -> int:
+def add_map(maps: LabelMaps, number: int, in_colors: bool) -> int:
     """Read one label map; the number of its pixels."""
     path = maps.paths[number]
     try:
@@ -78,6 +82,12 @@ def add_map(maps: LabelMaps, number: int) -> int:
     except Exception as error:
         maps.faults.append(f'{path} cannot be read as a label map: {error}')
         return 0
+    if mode == 'P' and in_colors:
+        maps.faults.append(
+            f"{path} has a palette, whose colors imdecode_backend='cv2' reads in place of the "
+            "numbers of classes: write imdecode_backend='pillow'"
+        )
+        return labels.size
     if labels.ndim != 2:
         maps.faults.append(
             f'{path} has {labels.shape[-1]} channels ({mode}); a label map has one channel, with '

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from hrnet_mm.engine.annotations import annotation_entries
-from hrnet_mm.engine.polygons import segmentation_fault
+from hrnet_mm.engine.polygons import place_fault, segmentation_fault
 
+LOOKED_AT = 1000  # annotations whose mask and box are compared, and each thousandth after these
 NOTHING = array('d', [float('nan')] * 4)
 
 
@@ -134,8 +135,11 @@ def add_annotation(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> 
     file.categories_of.append(entry['category_id'])
     try:
         file.boxes.extend(array('d', entry['bbox']))
-    except (KeyError, TypeError):
+    except KeyError:
         file.boxes.extend(NOTHING)
+    except TypeError:
+        file.boxes.extend(NOTHING)
+        file.add_fault('bbox', f'has the bbox {entry["bbox"]!r}')
     try:
         file.areas.append(entry['area'])
     except (KeyError, TypeError):
@@ -162,7 +166,11 @@ def add_annotation(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> 
         fault = segmentation_fault(segmentation)
         if fault is not None and not entry.get('iscrowd'):
             file.add_fault('segmentation', fault)
-        elif isinstance(segmentation, dict):
+        elif fault is None and (len(file) <= LOOKED_AT or len(file) % LOOKED_AT == 0):
+            fault = place_fault(segmentation, entry.get('bbox'))
+            if fault is not None:
+                file.add_fault('place', fault)
+        if fault is None and isinstance(segmentation, dict):
             file.run_lengths[len(file) - 1] = segmentation['size']
 
 

@@ -30,8 +30,33 @@ def polygon_fault(polygon: Any) -> str | None:
             'x and y of three or more corners'
         )
     try:
-        if math.isfinite(sum(polygon)):
+        if math.isfinite(sum(polygon)) and max(polygon) > 1:
             return None
+        if max(polygon) <= 1:
+            return f'has a polygon from 0 to 1 in its segmentation: {polygon[:4]}, ..., not pixels'
     except TypeError:
         pass
     return 'has a polygon in its segmentation with what is no finite number'
+
+
+def place_fault(segmentation: Any, box: Any) -> str | None:
+    """Say so if polygons are elsewhere than their box [x, y, width, height]."""
+    if not isinstance(segmentation, list) or not isinstance(box, list):
+        return None
+    left = min(min(polygon[0::2]) for polygon in segmentation)
+    top = min(min(polygon[1::2]) for polygon in segmentation)
+    right = max(max(polygon[0::2]) for polygon in segmentation)
+    bottom = max(max(polygon[1::2]) for polygon in segmentation)
+    try:
+        x, y, width, height = box
+        across = min(right, x + width) - max(left, x)
+        down = min(bottom, y + height) - max(top, y)
+        larger = max((right - left) * (bottom - top), width * height)
+    except TypeError:
+        return None
+    if larger < 16 or (across > 0 and down > 0 and across * down > 0.3 * larger):
+        return None
+    return (
+        f'has a segmentation from [{left:g}, {top:g}] to [{right:g}, {bottom:g}] and the bbox '
+        f'{box}, which is elsewhere'
+    )

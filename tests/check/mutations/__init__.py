@@ -1,7 +1,24 @@
 """All kinds of mistakes, in the order of the files that hold them."""
 
-from tests.check.mutations import classification, coco, detection, pose, run, segmentation
+from tests.check.mutations import (
+    afterwards,
+    classification,
+    coco,
+    detection,
+    pose,
+    run,
+    segmentation,
+)
 from tests.check.mutations.mutation import MUTATIONS, Mutation
 
-__all__ = ['MUTATIONS', 'Mutation', 'classification', 'coco', 'detection', 'pose', 'run']
+__all__ = [
+    'MUTATIONS',
+    'Mutation',
+    'afterwards',
+    'classification',
+    'coco',
+    'detection',
+    'pose',
+    'run',
+]
 __all__ += ['segmentation']
