@@ -24,10 +24,11 @@ class Reader:
         self.position = 0
 
     def more(self) -> bool:
-        """Read on; the part of the text that was read is dropped."""
-        rest = self.text[self.position :]
-        block = self.file.read(max(FIRST_BLOCK, len(rest)))
-        self.text, self.position = rest + block, 0
+        """Read on, if there is more; the part of the text that was read is dropped."""
+        rest = len(self.text) - self.position
+        block = self.file.read(max(FIRST_BLOCK, rest))
+        if block:
+            self.text, self.position = self.text[self.position :] + block, 0
         return bool(block)
 
     def peek(self) -> str:
@@ -56,8 +57,8 @@ class Reader:
                 if not self.more():
                     raise
                 continue
-            if end == len(self.text) and self.more():
-                continue  # a number may go on in the next block
+            if end + 2 >= len(self.text) and self.more():
+                continue  # a number may go on in the next block, as 3.5 does in 3.5e-7
             self.position = end
             return value
 

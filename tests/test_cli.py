@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.registry import HOOKS
 
 from hrnet_mm import cli
-from hrnet_mm.cli import UserError, run_tool
+from hrnet_mm.cli import UserError, run_tool, sentence_of
 from hrnet_mm.native.compiler import library_of_torch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,3 +96,15 @@ def test_what_the_user_has_set_stays(name: str, monkeypatch: pytest.MonkeyPatch)
     environment.clear()
     cli.let_idle_threads_sleep()
     assert environment == {'OMP_WAIT_POLICY': 'passive'}
+
+
+def test_a_key_that_is_missing_is_named() -> None:
+    with pytest.raises(KeyError) as error:
+        {}[1001]
+    assert sentence_of(error.value) == 'missing key 1001'
+
+
+def test_the_sentence_of_a_registry_begins_as_it_is() -> None:
+    with pytest.raises(KeyError) as error:
+        HOOKS.build(dict(type='ExpMomentumEMAA'))
+    assert sentence_of(error.value).startswith('ExpMomentumEMAA is not in the')

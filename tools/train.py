@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
-    from hrnet_mm.engine.options import apply_train_options, config_from
     from hrnet_mm.check import make_sure, say
+    from hrnet_mm.engine.options import apply_train_options, config_from
     from hrnet_mm.engine.run import train, training_phases
 
     cfg = config_from(args)

@@ -150,7 +150,8 @@ def check_box_numbers(file: CocoFile, needed: bool) -> Iterator[Finding]:
 
 def check_duplicates(file: CocoFile, images: np.ndarray) -> Iterator[Finding]:
     """Nothing is annotated twice."""
-    rows = np.column_stack([images, np.nan_to_num(file.boxes)])
+    boxes = np.where(np.isfinite(file.boxes), file.boxes, 0)
+    rows = np.column_stack([images, boxes])
     weights = np.sqrt([2, 3, 5, 7, 11])  # no two rows of a file have the same sum by chance
     _, first, inverse = np.unique(rows @ weights, return_index=True, return_inverse=True)
     has_box = np.isfinite(file.boxes).all(axis=1)

@@ -68,24 +68,28 @@ def phases_of(cfg: Config) -> list[str]:
 
 
 def findings_of(cfg: Config, phases: Sequence[str]) -> Iterator[Finding]:
-    yield from run.check_config(cfg)
-    sources = []
-    for phase in phases:
-        for found in sources_of(cfg, phase):
-            if isinstance(found, Source):
-                sources.append(found)
-            else:
-                yield found
-    for task, checks in CONFIG_CHECKS.items():
-        of_task = [source for source in sources if source.reader.task == task]
-        if of_task and cfg.get('model'):
-            yield from checks(cfg, of_task)
+    findings, sources = check_config(cfg, phases)
+    yield from findings
     contents = []
     for source in sources:
         content = yield from check_files(cfg, source)
         if content is not None:
             contents.append((source, content))
     yield from check_together(cfg, contents)
+
+
+def check_config(cfg: Config, phases: Sequence[str]) -> tuple[list[Finding], list[Source]]:
+    """What needs no data, and the datasets that are known."""
+    findings = list(run.check_config(cfg))
+    sources = []
+    for phase in phases:
+        for found in sources_of(cfg, phase):
+            (sources if isinstance(found, Source) else findings).append(found)
+    for task, checks in CONFIG_CHECKS.items():
+        of_task = [source for source in sources if source.reader.task == task]
+        if of_task and cfg.get('model'):
+            findings += checks(cfg, of_task)
+    return findings, sources
 
 
 def check_files(cfg: Config, source: Source) -> Generator[Finding, None, Any]:

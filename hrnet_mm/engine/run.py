@@ -24,6 +24,7 @@ from hrnet_mm.engine.config import name_of
 from hrnet_mm.engine.faults import data_faults_told
 from hrnet_mm.engine.resume import prepare_resume
 from hrnet_mm.engine.start import FirstStep, StartingRunner, held, work_folder
+from hrnet_mm.engine.without_gpus import DistributedWithoutGPUs
 
 SAFETY_HOOKS = (
     'hrnet_mm.DataFaultsHook',
@@ -177,7 +178,7 @@ def prepare_processes(cfg: Config) -> bool:
         raise UserError('--launcher pytorch is for torchrun: use tools/dist_train.sh')
     torch.distributed.init_process_group('gloo')
     cfg.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel',
+        type=DistributedWithoutGPUs.__name__,
         device_ids=None,
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),

@@ -107,7 +107,7 @@ def test_unreadable_image_is_named(
 ) -> None:
     for image in (data / 'train').iterdir():
         image.unlink() if content is None else image.write_bytes(content)
-    options = *ONE_EPOCH, f'train_dataloader.num_workers={workers}'
+    options = '--no-check', *ONE_EPOCH, f'train_dataloader.num_workers={workers}'
     error = error_of(start('pose', tmp_path / 'run', '--data-root', data, *options))
     file, _, told = error.partition('.jpg ')
     assert Path(f'{file}.jpg').parent == data / 'train'
@@ -126,7 +126,7 @@ def test_unreadable_label_map_and_validation_image_are_named(
     start, data: Path, tmp_path: Path, file: str, told: str
 ) -> None:
     (data / file).write_bytes(b'')
-    run = start('seg', tmp_path / 'run', '--data-root', data)
+    run = start('seg', tmp_path / 'run', '--data-root', data, '--no-check')
     assert error_of(run) == f'{data / file} {told}'
 
 
@@ -138,7 +138,8 @@ def test_image_too_large_to_decode_is_named(start, data: Path, tmp_path: Path) -
         header = b'IHDR' + (32_000).to_bytes(4, 'big') * 2 + small[24:29]
         checked = header + zlib.crc32(header).to_bytes(4, 'big')
         image.write_bytes(small[:12] + checked + small[33:])
-    error = error_of(start('pose', tmp_path / 'run', '--data-root', data, *ONE_EPOCH))
+    options = '--no-check', *ONE_EPOCH
+    error = error_of(start('pose', tmp_path / 'run', '--data-root', data, *options))
     assert '.jpg claims 32000 x 32000 pixels; images of more than 268435455 pixels are' in error
 
 
@@ -184,7 +185,7 @@ def test_people_that_cannot_be_trained_on_are_counted(start, data: Path, tmp_pat
         (drop('annotations', 'image_id'), "number 1 of 'annotations' lacks 'image_id'"),
         (drop('images', 'width'), "number 1 of 'images' lacks 'width'"),
         (update_all(bbox=[1, 2]), "has the 'bbox' [1, 2], not [x, y, width, height]"),
-        (update_all(keypoints=[5, 5, 2] * 9), 'of the dataset ('),
+        (update_all(keypoints=[5, 5, 2] * 9), 'has 27 numbers in its keypoints'),
     ],
 )
 def test_annotations_that_cannot_be_used_are_explained(
@@ -218,10 +219,11 @@ def test_class_names_of_another_annotation_file_are_explained(
         f'train_dataloader.dataset.{option}',
     )
     error = error_of(start(config, tmp_path / 'run', *flags))
-    assert error == (
+    told = (
         f"{data / ANNOTATIONS} has none of the config's classes: the file has 'worker', "
         f'the config {classes} (train_dataloader.dataset.ann_file in the config)'
     )
+    assert told in error
     assert not (tmp_path / 'run').exists()
 
 
@@ -248,7 +250,7 @@ def test_annotation_file_that_is_none_is_explained(
 def test_folder_without_images_is_explained(start, data: Path, tmp_path: Path) -> None:
     for image in (data / 'train').iterdir():
         image.rename(image.with_suffix('.jpeg'))
-    error = error_of(start('seg', tmp_path / 'run', '--data-root', data))
+    error = error_of(start('seg', tmp_path / 'run', '--data-root', data, '--no-check'))
     assert error.startswith(
         'a dataset has no sample; the config has BaseSegDataset with data_root='
     )
