@@ -15,6 +15,7 @@ from hrnet_mm.check import (
     detection,
     evaluators,
     images,
+    label_maps,
     person_boxes,
     pose,
     pose_network,
@@ -40,8 +41,17 @@ PREFIXES = dict(
     segmentation=('img_path', 'seg_map_path'),
     classification=('img_path',),
 )
-DATA = dict(
-    pose=pose, detection=detection, segmentation=segmentation, classification=classification
+READERS = dict(
+    pose=pose.read,
+    detection=detection.read,
+    segmentation=label_maps.read_label_maps,
+    classification=classification.read,
+)
+DATA_CHECKS = dict(
+    pose=pose.check_data,
+    detection=detection.check_data,
+    segmentation=segmentation.check_data,
+    classification=classification.check_data,
 )
 
 
@@ -102,11 +112,10 @@ def check_files(cfg: Config, source: Source) -> Generator[Finding, None, Any]:
     if fault is not None:
         yield stop(fault)
         return None
-    checks = DATA[source.reader.task]
     try:
-        content = checks.read(source)
+        content = READERS[source.reader.task](source)
         for finding in chain(
-            checks.check_data(cfg, source, content), check_images(source, content)
+            DATA_CHECKS[source.reader.task](cfg, source, content), check_images(source, content)
         ):
             yield finding.at(place)
         yield from check_boxes(source, content)

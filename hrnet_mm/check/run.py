@@ -32,6 +32,7 @@ def check_config(cfg: Config) -> Iterator[Finding]:
     yield from check_schedules(cfg)
     yield from check_intervals(cfg)
     yield from check_best(cfg)
+    yield from check_rate(cfg)
     yield from check_moving_average(cfg)
     for phase in ('train', 'val', 'test'):
         yield from check_loader(cfg, phase)
@@ -101,6 +102,17 @@ def check_intervals(cfg: Config) -> Iterator[Finding]:
         yield warn(
             f'train_cfg.val_interval is {interval}, but the training has {length[1]} '
             f'{"epochs" if length[0] else "iterations"}: it is never evaluated'
+        )
+
+
+def check_rate(cfg: Config) -> Iterator[Finding]:
+    """Adam's learning rate is not that of SGD."""
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
+    rate = optimizer.get('lr') if isinstance(optimizer, Mapping) else None
+    if isinstance(rate, int | float) and rate > 0.05 and name_of(optimizer).startswith('Adam'):
+        yield warn(
+            f'optim_wrapper.optimizer.lr is {rate} for {name_of(optimizer)}, which is far too '
+            'much: try 1e-3'
         )
 
 

@@ -34,9 +34,8 @@ def blamed(cfg: Config) -> list[str]:
 
 @pytest.mark.parametrize('task', ['pose', 'face', 'det', 'seg', 'cls', 'demo'])
 def test_our_configs_are_not_blamed(task: str) -> None:
-    paths = [
-        p for p in sorted((CONFIGS / task).glob('*.py')) if not any(n in p.name for n in WANT_DATA)
-    ]
+    paths = sorted((CONFIGS / task).glob('*.py'))[::4]  # each costs a second
+    paths = [path for path in paths if not any(name in path.name for name in WANT_DATA)]
     assert {path.name: blamed(parsed(path)) for path in paths} == {path.name: [] for path in paths}
 
 

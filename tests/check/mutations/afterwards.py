@@ -197,3 +197,24 @@ def best_by_a_metric_that_is_not_measured(data: DataSet, rng: Rng) -> tuple[obje
 def epochs_that_never_end(data: DataSet, rng: Rng) -> tuple[object, ...]:
     data.cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
     return 'train_dataloader.sampler', 'InfiniteSampler', 'max_epochs'
+
+
+@of('pose', 'det')
+def box_of_no_width(data: DataSet, rng: Rng) -> tuple[object, ...]:
+    split = a_split(rng)
+    with data.document(split) as document:
+        entry = one(rng, document['annotations'])
+        entry['bbox'][2] = int(rng.choice([0, -20]))
+    return file_of(split), entry['id'], 'bbox'
+
+
+@of('seg')
+def class_that_is_ignored(data: DataSet, rng: Rng) -> tuple[object, ...]:
+    data.cfg.model.decode_head.ignore_index = 0
+    return 'decode_head', 'ignore_index', REGIONS[0]
+
+
+@of('pose', 'seg')
+def learning_rate_of_another_optimizer(data: DataSet, rng: Rng) -> tuple[object, ...]:
+    data.cfg.optim_wrapper.optimizer.lr = 0.1
+    return 'optimizer.lr', 0.1
