@@ -26,6 +26,7 @@ class Made:
     def __init__(self) -> None:
         self.folders: list[Path] = []
         self.files: list[Path] = []
+        self.replaced: dict[Path, tuple[bytes, bytes]] = {}  # by path: before and after
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder and those above it, where they are missing."""
@@ -46,15 +47,31 @@ class Made:
         folder.mkdir()
         self.folders.append(folder)
 
+    @contextmanager
+    def writing(self, file: Path) -> Iterator[None]:
+        """What is written to a file meanwhile, new or not."""
+        before = file.read_bytes() if file.exists() else None
+        if before is None:
+            self.files.append(file)
+        try:
+            yield
+        finally:  # a disk that is full leaves a part of the new text
+            if before is not None:
+                self.replaced[file] = before, file.read_bytes()
+
     def remove(self) -> None:
-        """Remove the files, and the folders in which nothing else is."""
+        """Remove the files, and the folders in which nothing else is; restore what was replaced."""
+        for file, (before, after) in self.replaced.items():
+            with suppress(OSError):
+                if file.read_bytes() == after:  # else another run has written it since
+                    file.write_bytes(before)
         for file in self.files:
             with suppress(OSError):
                 file.unlink()
         for folder in reversed(self.folders):
             with suppress(OSError):
                 folder.rmdir()
-        self.files, self.folders = [], []
+        self.files, self.folders, self.replaced = [], [], {}
 
 
 class StartingRunner(Runner):
@@ -83,9 +100,8 @@ class StartingRunner(Runner):
     @master_only
     def dump_config(self) -> None:
         path = Path(self.work_dir, Path(self.cfg.filename or f'{self.timestamp}.py').name)
-        if not path.exists():
-            self.made.files.append(path)
-        super().dump_config()
+        with self.made.writing(path):
+            super().dump_config()
 
     def remove_traces(self) -> None:
         """Remove what the Runner has made in the work folder, but no checkpoint."""

@@ -132,7 +132,19 @@ def test_what_was_there_is_left_by_a_test_that_fails(failing, tmp_path: Path, wh
     )
     with pytest.raises(Planted):
         evaluate(cfg)
-    assert everything(tmp_path).keys() == before.keys()
+    assert everything(tmp_path) == before
+
+
+def test_config_of_the_earlier_training_is_left_by_a_start_that_fails(failing, tmp_path) -> None:
+    config = tmp_path / 'work_dirs/sweep/a/pose.py'
+    config.parent.mkdir(parents=True)
+    config.write_text('arch = 8')
+    with pytest.raises(Planted):
+        train(failing())
+    assert config.read_text() == 'arch = 8'
+    with pytest.raises(Planted):  # another run has written its own meanwhile
+        train(failing(plant=lambda runner: config.write_text('arch = 16')))
+    assert config.read_text() == 'arch = 16'
 
 
 @pytest.fixture
