@@ -67,7 +67,11 @@ def read_checkpoint(
 
 def _load(path: Path, trust: bool, mmap: bool, map_location: Any) -> Any:
     if is_safetensors(path):
-        return from_extra('safetensors.torch', path).load_file(path, device=str(map_location))
+        module = from_extra('safetensors.torch', path)
+        if _is_text(path):
+            return module.load_file(path, device=str(map_location))
+        loaded = module.load(path.read_bytes())
+        return {name: weight.to(map_location) for name, weight in loaded.items()}
     is_zip = begins_as_zip(path)
     if is_zip:
         check_sums(path)
@@ -78,7 +82,7 @@ def _load(path: Path, trust: bool, mmap: bool, map_location: Any) -> Any:
             path,
             map_location=map_location,
             weights_only=not trust,
-            mmap=mmap and is_zip,
+            mmap=mmap and is_zip and _is_text(path),
         )
     return loaded if trust else without_stand_ins(loaded)
 
@@ -122,6 +126,15 @@ def begins_as_zip(path: Path) -> bool:
         return file.read(4) == b'PK\x03\x04'
 
 
+def _is_text(path: Path) -> bool:
+    """Whether libraries of C and Rust can open a file by its name: not ``'h\\udcf6he.pth'``."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_safetensors(path: Path) -> bool:
     """Whether a file begins as safetensors do: the length of a header of JSON, and the header."""
     with path.open('rb') as file:
@@ -141,9 +154,11 @@ def check_structure(path: Path, is_zip: bool) -> None:
         with zipfile.ZipFile(path) as archive:
             sizes = {record.filename: record.file_size for record in archive.infolist()}
         root = next(iter(sizes)).partition('/')[0]
-        reader = torch._C.PyTorchFileReader(str(path))  # torch.load's own: the same bytes
+        with path.open('rb') as file:
+            reader = torch._C.PyTorchFileReader(file)  # torch.load's own: the same bytes
+            pickled = BytesIO(reader.get_record('data.pkl'))
         placeholders = Placeholders(lambda key: sizes[f'{root}/data/{key}'])
-        check_written_out(placeholders.run(BytesIO(reader.get_record('data.pkl'))), size)
+        check_written_out(placeholders.run(pickled), size)
         return
     with path.open('rb') as file:
         placeholders = Placeholders()

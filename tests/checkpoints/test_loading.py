@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.checkpoints.trust import is_trusted, trusting
@@ -32,14 +32,26 @@ class RunsCode:
 
 
 def test_every_format_reads_alike(tmp_path: Path) -> None:
-    torch.save(WEIGHTS, tmp_path / 'zip.pth')
-    torch.save(WEIGHTS, tmp_path / 'legacy.pt', _use_new_zipfile_serialization=False)
-    save_file(WEIGHTS, tmp_path / 'x.safetensors')
+    for name, new in (('zip.pth', True), ('legacy.pt', False)):
+        with (tmp_path / name).open('wb') as file:
+            torch.save(WEIGHTS, file, _use_new_zipfile_serialization=new)
+    (tmp_path / 'x.safetensors').write_bytes(save(WEIGHTS))
     (tmp_path / 'named_otherwise.pth').write_bytes((tmp_path / 'x.safetensors').read_bytes())
     for path in tmp_path.iterdir():
         for mmap in (True, False):
             loaded = read_checkpoint(path, mmap=mmap)
             assert torch.equal(loaded['conv.weight'], WEIGHTS['conv.weight'])
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='names of files are text there')
+def test_file_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:
+    """As on disks that were written in the days of Latin-1."""
+    folder = tmp_path / os.fsdecode(b'w\xf6rk')
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip('this file system has no such names')
+    test_every_format_reads_alike(folder)
 
 
 def test_what_training_scripts_keep_beside_weights_is_read(tmp_path: Path) -> None:
