@@ -1,4 +1,4 @@
-"""Say what works in this environment, and how to mend what does not: ``python -m hrnet_mm.doctor``.
+"""Say what works in this environment, and how to mend what does not: python -m hrnet_mm.doctor
 
 What is compiled is called, not only imported: a library may import and fail at its first call.
 Exits with 1 if something that the package itself needs (torch, mmengine, mmcv's operators) fails.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -50,7 +51,12 @@ class Unfit(Exception):
         self.remedy = remedy
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
+    ArgumentParser(
+        'python -m hrnet_mm.doctor',
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    ).parse_args(argv)
     healthy = True
     faults: set[str] = set()
     for check in CHECKS:

@@ -34,8 +34,17 @@ def test_doctor_finds_this_environment_healthy() -> None:
 def printed_by(monkeypatch, capsys, *checks: doctor.Check) -> list[str]:
     """What the doctor says of these checks."""
     monkeypatch.setattr(doctor, 'CHECKS', checks)
-    doctor.main()
+    doctor.main([])
     return capsys.readouterr().out.splitlines()
+
+
+def test_doctor_explains_itself_and_takes_no_arguments(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(doctor, 'CHECKS', ())
+    for argv, code in ((['--help'], 0), (['mmdet'], 2)):
+        with pytest.raises(SystemExit) as stopped:
+            doctor.main(argv)
+        assert stopped.value.code == code
+    assert 'Say what works in this environment' in capsys.readouterr().out
 
 
 def raising(error: Exception) -> Callable[[], str]:
@@ -54,9 +63,9 @@ def test_doctor_gives_a_remedy_for_what_fails(monkeypatch, capsys) -> None:
     lines = printed_by(monkeypatch, capsys, *checks)
     assert lines[0] == 'FAILS   lib               RuntimeError: does not load. Mend it.'
     assert lines[1].startswith('MISSING mmcv              no module mmcv.ops. Build it from source')
-    assert doctor.main() == 1
+    assert doctor.main([]) == 1
     monkeypatch.setattr(doctor, 'CHECKS', checks[:1])
-    assert doctor.main() == 0
+    assert doctor.main([]) == 0
 
 
 def test_the_remedy_is_that_of_the_package_at_fault_and_given_once(monkeypatch, capsys) -> None:
