@@ -39,12 +39,7 @@ class Check:
 
 
 class Unfit(Exception):
-    """A package that works, but not beside another one, which has the remedy.
-
-    Args:
-        message: what does not go together, for example 'mmdet: MMCV==2.2.0 is incompatible'.
-        remedy: what to do.
-    """
+    """A package that works, but not beside another one; the remedy is about that one."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)

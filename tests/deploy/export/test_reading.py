@@ -123,7 +123,7 @@ LIES = [
     (dict(format='torch_program'), "says that it is 'torch_program'"),
     (dict(format='../../onnx'), "says that it is '../../onnx'"),
     (dict(format='native'), "says that it is 'native'"),
-    (dict(format=['onnx']), r'of another version of it: format=..onnx..'),
+    (dict(format=['onnx']), r'another version of it: format=..onnx..'),
     (dict(precision='bf16'), 'ONNX holds fp32, fp16, int8'),
     (dict(precision=10**30), 'precision=1000000'),
     (dict(container='dict'), "maps in a 'dict'"),
