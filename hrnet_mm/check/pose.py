@@ -84,7 +84,8 @@ def check_keypoint_lists(file: CocoFile) -> Iterator[Finding]:
 
 def points_of(file: CocoFile) -> tuple[np.ndarray, np.ndarray]:
     """(annotations, K, 2) x and y, and (annotations, K) visibility; 0 where there is no list."""
-    points = np.nan_to_num(file.keypoints).reshape(len(file), -1, 3)
+    points = np.nan_to_num(file.keypoints)
+    points = points.reshape(len(file), points.shape[1] // 3, 3)
     return points[..., :2], points[..., 2]
 
 

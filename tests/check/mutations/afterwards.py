@@ -218,3 +218,12 @@ def class_that_is_ignored(data: DataSet, rng: Rng) -> tuple[object, ...]:
 def learning_rate_of_another_optimizer(data: DataSet, rng: Rng) -> tuple[object, ...]:
     data.cfg.optim_wrapper.optimizer.lr = 0.1
     return 'optimizer.lr', 0.1
+
+
+@of('pose', 'det')
+def no_annotations(data: DataSet, rng: Rng) -> tuple[object, ...]:
+    split = a_split(rng)
+    with data.document(split) as document:
+        document['annotations'] = []
+        document['images'] = document['images'][: int(rng.integers(2))]
+    return file_of(split), 'annotation', 'empty'
