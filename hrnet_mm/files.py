@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 @contextmanager
@@ -15,11 +15,12 @@ def replacing(path: Path, mark: str = '') -> Iterator[Path]:
 
     Args:
         path: the file.
-        mark: a word in the name of the temporary one, ``.mark1234.pth`` of process 1234, by which
-            what a killed process was writing is found.
+        mark: a word in the name of the temporary one, ``.mark1234.pth``, by which what a killed
+            process was writing is found.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{mark}{os.getpid()}{path.suffix}')
+    # A number that nobody else has: two containers that share a folder are both process 1.
+    temporary = path.with_name(f'.{mark}{uuid4().int}{path.suffix}')
     try:
         yield temporary
         temporary.replace(path)

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -68,7 +69,7 @@ def make_synthetic_people(
         report(f'{out_dir} is complete already; keeping it')
         return Path(out_dir)
 
-    partial = folder.with_name(f'.{folder.name}.partial-{os.getpid()}')
+    partial = folder.with_name(f'.{folder.name}.partial-{uuid4().hex}')
     try:
         people = {split: write_split(partial, split, parameters, report) for split in SPLITS}
         manifest = {**parameters, 'people': people}

@@ -20,6 +20,15 @@ def test_file_is_replaced_only_without_an_error(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_two_files_of_a_folder_are_written_at_once(tmp_path: Path) -> None:
+    """By two threads, or by two containers, in which a tool is process 1."""
+    first, second = tmp_path / 'first.txt', tmp_path / 'second.txt'
+    with replacing(first) as temporary, replacing(second) as other:
+        temporary.write_text('first')
+        other.write_text('second')
+    assert (first.read_text(), second.read_text()) == ('first', 'second')
+
+
 def test_video_is_there_whole_or_not_at_all(video: Path, tmp_path: Path) -> None:
     frames = find_frames(str(video), Path('out'), print)
     out = tmp_path / 'out'
