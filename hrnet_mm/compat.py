@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hrnet_mm.download import download
+from hrnet_mm.download import download, forget
 from hrnet_mm.stand_ins import STAND_INS
 
 _KEPT_LIBRARIES: list[torch.library.Library] = []  # a schema lives as long as its Library
@@ -93,9 +93,13 @@ def load_url(url: str, model_dir: str | None = None, map_location: Any = None, *
     path = download(url)
     # torch before 2.4 would refuse mmengine's own checkpoints.
     safely = {'weights_only': True} if hasattr(torch.serialization, 'add_safe_globals') else {}
-    return torch.hub.load_state_dict_from_url(
-        url, str(path.parent), map_location, file_name=path.name, **safely
-    )
+    try:
+        return torch.hub.load_state_dict_from_url(
+            url, str(path.parent), map_location, file_name=path.name, **safely
+        )
+    except Exception:
+        forget(path)  # else it would fail for ever, whatever is there by then
+        raise
 
 
 warnings.filterwarnings('ignore', message='pkg_resources is deprecated')

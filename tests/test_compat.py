@@ -160,6 +160,14 @@ def test_mmengine_loads_tensors_and_runs_no_code(place: str, tmp_path: Path, add
     assert not (tmp_path / 'made').exists()
 
 
+def test_damaged_download_is_not_kept(tmp_path: Path, address: str) -> None:
+    (tmp_path / 'x.pth').write_text('<html>log in first</html>')
+    with pytest.raises(pickle.UnpicklingError):
+        CheckpointLoader.load_checkpoint(f'{address}/x.pth', map_location='cpu')
+    torch.save(dict(weight=torch.ones(2)), tmp_path / 'x.pth')
+    assert CheckpointLoader.load_checkpoint(f'{address}/x.pth')['weight'].tolist() == [1, 1]
+
+
 def test_mmengine_answers_no_other_attribute(tmp_path: Path) -> None:
     torch.save(dict(bad=AsksForAttribute('__init_subclass__')), tmp_path / 'bad.pth')
     with pytest.raises(pickle.UnpicklingError, match='__init_subclass__'):

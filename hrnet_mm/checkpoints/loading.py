@@ -27,6 +27,10 @@ from hrnet_mm.stand_ins import Array, Dtype
 HARMLESS = [argparse.Namespace]
 
 
+class NotInstalled(UserError):
+    """A package that a checkpoint needs; nothing is wrong with the checkpoint."""
+
+
 def read_checkpoint(
     path: str | Path, mmap: bool = True, map_location: Any = 'cpu'
 ) -> dict[str, Any]:
@@ -91,13 +95,13 @@ def from_extra(module: str, source: str | Path) -> ModuleType:
     """A module that only some checkpoints need, of the extra ``hub`` (setup.cfg).
 
     Raises:
-        UserError: it is not installed; naming the checkpoint that needs it.
+        NotInstalled: naming the checkpoint that needs it.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition('.')[0]
-        raise UserError(f"{source} needs {package}: pip install 'hrnet_mm[hub]'") from error
+        raise NotInstalled(f"{source} needs {package}: pip install 'hrnet_mm[hub]'") from error
 
 
 def check_sums(path: Path) -> None:

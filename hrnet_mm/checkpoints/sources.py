@@ -12,7 +12,7 @@ from mmengine.dist import barrier, get_rank
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import get_deprecated_model_names, get_external_models
 
-from hrnet_mm.checkpoints.loading import from_extra, read_checkpoint
+from hrnet_mm.checkpoints.loading import NotInstalled, from_extra, read_checkpoint
 from hrnet_mm.checkpoints.trust import is_trusted
 from hrnet_mm.cli import UserError
 from hrnet_mm.download import WEB, download, forget
@@ -38,8 +38,8 @@ def read_source(source: str | Path, **how: Any) -> dict[str, Any]:
     path = fetch(source)
     try:
         return read_checkpoint(path, **how)
-    except UserError:
-        if not is_local(source):
+    except UserError as error:
+        if not (is_local(source) or isinstance(error, NotInstalled)):
             forget(path)  # else it would be refused for ever, whatever is there by then
         raise
 

@@ -90,6 +90,18 @@ def test_download_that_is_refused_is_not_kept(site: Path, address: str) -> None:
     assert read_source(f'{address}/x.pth').keys() == WEIGHTS.keys()
 
 
+def test_download_stays_for_the_package_that_is_to_read_it(
+    site: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_file(WEIGHTS, site / 'x.safetensors')
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, 'safetensors.torch', None)
+        with pytest.raises(UserError, match='needs safetensors'):
+            read_source(f'{address}/x.safetensors')
+    assert read_source(f'{address}/x.safetensors').keys() == WEIGHTS.keys()
+    assert len(CountingHandler.requests) == 1
+
+
 def test_local_file_that_is_refused_stays(tmp_path: Path) -> None:
     (tmp_path / 'x.pth').write_bytes(b'something else')
     with pytest.raises(UserError):
