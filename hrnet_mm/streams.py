@@ -30,7 +30,7 @@ def outlive_readers() -> None:
             setattr(sys, name, open(number, 'w', closefd=False))  # noqa: SIM115 (to the end)
             continue
         stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper) and stream.fileno() == number:
+        if isinstance(stream, io.TextIOWrapper) and _descriptor_of(stream) == number:
             stream.flush()
             lasting = io.TextIOWrapper(
                 io.BufferedWriter(LastingFile(number)),
@@ -60,6 +60,13 @@ class LastingFile(io.FileIO):
             with suppress(OSError):
                 os.write(2, b'nothing reads the output any more: it is not written from here on\n')
         return len(data)
+
+
+def _descriptor_of(stream: io.TextIOWrapper) -> int | None:
+    try:
+        return stream.fileno()
+    except io.UnsupportedOperation:  # in the memory of a test or a notebook
+        return None
 
 
 def _to_nowhere(number: int) -> None:
