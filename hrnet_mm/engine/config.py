@@ -12,6 +12,7 @@ from hrnet_mm.cli import UsageError, UserError
 from hrnet_mm.engine.config_changes import change
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+LATEST = 'latest'  # of a config's ``resume``: the latest checkpoint, once there is one
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 
 

@@ -13,7 +13,7 @@ from mmengine.config import Config, ConfigDict
 
 from hrnet_mm.cli import UserError
 from hrnet_mm.engine.checks import as_list
-from hrnet_mm.engine.config import name_of, read_config
+from hrnet_mm.engine.config import LATEST, name_of, read_config
 
 TAKEN = ('HRNet', 'HRFPN', 'HRFuseScales')  # of the hosts, see hrnet_mm.takeover
 FAST_HOOKS = ('ChannelsLastHook', 'FastTrainingHook')
@@ -50,6 +50,8 @@ def said_by(args: Namespace) -> dict[str, str]:
     for flag, keys in flags.items():
         if getattr(args, flag[2:].replace('-', '_'), None) not in (None, False):
             said |= dict.fromkeys(keys, flag)
+    if getattr(args, 'resume', None) == 'auto':
+        del said['load_from']
     return said
 
 
@@ -113,9 +115,10 @@ def is_taken(kind: Any) -> bool:
 def apply_train_options(cfg: Config, args: Namespace) -> None:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.resume == 'auto':
+        cfg.resume = LATEST
+    elif args.resume is not None:
+        cfg.resume, cfg.load_from = True, args.resume
     if args.fast:
         train_fast(cfg, args.fast)
     if args.amp:

@@ -13,12 +13,16 @@ from mmengine.config import Config
 from hrnet_mm.checkpoints.loading import read_checkpoint
 from hrnet_mm.checkpoints.sources import is_local
 from hrnet_mm.cli import UserError
+from hrnet_mm.engine.config import LATEST
 from hrnet_mm.hooks.safe_checkpoint import INTERRUPTED, POINTER, folder_of_checkpoints, point_to
 from hrnet_mm.hooks.training_id import id_in, last_training_in
 
 
 def prepare_resume(cfg: Config) -> list[str]:
     """Let ``cfg.resume`` find a whole checkpoint: the named one or, without ``load_from``, any.
+
+    With ``LATEST`` it is any, too, and ``load_from`` is what a training begins with where there is
+    none yet, as at the first start of a job that is put back into its queue.
 
     MMEngine takes what ``last_checkpoint`` names; if that is broken, it is set to the newest whole
     checkpoint here. Those that an earlier training has left in the same folder are not taken. The
@@ -30,7 +34,7 @@ def prepare_resume(cfg: Config) -> list[str]:
     Raises:
         UserError: the named checkpoint is broken; or there are some, and none is whole.
     """
-    if cfg.get('load_from'):
+    if cfg.get('load_from') and cfg.get('resume') != LATEST:
         if is_local(cfg.load_from):
             return take_seed(cfg, read_training_checkpoint(Path(cfg.load_from)))
         return []
@@ -46,6 +50,7 @@ def prepare_resume(cfg: Config) -> list[str]:
             earlier.append(path.name)
             continue
         notes = take_seed(cfg, checkpoint)
+        cfg.resume, cfg.load_from = True, None
         if str(path.absolute()) == named_in(work_dir):
             return notes
         point_to(path.absolute(), work_dir)
@@ -56,11 +61,14 @@ def prepare_resume(cfg: Config) -> list[str]:
             f'--resume: no checkpoint of {work_dir} can be resumed ({"; ".join(broken)}); '
             'name another with --resume CHECKPOINT, or start anew in another --work-dir'
         )
-    if not earlier:
-        return [f'there is no checkpoint in {work_dir} yet: training starts at the beginning']
     cfg.resume = False  # else MMEngine takes what last_checkpoint names
+    beginning = 'at the beginning'
+    if cfg.get('load_from'):
+        beginning += f', with the weights of {cfg.load_from}'
+    if not earlier:
+        return [f'there is no checkpoint in {work_dir} yet: training starts {beginning}']
     return [
-        f'the last training in {work_dir} has saved no checkpoint: it starts at the beginning; '
+        f'the last training in {work_dir} has saved no checkpoint: it starts {beginning}; '
         f'{", ".join(earlier)} there: of an earlier one, which --resume CHECKPOINT goes on with'
     ]
 

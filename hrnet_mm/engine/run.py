@@ -55,7 +55,7 @@ def train(cfg: Config, trust: bool = False) -> Runner:
     with trusting(trust), work_folder(folder, is_first), held(folder, is_first) as notes:
         if cfg.get('resume'):
             notes += prepare_resume(cfg)
-        elif cfg.get('load_from'):
+        if cfg.get('load_from') and not cfg.get('resume'):
             check_checkpoint(cfg.load_from)
 
         def job(runner: Runner) -> None:

@@ -186,7 +186,7 @@ def test_flags_without_effect_beside_others_are_wrong_usage(
         ('train', '--cfg-options launcher=slurm', 'launcher: this is what --launcher says'),
         ('test', '--cfg-options load_from=y.pth', 'load_from: this is what CHECKPOINT says'),
         ('train', '--seed 1 --cfg-options randomness.seed=2', 'this is what --seed says'),
-        ('train', '--resume --cfg-options load_from=x', 'this is what --resume says'),
+        ('train', '--resume x.pth --cfg-options load_from=x', 'this is what --resume says'),
         ('train', '--work-dir x --cfg-options work_dir=y', 'this is what --work-dir says'),
         ('infer', '--cfg-options load_from=y.pth', 'load_from: this is what CHECKPOINT says'),
     ],

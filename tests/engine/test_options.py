@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,3 +68,24 @@ def test_another_seed_than_that_of_the_run_is_told(tmp_path, named: bool) -> Non
     cfg = Config(dict(work_dir=str(tmp_path), load_from=load_from, randomness=dict(seed=3)))
     assert prepare_resume(cfg) == ['the run began with the seed 7 and goes on with it, not with 3']
     assert cfg.randomness.seed == 7
+
+
+def test_resumed_before_anything_is_saved_it_begins_with_the_weights_of_the_config(
+    tmp_path: Path, load_tool
+) -> None:
+    """As a job that is put back into its queue, whose command always has ``--resume``."""
+    args = load_tool('train').parse_args(['config.py', '--resume'])
+
+    def prepared() -> tuple[Config, list[str]]:
+        cfg = Config(dict(work_dir=str(tmp_path), load_from='weights.pth'))
+        apply_train_options(cfg, args)
+        return cfg, prepare_resume(cfg)
+
+    cfg, [note] = prepared()
+    assert (cfg.resume, cfg.load_from) == (False, 'weights.pth')
+    assert note.endswith('training starts at the beginning, with the weights of weights.pth')
+    path = tmp_path / 'epoch_1.pth'
+    torch.save(dict(meta=dict(iter=1), message_hub={}, state_dict={}), path)
+    cfg, notes = prepared()
+    assert (cfg.resume, cfg.load_from) == (True, None)
+    assert notes == [f'resuming {path}']
