@@ -82,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported late: the hosts take seconds, a wrong argument should not.
     from hrnet_mm.deploy.export.evaluation import compared_metrics
     from hrnet_mm.deploy.export.writing import export
+    from hrnet_mm.engine.cfg_options import as_typed
     from hrnet_mm.engine.config import read_config
     from hrnet_mm.engine.options import find_device, take_over
 
@@ -107,7 +108,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         metrics = compared_metrics(cfg, args.checkpoint, args.out, args.trust_checkpoint)
     print('\n'.join([*done.lines(), *metrics]))
     trust = ' --trust-checkpoint' if format.runs_code else ''
-    print(f'use it      python tools/infer.py {args.config} {args.out} photo.jpg{trust}')
+    options = as_typed(args.cfg_options)
+    print(f'use it      python tools/infer.py {args.config} {args.out} photo.jpg{trust}{options}')
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ tuple ``(a,b)`` of values. In quotes, anything is a text: ``'"0.5"'``, ``'"a, b"
 from __future__ import annotations
 
 import re
+import shlex
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
@@ -56,6 +57,17 @@ def parse_pair(text: str) -> tuple[str, Any]:
     if not KEY.fullmatch(key):
         raise ValueError(f'{key!r} is no key; keys are joined by dots, as in model.backbone.arch')
     return key, parse_value(value)
+
+
+def as_typed(options: dict[str, Any] | None) -> str:
+    """As a shell takes it: ``{'model.arch': 'w48'}`` -> ' --cfg-options model.arch=w48'."""
+    pairs = []
+    for key, value in (options or {}).items():
+        # A text that would be read as something else, such as '0.5' or 'a,b', stands in quotes.
+        is_plain = isinstance(value, str) and re.fullmatch(r'[A-Za-z_][\w/.-]*', value)
+        plain = is_plain and parse_value(value) == value  # 'None' is not
+        pairs.append(shlex.quote(f'{key}={value if plain else repr(value)}'))
+    return ' '.join([' --cfg-options', *pairs]) if pairs else ''
 
 
 def check_agrees(key: str, options: dict[str, Any]) -> None:

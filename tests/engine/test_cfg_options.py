@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shlex
 from argparse import ArgumentParser
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from mmengine.config import Config, DictAction
 
 from hrnet_mm.cli import UserError
-from hrnet_mm.engine.cfg_options import ConfigOptions, parse_value
+from hrnet_mm.engine.cfg_options import ConfigOptions, as_typed, parse_value
 from hrnet_mm.engine.config import read_config
 from hrnet_mm.engine.config_changes import change
 from tests.engine.conftest import ROOT
@@ -183,6 +184,15 @@ def test_a_key_below_none_makes_the_dict_and_delete_empties_one(tmp_path: Path) 
     options = options_of('model.x.type=B', 'model.x._delete_=True', 'model.init_cfg.type=C')
     cfg = read_config(path, {**options, 'mine': 4})
     assert cfg.to_dict() == dict(model=dict(init_cfg=dict(type='C'), x=dict(type='B')), mine=4)
+
+
+def test_options_can_be_typed_again() -> None:
+    pairs = ['a.arch=w48', 'b="0.5"', 'c=[1,(a,None)]', 'd="None"', "e=it's here", 'f="a,b"', 'g=1']
+    typed = as_typed(options_of(*pairs))
+    flag, *again = shlex.split(typed)
+    assert flag == '--cfg-options' and options_of(*again) == options_of(*pairs)
+    assert again[0] == 'a.arch=w48'
+    assert as_typed(None) == ''
 
 
 def test_dicts_from_python_are_merged() -> None:
