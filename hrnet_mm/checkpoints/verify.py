@@ -44,7 +44,7 @@ def compare(weights: Weights, converted: Weights, report: Report, size: int) -> 
         UserError: it is not, or some of the weights are missing.
     """
     if size < 32 or size % 32:
-        raise UserError(f'the size of the image is {size}; it must be a multiple of 32')
+        raise UserError(f"--verify {size}: the image's side must be a multiple of 32, as 224 is")
     source, target = report.source, report.target
     task = source.layout.task if source.layout.task == target.layout.task else ''
     task = task if task in OUR_LAYOUTS else 'backbone'

@@ -65,7 +65,7 @@ def boxes_by_frame(
         UserError: a box or the file is wrong, or it names none of the images.
     """
     if not isinstance(boxes, Path):
-        same = _as_array([check_box(box, 'the given box') for box in boxes])
+        same = _as_array([check_box(box, '--bbox') for box in boxes])
         return lambda frames: [same] * len(frames)
     if isinstance(frames, VideoFile):
         raise UserError(f'{boxes}: a file of boxes is for images; a video takes --bbox')

@@ -179,7 +179,7 @@ def find_frames(source: str, out: Path, report: Callable[[str], None]) -> ImageF
     elif path.exists():
         raise UserError(f'{source} is neither a file nor a folder')
     else:
-        raise UserError(f'there is no {source}')
+        raise UserError(f'there is no image, folder or video {source}')
     images = sorted(set(_visible_images(found, root, out)))
     if not images:
         what = f'the folder {source} holds' if path.is_dir() else f'{source} matches'

@@ -163,7 +163,7 @@ def _report(line: str) -> None:
 
 def _check_out(out: Path, frames: ImageFiles | VideoFile, draw: bool) -> None:
     if out.exists() and not out.is_dir():
-        raise UserError(f'{out} is a file; the results need a folder')
+        raise UserError(f'--out {out} is a file; the results need a folder')
     for path, name in frames.names.items():
         if draw and drawing_path(out, name).resolve() == path.resolve():
             raise UserError(f'the drawing of {path} would replace it; choose another --out')

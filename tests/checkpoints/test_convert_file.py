@@ -123,7 +123,7 @@ def test_report_counts_and_lists(tmp_path: Path) -> None:
         ),
         (dict(to='timm', prefix='backb'), r"no key of .* begins with 'backb\.'"),
         (dict(to='timm', from_='official-pose'), 'are not those of official-pose, but of mmpose'),
-        (dict(to='timm', size=100), 'size of the image is 100; it must be a multiple of 32'),
+        (dict(to='timm', size=100), '--verify 100: the image.s side must be a multiple of 32'),
         (dict(to='timm', out='x.onnx'), r'x\.onnx: weights are written as \.pth, \.pt'),
         (dict(to='timm', out='epoch_210.pth'), 'is the file to be read; write to another one'),
         (dict(to='timm', source='gone.pth'), 'there is no checkpoint gone.pth'),

@@ -75,7 +75,7 @@ def test_single_unreadable_image_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('source', 'message'),
     [
-        ('nowhere.jpg', 'there is no .*nowhere.jpg'),
+        ('nowhere.jpg', 'there is no image, folder or video .*nowhere.jpg'),
         ('*.webp', r'\*\.webp matches no images \(\.bmp'),
         ('.', 'the folder .* holds no images'),
         ('broken.mp4', r'broken\.mp4 cannot be read as a video'),
