@@ -21,7 +21,7 @@ def check_data(cfg: Config, phases: tuple[str, ...]) -> None:
     for phase in phases:
         for key, path in named_paths(cfg, phase):
             if '://' not in path and not Path(path).exists():
-                remedy = f'put the dataset there, or name its folder with --data-root or {key}'
+                remedy = f'put the dataset there, name its folder with --data-root, or change {key}'
                 if key.endswith('.bbox_file'):
                     remedy = f'put it there, or use ground-truth boxes: --cfg-options {key}=None'
                 raise UserError(f'there is no {path} ({key} in the config): {remedy}')
