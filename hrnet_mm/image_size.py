@@ -16,6 +16,7 @@ from typing import BinaryIO
 VARIABLE = 'OPENCV_IO_MAX_IMAGE_PIXELS'  # OpenCV reads it when it is imported
 MOST_PIXELS = 2**28 - 1  # with 8 bytes a pixel, four channels of 16 bit, they are below 2**31 bytes
 MOST_BYTES = 2**31 - 1
+MOST_GARBAGE = 2**16  # bytes; OpenCV's JPEG library finds no image behind so many either
 
 os.environ.setdefault(VARIABLE, str(MOST_PIXELS))
 
@@ -72,9 +73,11 @@ def _most_pixels() -> int:
 
 def _size_of_jpeg(file: BinaryIO) -> tuple[int, int] | None:
     file.seek(2)
-    while byte := file.read(1):
+    garbage = 0  # bytes between two segments
+    while (byte := file.read(1)) and garbage < MOST_GARBAGE:
         if byte != b'\xff':
-            continue  # garbage between two segments
+            garbage += 1
+            continue
         while (marker := file.read(1)) == b'\xff':
             pass
         if marker in b'\x00\x01\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd7\xd8':

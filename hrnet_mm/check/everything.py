@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from hrnet_mm.check import (
+    channels,
     classification,
     detection,
     evaluators,
@@ -91,6 +92,8 @@ def findings_of(cfg: Config, phases: Sequence[str]) -> Iterator[Finding]:
 def check_config(cfg: Config, phases: Sequence[str]) -> tuple[list[Finding], list[Source]]:
     """What needs no data, and the datasets that are known."""
     findings = list(run.check_config(cfg))
+    if cfg.get('model'):
+        findings += channels.check_channels(cfg)
     sources = []
     for phase in phases:
         for found in sources_of(cfg, phase):

@@ -53,14 +53,15 @@ def use_our_readers() -> None:
     known. The tools call it before they build a Runner.
     """
 
-    def load(filename: str, map_location: Any = None) -> dict[str, Any]:
+    # MMEngine logs what follows load_from_ as the kind of the source.
+    def load_from_hrnet_mm(filename: str, map_location: Any = None) -> dict[str, Any]:
         # Not mapped into memory: training may later write a checkpoint of the same name.
         checkpoint = read_source(filename, mmap=False, map_location=map_location or 'cpu')
         if not is_trusted() and isinstance(checkpoint.get('meta'), dict):
             checkpoint['meta'].pop('config', None)  # MMEngine runs this text when it resumes
         return checkpoint
 
-    CheckpointLoader.register_scheme(['', *WEB, *ZOOS, HUB], load, force=True)
+    CheckpointLoader.register_scheme(['', *WEB, *ZOOS, HUB], load_from_hrnet_mm, force=True)
 
 
 def fetch(source: str | Path) -> Path:
