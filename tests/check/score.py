@@ -2,6 +2,7 @@
 
 python -m tests.check.score              # 2 sets of each kind
 python -m tests.check.score --kinds boxes --show  # what was missed is printed
+python -m tests.check.score --files outside outside_run --sets 4  # of mutations/
 """
 
 from __future__ import annotations
@@ -44,7 +45,12 @@ def spoilt(mutation: Mutation, clean: DataSet, number: int, folder: Path) -> tup
     return data, mutation.spoil(data, rng)
 
 
-def score(sets: int, kinds: str, show: bool) -> None:
+def is_meant(mutation: Mutation, kinds: str, files: list[str]) -> bool:
+    file = mutation.spoil.__module__.rpartition('.')[2]
+    return kinds in mutation.name and (not files or file in files)
+
+
+def score(sets: int, kinds: str, files: list[str], show: bool) -> None:
     found: dict[str, list[bool]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -53,7 +59,7 @@ def score(sets: int, kinds: str, show: bool) -> None:
             if said := messages(clean):
                 print(f'FALSE ALARM on the clean set {name}: {said}')
         for mutation in MUTATIONS:
-            if kinds not in mutation.name:
+            if not is_meant(mutation, kinds, files):
                 continue
             kind = f'{mutation.clean}: {mutation.name}'
             for number in range(sets):
@@ -73,6 +79,9 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--sets', type=int, default=2, help='of each kind')
     parser.add_argument('--kinds', default='', help='only those with this in their name')
+    parser.add_argument(
+        '--files', nargs='+', default=[], help='only the kinds of these files of mutations/'
+    )
     parser.add_argument('--show', action='store_true', help='print what was missed')
     args = parser.parse_args()
-    score(args.sets, args.kinds, args.show)
+    score(args.sets, args.kinds, args.files, args.show)

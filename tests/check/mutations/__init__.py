@@ -5,20 +5,13 @@ from tests.check.mutations import (
     classification,
     coco,
     detection,
+    outside,
+    outside_run,
     pose,
     run,
     segmentation,
 )
 from tests.check.mutations.mutation import MUTATIONS, Mutation
 
-__all__ = [
-    'MUTATIONS',
-    'Mutation',
-    'afterwards',
-    'classification',
-    'coco',
-    'detection',
-    'pose',
-    'run',
-]
-__all__ += ['segmentation']
+__all__ = ['MUTATIONS', 'Mutation', 'afterwards', 'classification', 'coco', 'detection']
+__all__ += ['outside', 'outside_run', 'pose', 'run', 'segmentation']
