@@ -14,6 +14,7 @@ from hrnet_mm.check.sources import Source, class_of
 from hrnet_mm.engine.faults import few
 
 # Parts of a model that have classes of their own, or none.
+OF_ITS_OWN = ('STDCHead',)  # it tells borders from the rest
 APART = ('backbone', 'neck', 'semantic_head', 'semantic_fusion', 'rpn_head', 'text_encoder')
 
 
@@ -64,6 +65,8 @@ def numbers_of_classes(part: Any, place: str, scope: str | None) -> Iterator[tup
             yield from numbers_of_classes(item, f'{place}[{number}]', scope)
     elif isinstance(part, Mapping):
         number = part.get('num_classes', default_number(part, scope))
+        if part.get('type') in OF_ITS_OWN:
+            return
         if isinstance(number, int):
             yield f'{place}.num_classes', number
         for key, item in part.items():

@@ -153,7 +153,11 @@ def check_duplicates(file: CocoFile, images: np.ndarray) -> Iterator[Finding]:
     boxes = np.where(np.isfinite(file.boxes), file.boxes, 0)
     rows = np.column_stack([images, boxes])
     weights = np.sqrt([2, 3, 5, 7, 11])  # no two rows of a file have the same sum by chance
-    _, first, inverse = np.unique(rows @ weights, return_index=True, return_inverse=True)
+    sums = rows @ weights
+    if np.ndim(file.keypoints) == 2:  # people in a crowd may share a box that is the whole image
+        points = np.nan_to_num(file.keypoints)
+        sums += points @ np.sqrt(np.arange(13, 13 + points.shape[1], dtype=points.dtype))
+    _, first, inverse = np.unique(sums, return_index=True, return_inverse=True)
     has_box = np.isfinite(file.boxes).all(axis=1)
     again = np.flatnonzero((first[inverse] != np.arange(len(rows))) & has_box)
     again = [i for i in again if file.categories_of[i] == file.categories_of[first[inverse[i]]]]
@@ -184,7 +188,8 @@ def check_box_convention(file: CocoFile, images: np.ndarray) -> Iterator[Finding
         return
     corners = looks_like_corners(boxes, sizes)
     if corners.mean() > MOST or (corners.sum() > 1 and corners.mean() > 0.5):
-        exceeds = np.flatnonzero(((boxes[:, :2] + boxes[:, 2:]) > sizes + MARGIN).any(axis=1))
+        # Boxes that were enlarged end a little outside; corners that are added, far outside.
+        exceeds = np.flatnonzero((boxes[:, :2] + boxes[:, 2:] > 1.2 * sizes).any(axis=1))
         if len(exceeds) > 0.2 * len(boxes):
             yield stop(
                 f'{file.path}: {file.name(numbers[exceeds[0]])} has the bbox '

@@ -33,7 +33,7 @@ def read(source: Source) -> CocoFile:
         UserError: it cannot be used at all.
     """
     needed = () if source.phase == 'train' else ('iscrowd',)  # by the COCO evaluation
-    wanted = Wanted(masks=needs_masks(source), needed=needed)
+    wanted = Wanted(masks=needs_masks(source), needed=needed, is_labelled=source.is_labelled)
     return read_coco_file(Path(source.dataset.ann_file), wanted)
 
 
@@ -46,10 +46,10 @@ def needs_masks(source: Source) -> bool:
 
 
 def check_config(cfg: Config, sources: Sequence[Source]) -> Iterator[Finding]:
-    yield from check_same_names(sources)
-    numbers = list(numbers_of_classes(cfg.model, 'model', cfg.get('default_scope')))
-    if 'language_model' in cfg.model:
-        numbers = []  # the heads of such detectors count words
+    numbers = []
+    if 'language_model' not in cfg.model:  # such detectors take any classes, and count words
+        yield from check_same_names(sources)
+        numbers = list(numbers_of_classes(cfg.model, 'model', cfg.get('default_scope')))
     told = False
     for source in sources:
         yield from check_names(source)
@@ -69,7 +69,8 @@ def check_masks_are_loaded(cfg: Config, source: Source) -> Iterator[Finding]:
     """Who learns or is judged by masks is given some."""
     heads = cfg.model.get('roi_head') or {}
     has_head = bool(heads.get('mask_head'))
-    if source.phase == 'train' and has_head and not needs_masks(source):
+    is_train = source.phase == 'train' and source.is_labelled
+    if is_train and has_head and not needs_masks(source):
         yield stop(
             f'model.roi_head has a mask_head, but {source.key}.pipeline loads no masks: write '
             "dict(type='LoadAnnotations', with_bbox=True, with_mask=True)"
@@ -92,6 +93,8 @@ def check_data(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]
     yield from coco.check_duplicates(file, numbers)
     yield from coco.check_box_convention(file, numbers)
     yield from coco.check_empty_boxes(file)
+    if not source.is_labelled and not len(file):
+        return
     yield from coco.check_areas(file, True, 'mmdet reads')
     yield from check_classes(source, file)
     yield from check_crowds(file)

@@ -136,6 +136,8 @@ def prefix_fault(source: Source) -> str | None:
     """Say so if the folders of a dataset are under keys that nothing reads."""
     prefixes = source.cfg.get('data_prefix')
     wanted = PREFIXES[source.reader.task]
+    if source.reader.task == 'segmentation' and not source.is_labelled:
+        wanted = ('img_path',)
     if not isinstance(prefixes, Mapping) or set(wanted) <= set(prefixes):
         return None
     return (

@@ -15,10 +15,13 @@ KEYS = dict(
 )
 
 
-def annotation_entries(path: Path, with_keypoints: bool) -> Iterator[tuple[str, int | None, Any]]:
+def annotation_entries(
+    path: Path, with_keypoints: bool, is_labelled: bool = True
+) -> Iterator[tuple[str, int | None, Any]]:
     """Read an annotation file and make sure that it has what the hosts cannot do without.
 
-    MMDetection wants a box of every annotation; MMPose leaves out people without one.
+    MMDetection wants a box of every annotation; MMPose leaves out people without one. The list of
+    annotations may be absent where nothing is labelled, as in COCO's test-dev.
 
     Yields:
         What :func:`hrnet_mm.json_stream.entries` does.
@@ -44,7 +47,7 @@ def annotation_entries(path: Path, with_keypoints: bool) -> Iterator[tuple[str, 
             yield name, position, entry
     except ValueError as error:  # of the encoding, or of JSON
         raise UserError(f'{path} is not JSON ({error})') from error
-    for name in KEYS:
+    for name in KEYS if is_labelled else ('images',):
         if name not in found:
             raise UserError(f"{path} lacks the list '{name}'")
 

@@ -85,12 +85,14 @@ class Wanted:
         keypoints: their number K; 0 where their coordinates are not wanted.
         masks: whether segmentations are trained on.
         needed: keys that the host takes from every annotation.
+        is_labelled: whether there has to be a list of annotations.
     """
 
     keypoint_keys: Sequence[str] = ()
     keypoints: int = 0
     masks: bool = False
     needed: Sequence[str] = ()
+    is_labelled: bool = True
 
 
 def read_coco_file(path: Path, wanted: Wanted) -> CocoFile:
@@ -101,7 +103,9 @@ def read_coco_file(path: Path, wanted: Wanted) -> CocoFile:
     """
     file = CocoFile(path)
     sizes = array('d')
-    for name, position, entry in annotation_entries(path, bool(wanted.keypoint_keys)):
+    for name, position, entry in annotation_entries(
+        path, bool(wanted.keypoint_keys), wanted.is_labelled
+    ):
         if name == 'images' and position is not None:
             file.image_ids.append(entry['id'])
             file.names.append(entry['file_name'])
