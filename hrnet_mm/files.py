@@ -10,17 +10,19 @@ from uuid import uuid4
 
 
 @contextmanager
-def replacing(path: Path, mark: str = '') -> Iterator[Path]:
+def replacing(path: Path, mark: str = '', number: int | None = None) -> Iterator[Path]:
     """A temporary file that takes the place of ``path`` when the block ends without an error.
 
     Args:
         path: the file.
         mark: a word in the name of the temporary one, ``.mark1234.pth``, by which what a killed
             process was writing is found.
+        number: in that name, the same for files that are written as one. By default one that nobody
+            else has, as two containers that share a folder are both process 1.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A number that nobody else has: two containers that share a folder are both process 1.
-    temporary = path.with_name(f'.{mark}{uuid4().int}{path.suffix}')
+    number = uuid4().int if number is None else number
+    temporary = path.with_name(f'.{mark}{number}{path.suffix}')
     try:
         yield temporary
         temporary.replace(path)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine.dist import broadcast_object_list, is_main_process, master_only
 from mmengine.hooks import Hook
@@ -78,10 +78,13 @@ class StartingRunner(Runner):
     """MMEngine's Runner with a log folder of its own, which it can remove again.
 
     MMEngine names the folder by the second, ``20261128_140954``, and two runs that start in the
-    same one share it. Here the second of them takes the name of the next second.
+    same one share it, and in one process the visualizer too, whatever their folders. Here the
+    second of them takes the name of the next second.
 
     It removes what it has made where it cannot be built.
     """
+
+    names: ClassVar[set[str]] = set()  # of all log folders that this process has made
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.made = Made()
@@ -119,11 +122,12 @@ class StartingRunner(Runner):
         second = time.mktime(time.strptime(self._timestamp, NAME_OF_A_LOG_FOLDER))
         while True:
             name = time.strftime(NAME_OF_A_LOG_FOLDER, time.localtime(second))
-            try:
+            second += 1
+            if name in self.names:
+                continue
+            with suppress(FileExistsError):
                 self.made.make_new_folder(Path(self.work_dir, name))
-            except FileExistsError:
-                second += 1
-            else:
+                self.names.add(name)
                 return name
 
 

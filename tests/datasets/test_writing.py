@@ -128,7 +128,7 @@ def test_wrong_argument_is_named(tmp_path, changes, message):
 
 def test_tool_prints_counts_and_place(tmp_path):
     out, preview = tmp_path / 'people', tmp_path / 'sheet.png'
-    run = run_tool('--out', out, '--train', 2, '--val', 1, '--size', 96, 80, '--preview', preview)
+    run = run_tool('--out', out, '--train', 2, '--val', 1, '--size', '80x96', '--preview', preview)
     assert run.returncode == 0, run.stderr
     last = run.stdout.splitlines()[-1]
     assert '2 train images' in last and last.endswith(str(out))
@@ -137,6 +137,6 @@ def test_tool_prints_counts_and_place(tmp_path):
 
 def test_tool_fails_with_one_sentence(tmp_path):
     run = run_tool('--out', tmp_path / 'people', '--train', -5)
-    assert run.returncode == 1
-    assert 'num_train is -5' in run.stderr and 'Traceback' not in run.stderr
+    assert run.returncode == 2
+    assert "argument --train: '-5'" in run.stderr and 'Traceback' not in run.stderr
     assert run_tool('--nonsense').returncode == 2

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 from mmengine.config import Config
@@ -150,9 +151,9 @@ def write_files(
     Raises:
         UserError: it is too large.
     """
-    files[0].parent.mkdir(parents=True, exist_ok=True)
+    number = uuid4().int  # OpenVINO names the second of its two files after the first
     with ExitStack() as stack:
-        *written, head = (stack.enter_context(replacing(file)) for file in files)
+        *written, head = (stack.enter_context(replacing(file, number=number)) for file in files)
         format.module.write(job, written[0])
         write_head_file(head, rest_of(job.parts), meta, description, written)
         with trusting():  # it was just written
