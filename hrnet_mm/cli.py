@@ -59,13 +59,15 @@ def is_of_a_package(error: BaseException) -> bool:
 
 
 def let_idle_threads_sleep() -> None:
-    """Let OpenMP's threads sleep until there is work, if the user has not said how they wait.
+    """Let OpenMP's threads spin shortly for work and then sleep, if the user has not said how.
 
-    They would spin, and so take the cores from other programs that compute: two trainings on the
-    same cores slow each other down up to a hundred times. OpenMP reads it when torch is imported.
+    By default they spin 30 times as long and so take the cores from other programs that compute:
+    two trainings on the same cores slow each other down up to a hundred times. Without any spinning
+    (``OMP_WAIT_POLICY=passive``) two are twice as fast again, but one alone takes 1.37 times as
+    long (docs/speed.md). OpenMP reads it when torch is imported.
     """
     if not any(name in os.environ for name in WAITING):
-        os.environ['OMP_WAIT_POLICY'] = 'passive'
+        os.environ['GOMP_SPINCOUNT'] = '10000'
 
 
 def sentence_of(error: BaseException) -> str:
