@@ -107,7 +107,19 @@ def check_config(cfg: Config, sources: Sequence[Source]) -> Iterator[Finding]:
         yield from check_numbers(numbers, classes, sources[0])
     elif len({number for _, number in numbers}) > 1:
         yield stop(f'{" and ".join(f"{key}={number}" for key, number in numbers)} disagree')
+    yield from check_weights(cfg.model.get('head') or {})
     yield from check_topk(cfg, classes or next((number for _, number in numbers), None))
+
+
+def check_weights(head: Mapping[str, Any]) -> Iterator[Finding]:
+    """A loss has a weight for each class."""
+    loss, classes = head.get('loss'), head.get('num_classes')
+    weights = loss.get('class_weight') if isinstance(loss, Mapping) else None
+    if isinstance(weights, list | tuple) and classes and len(weights) != classes:
+        yield stop(
+            f'model.head.loss.class_weight has {len(weights)} numbers, but model.head.num_classes '
+            f'is {classes}: write one weight for each class'
+        )
 
 
 def places_of_numbers(cfg: Config) -> list[tuple[str, int]]:

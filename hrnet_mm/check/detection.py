@@ -19,10 +19,10 @@ from hrnet_mm.check.classes import (
 )
 from hrnet_mm.check.evaluators import evaluators_of
 from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
-from hrnet_mm.check.pose_network import type_of
 from hrnet_mm.check.sources import Source
 from hrnet_mm.engine.checks import as_list
 from hrnet_mm.engine.coco_file import CocoFile, Wanted, listed, read_coco_file, reasons_to_skip
+from hrnet_mm.engine.config import name_of
 from hrnet_mm.engine.faults import few, no_class_of
 
 
@@ -40,7 +40,7 @@ def read(source: Source) -> CocoFile:
 def needs_masks(source: Source) -> bool:
     """Whether masks are trained on, or evaluated."""
     return any(
-        type_of(transform) == 'LoadAnnotations' and transform.get('with_mask')
+        name_of(transform) == 'LoadAnnotations' and transform.get('with_mask')
         for transform in source.pipeline
     )
 
@@ -57,11 +57,23 @@ def check_config(cfg: Config, sources: Sequence[Source]) -> Iterator[Finding]:
             told = True
             yield from check_numbers(numbers, len(names_of(source)), source)
         yield from check_masks_are_loaded(cfg, source)
-        filters = source.cfg.get('filter_cfg')
-        if source.phase != 'train' and filters and not source.cfg.get('test_mode'):
-            yield warn(
-                f'{source.key}.test_mode is not True: filter_cfg={dict(filters)} leaves images out '
-                'of the evaluation'
+    yield from check_class_weights(cfg)
+
+
+def check_class_weights(cfg: Config) -> Iterator[Finding]:
+    """A box head without sigmoid has a weight for each class and one for the background."""
+    heads = (cfg.model.get('roi_head') or {}).get('bbox_head')
+    for number, head in enumerate(as_list(heads)):
+        loss, classes = head.get('loss_cls') or {}, head.get('num_classes')
+        weights = loss.get('class_weight')
+        if not isinstance(weights, list | tuple) or loss.get('use_sigmoid') or not classes:
+            continue
+        if len(weights) != classes + 1:
+            suffix = f'[{number}]' if isinstance(heads, list | tuple) else ''
+            yield stop(
+                f'model.roi_head.bbox_head{suffix}.loss_cls.class_weight has {len(weights)} '
+                f'numbers, but needs {classes + 1}: one for each of the '
+                f'{classes} classes, and the last for the background'
             )
 
 

@@ -17,10 +17,13 @@ from hrnet_mm.check import (
     evaluators,
     images,
     label_maps,
+    network,
     person_boxes,
+    pipelines,
     pose,
     pose_network,
     run,
+    schedules,
     segmentation,
 )
 from hrnet_mm.check.findings import Finding, note, stop, warn
@@ -81,6 +84,8 @@ def phases_of(cfg: Config) -> list[str]:
 def findings_of(cfg: Config, phases: Sequence[str]) -> Iterator[Finding]:
     findings, sources = check_config(cfg, phases)
     yield from findings
+    if 'train' in phases:
+        yield from run.check_weights(cfg)
     contents = []
     for source in sources:
         content = yield from check_files(cfg, source)
@@ -91,13 +96,15 @@ def findings_of(cfg: Config, phases: Sequence[str]) -> Iterator[Finding]:
 
 def check_config(cfg: Config, phases: Sequence[str]) -> tuple[list[Finding], list[Source]]:
     """What needs no data, and the datasets that are known."""
-    findings = list(run.check_config(cfg))
+    findings = [*run.check_config(cfg), *network.check_config(cfg)]
     if cfg.get('model'):
         findings += channels.check_channels(cfg)
     sources = []
     for phase in phases:
         for found in sources_of(cfg, phase):
             (sources if isinstance(found, Source) else findings).append(found)
+    for source in sources:
+        findings += pipelines.check_source(source)
     for task, checks in CONFIG_CHECKS.items():
         of_task = [source for source in sources if source.reader.task == task]
         if of_task and cfg.get('model'):
@@ -210,16 +217,18 @@ def check_together(cfg: Config, contents: list[tuple[Source, Any]]) -> Iterator[
 
 
 def check_batches(cfg: Config, train: list[tuple[Source, Any]]) -> Iterator[Finding]:
-    """An epoch has a batch."""
+    """An epoch has a batch, and a warm-up fewer iterations than the training."""
     loader: Mapping[str, Any] = cfg.get('train_dataloader') or {}
     batch = loader.get('batch_size')
     sampler = loader.get('sampler')
     is_endless = isinstance(sampler, Mapping) and name_of(sampler) == 'InfiniteSampler'
-    if not loader.get('drop_last') or not isinstance(batch, int) or not train or is_endless:
+    wraps = 'dataset' in loader.get('dataset', {}) or 'datasets' in loader.get('dataset', {})
+    if not isinstance(batch, int) or batch < 1 or not train or is_endless or wraps:
         return
-    key, wraps = train[0][0].key, train[0][0].key != 'train_dataloader.dataset'
+    key = train[0][0].key
     samples = sum(number_of_samples(source, content) for source, content in train)
-    if samples < batch and not wraps:
+    yield from schedules.check_warmup(cfg, -(-samples // batch))
+    if samples < batch and loader.get('drop_last'):
         yield stop(
             f'train_dataloader.batch_size is {batch} and drop_last is True, but {key} has '
             f'{samples} samples: nothing is trained on; write a batch_size of at most {samples}'

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from hrnet_mm.check import images
-from hrnet_mm.check.pose_network import type_of
 from hrnet_mm.check.sources import Source
+from hrnet_mm.engine.config import name_of
 
 MOST_MAPS = 1000
 
@@ -47,7 +47,7 @@ def read_label_maps(source: Source) -> LabelMaps:
         [pair['img_path'] for pair in pairs], [pair.get('seg_map_path', '') for pair in pairs]
     )
     in_colors = any(
-        type_of(transform) == 'LoadAnnotations' and transform.get('imdecode_backend') == 'cv2'
+        name_of(transform) == 'LoadAnnotations' and transform.get('imdecode_backend') == 'cv2'
         for transform in source.pipeline
     )
     pixels = 0

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, DefaultScope
 
 from hrnet_mm.check.findings import Finding, stop, warn
+from hrnet_mm.check.network import built
 from hrnet_mm.check.sources import Source
 from hrnet_mm.engine.checks import as_list
+from hrnet_mm.engine.config import name_of
 
 # The argument of a head that is the number of keypoints.
 CHANNEL_KEYS = ('num_joints', 'num_keypoints', 'out_channels')
@@ -34,7 +34,7 @@ def check_config(cfg: Config, sources: list[Source]) -> Iterator[Finding]:
 
 def check_data_mode(cfg: Config, source: Source) -> Iterator[Finding]:
     """A top-down model is given one person a sample, a bottom-up model an image."""
-    kind = type_of(cfg.model)
+    kind = name_of(cfg.model)
     wanted = DATA_MODES.get(kind)
     mode = source.cfg.get('data_mode', 'topdown')
     if wanted is not None and mode != wanted:
@@ -44,7 +44,7 @@ def check_data_mode(cfg: Config, source: Source) -> Iterator[Finding]:
 def keypoints_of(source: Source) -> int:
     """The number of keypoints that a dataset gives, after a conversion if it has one."""
     for transform in source.pipeline:
-        if type_of(transform) == 'KeypointConverter':
+        if name_of(transform) == 'KeypointConverter':
             return transform['num_keypoints']
     return source.dataset.metainfo['num_keypoints']
 
@@ -72,7 +72,7 @@ def check_codecs(head: Any, source: Source) -> Iterator[Finding]:
         return
     for number, transform in enumerate(source.cfg.get('pipeline') or ()):
         place = f'{source.key}.pipeline[{number}]'
-        if type_of(transform) == 'TopdownAffine':
+        if name_of(transform) == 'TopdownAffine':
             yield from check_same(place, transform, decoder, 'input_size')
             uses, wants = bool(transform.get('use_udp')), decoder.get('type') == 'UDPHeatmap'
             if uses != wants and decoder.get('type') in HEATMAPS:
@@ -81,7 +81,7 @@ def check_codecs(head: Any, source: Source) -> Iterator[Finding]:
                     f'write use_udp={wants}, else points are off by a part of a pixel'
                 )
         encoders = as_list(transform.get('encoder'))
-        if type_of(transform) == 'GenerateTarget' and len(encoders) == 1:
+        if name_of(transform) == 'GenerateTarget' and len(encoders) == 1:
             for key in ('type', 'input_size', 'heatmap_size', 'sigma'):
                 yield from check_same(f'{place}.encoder', encoders[0], decoder, key)
 
@@ -119,20 +119,15 @@ def check_maps(cfg: Config, head: Mapping[str, Any]) -> Iterator[Finding]:
 
 def network_maps(cfg: Config, width: int, height: int) -> tuple[int, int] | None:
     """Height and width of a network's heatmaps, counted without memory; None where that fails."""
-    model_cfg = Config(dict(model=cfg.model)).to_dict()['model']
+    model = built(cfg, cfg.model)
+    if model is None:
+        return None
     try:
-        scope = cfg.get('default_scope')
-        with DefaultScope.overwrite_default_scope(scope), torch.device('meta'), torch.no_grad():
-            model = revert_sync_batchnorm(MODELS.build(model_cfg)).eval()
-            maps = model(torch.zeros(1, 3, height, width), None, mode='tensor')
-    except Exception:  # the run says why a network cannot be built
+        with torch.no_grad():
+            images = torch.zeros(1, 3, height, width, device='meta')
+            maps = model(images, None, mode='tensor')
+    except Exception:  # the run says why
         return None
     if isinstance(maps, list | tuple) and maps:
         maps = maps[-1]
     return tuple(maps.shape[-2:]) if isinstance(maps, torch.Tensor) and maps.ndim == 4 else None
-
-
-def type_of(cfg: Any) -> str:
-    """The name of the class of a part of a config, without a scope."""
-    kind = cfg.get('type', '') if isinstance(cfg, Mapping) else ''
-    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]

@@ -1,161 +1,29 @@
-"""Checks of the run itself: schedules, loaders, hooks and how images are normalised."""
+"""Checks of the run itself: schedules, hooks, loaders, weights and how images are normalised."""
 
 from __future__ import annotations
 
-import difflib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import HOOKS, MODELS
 
-from hrnet_mm.check.evaluators import evaluators_of
+from hrnet_mm.check import hooks, schedules
 from hrnet_mm.check.findings import Finding, stop, warn
-from hrnet_mm.check.sources import class_of
-from hrnet_mm.engine.checks import as_list
+from hrnet_mm.check.schedules import length_of
 from hrnet_mm.engine.config import name_of
 
 BGR_MEAN, RGB_MEAN = [103.53, 116.28, 123.675], [123.675, 116.28, 103.53]
-# How the names of a host's metrics begin.
-METRICS = dict(
-    Accuracy='accuracy/',
-    AUC='AUC',
-    CocoMetric='coco/',
-    EPE='EPE',
-    NME='NME',
-    PCKAccuracy='PCK',
-)
 NORMALISERS = ('Normalize', 'NormalizeImage', 'ToTensor', 'PILToTensor')
 
 
 def check_config(cfg: Config) -> Iterator[Finding]:
-    yield from check_schedules(cfg)
-    yield from check_intervals(cfg)
-    yield from check_best(cfg)
-    yield from check_rate(cfg)
-    yield from check_moving_average(cfg)
+    yield from schedules.check_config(cfg)
+    yield from hooks.check_config(cfg)
     for phase in ('train', 'val', 'test'):
         yield from check_loader(cfg, phase)
     yield from check_sampler(cfg)
     yield from check_normalisation(cfg)
-
-
-def length_of(cfg: Config) -> tuple[bool, int] | None:
-    """Whether a training counts epochs, and how many epochs or iterations it has."""
-    train = cfg.get('train_cfg') or {}
-    if isinstance(train.get('max_epochs'), int):
-        return True, train['max_epochs']
-    if isinstance(train.get('max_iters'), int):
-        return False, train['max_iters']
-    return None
-
-
-def schedulers_of(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    schedulers = cfg.get('param_scheduler')
-    for number, scheduler in enumerate(as_list(schedulers)):
-        if isinstance(scheduler, Mapping):
-            is_list = isinstance(schedulers, list | tuple)
-            yield f'param_scheduler[{number}]' if is_list else 'param_scheduler', scheduler
-
-
-def check_schedules(cfg: Config) -> Iterator[Finding]:
-    """Learning rates fall before the training ends."""
-    length = length_of(cfg)
-    for place, scheduler in schedulers_of(cfg):
-        by_epoch = scheduler.get('by_epoch', True)
-        if length is None or by_epoch != length[0]:
-            continue
-        unit = 'max_epochs' if by_epoch else 'max_iters'
-        late = [step for step in scheduler.get('milestones') or () if step > length[1]]
-        if late:
-            yield warn(
-                f'{place}.milestones is {list(scheduler["milestones"])}, but train_cfg.{unit} is '
-                f'{length[1]}: the learning rate never falls at {late[0]}; write milestones up to '
-                f'{length[1]}'
-            )
-        elif scheduler.get('begin', 0) >= length[1]:
-            yield warn(
-                f'{place}.begin is {scheduler["begin"]}, but train_cfg.{unit} is {length[1]}: this '
-                'schedule never begins'
-            )
-        for key in ('T_max', 'end'):
-            value = scheduler.get(key)
-            name = name_of(scheduler)
-            if isinstance(value, int) and value > length[1] and name.startswith(('Cosine', 'Poly')):
-                yield warn(
-                    f'{place}.{key} is {value}, but train_cfg.{unit} is {length[1]}: the learning '
-                    f'rate has not fallen when the training ends; write {key}={length[1]}'
-                )
-                break
-
-
-def check_intervals(cfg: Config) -> Iterator[Finding]:
-    """Evaluations happen while the training runs."""
-    length = length_of(cfg)
-    interval = (cfg.get('train_cfg') or {}).get('val_interval')
-    if (
-        length
-        and cfg.get('val_dataloader')
-        and isinstance(interval, int)
-        and interval > length[1] + 1
-    ):
-        yield warn(
-            f'train_cfg.val_interval is {interval}, but the training has {length[1]} '
-            f'{"epochs" if length[0] else "iterations"}: it is never evaluated'
-        )
-
-
-def check_rate(cfg: Config) -> Iterator[Finding]:
-    """Adam's learning rate is not that of SGD."""
-    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
-    rate = optimizer.get('lr') if isinstance(optimizer, Mapping) else None
-    if isinstance(rate, int | float) and rate > 0.05 and name_of(optimizer).startswith('Adam'):
-        yield warn(
-            f'optim_wrapper.optimizer.lr is {rate} for {name_of(optimizer)}, which is far too '
-            'much: try 1e-3'
-        )
-
-
-def check_best(cfg: Config) -> Iterator[Finding]:
-    """The metric that picks the best checkpoint is one that is measured."""
-    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    measured = [
-        None if part.get('prefix') else METRICS.get(name_of(part))
-        for _, part in evaluators_of(cfg, 'val')
-    ]
-    if (
-        not measured
-        or None in measured
-        or any(p.get('prefix') for _, p in evaluators_of(cfg, 'val'))
-    ):
-        return
-    for best in as_list(hook.get('save_best')):
-        if best and best != 'auto' and not best.startswith(tuple(measured)):
-            yield stop(
-                f'default_hooks.checkpoint.save_best is {best!r}, but val_evaluator measures '
-                f'{", ".join(f"{name}..." for name in measured)}: the training ends at the first '
-                'evaluation'
-            )
-
-
-def check_moving_average(cfg: Config) -> Iterator[Finding]:
-    """The class that averages weights exists."""
-    for number, hook in enumerate(cfg.get('custom_hooks') or ()):
-        kind = hook.get('ema_type') if isinstance(hook, Mapping) else None
-        if not isinstance(kind, str):
-            continue
-        scope = cfg.get('default_scope')
-        class_of(HOOKS, hook.get('type'), scope)  # hosts have such classes beside their hooks
-        if class_of(MODELS, kind, scope) is not None:
-            continue
-        hosts = MODELS.children.get(scope)
-        names = [*MODELS.module_dict, *(hosts.module_dict if hosts else ())]
-        known = sorted(name for name in names if 'EMA' in name or 'Averag' in name)
-        close = difflib.get_close_matches(kind, [*known, *names], n=1)
-        yield stop(
-            f'custom_hooks[{number}].ema_type is {kind!r}, and there is no such class'
-            f'{f"; did you mean {close[0]}?" if close else ""} There are {", ".join(known)}'
-        )
 
 
 def check_loader(cfg: Config, phase: str) -> Iterator[Finding]:
@@ -192,6 +60,26 @@ def check_sampler(cfg: Config) -> Iterator[Finding]:
             'train_dataloader.sampler.shuffle is False: every epoch has the same batches in the '
             'order of the file; write shuffle=True'
         )
+
+
+def check_weights(cfg: Config) -> Iterator[Finding]:
+    """The files of weights that a training begins with are there."""
+    places = [('load_from', cfg.get('load_from')), *checkpoints_of(cfg.get('model'), 'model')]
+    for place, path in places:
+        if isinstance(path, str) and '://' not in path and not os.path.exists(path):
+            yield stop(f'there is no {path} ({place} in the config): put the weights there')
+
+
+def checkpoints_of(part: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Each file of weights that a part of a model is initialized with, and its key."""
+    if isinstance(part, list | tuple):
+        for number, item in enumerate(part):
+            yield from checkpoints_of(item, f'{place}[{number}]')
+    elif isinstance(part, Mapping):
+        if part.get('type') == 'Pretrained':
+            yield f'{place}.checkpoint', part.get('checkpoint')
+        for key, item in part.items():
+            yield from checkpoints_of(item, f'{place}.{key}')
 
 
 def preprocessors_of(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -20,9 +20,9 @@ from hrnet_mm.check.classes import (
 )
 from hrnet_mm.check.findings import Finding, note, stop, warn
 from hrnet_mm.check.label_maps import LabelMaps
-from hrnet_mm.check.pose_network import type_of
 from hrnet_mm.check.sources import Source
 from hrnet_mm.engine.checks import as_list
+from hrnet_mm.engine.config import name_of
 from hrnet_mm.engine.faults import few
 
 IGNORED = 255  # mmseg's LoadAnnotations and losses ignore it unless told otherwise
@@ -56,6 +56,8 @@ def check_weights(head: Mapping[str, Any], place: str) -> Iterator[Finding]:
     losses = head.get('loss_decode')
     for index, loss in enumerate(as_list(losses)):
         weights = loss.get('class_weight') if isinstance(loss, Mapping) else None
+        if isinstance(loss, Mapping) and 'cls' in loss.get('loss_name', ''):
+            continue  # of masks that are classified, with one more class for none
         if isinstance(weights, list | tuple) and number and len(weights) != number:
             suffix = f'[{index}]' if isinstance(losses, list | tuple) else ''
             yield stop(
@@ -79,7 +81,7 @@ def check_reduce_zero_label(source: Source) -> Iterator[Finding]:
     ours = source.dataset.reduce_zero_label
     for number, transform in enumerate(source.cfg.get('pipeline') or ()):
         theirs = transform.get('reduce_zero_label')
-        if type_of(transform) == 'LoadAnnotations' and theirs is not None and theirs != ours:
+        if name_of(transform) == 'LoadAnnotations' and theirs is not None and theirs != ours:
             yield stop(
                 f'{source.key}.pipeline[{number}].reduce_zero_label is {theirs}, but the dataset '
                 f'has reduce_zero_label={ours}; write it once, in the dataset'
@@ -90,7 +92,7 @@ def check_crop(cfg: Config, source: Source) -> Iterator[Finding]:
     """What is cut out for training has the size that batches are padded to."""
     size = (cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}).get('size')
     for number, transform in enumerate(source.cfg.get('pipeline') or ()):
-        if type_of(transform) != 'RandomCrop' or size is None or source.phase != 'train':
+        if name_of(transform) != 'RandomCrop' or size is None or source.phase != 'train':
             continue
         crop = transform.get('crop_size')
         crop, size = (tuple(s) if isinstance(s, list | tuple) else (s, s) for s in (crop, size))
@@ -200,7 +202,7 @@ def value_fault(source: Source, maps: LabelMaps, wrong: Sequence[int]) -> str:
         hint = 'they count from 1: take 1 off, or set reduce_zero_label=True where 0 is ignored'
     elif max(found) > IGNORED:
         hint = f'mmseg reads the lower 8 bits; {hint}'
-    elif type_of(source.cfg) == 'CityscapesDataset':
+    elif name_of(source.cfg) == 'CityscapesDataset':
         hint = f'these are labelIds and not labelTrainIds; {hint}'
     return (
         f'{maps.holder[wrong[0]]} has the value {wrong[0]}, but there are the classes 0 to '

@@ -116,6 +116,7 @@ def keyed_datasets_of(
         yield from keyed_datasets_of(dict(dataset=part), key + suffix)
 
 
-def name_of(hook: dict[str, Any]) -> str:
-    """The name of a hook's class: configs have it with or without a scope, or the class."""
-    return str(getattr(hook['type'], '__name__', hook['type'])).rpartition('.')[2]
+def name_of(part: Any) -> str:
+    """The name of the class of a part of a config, without a scope; '' where it has none."""
+    kind = part.get('type', '') if isinstance(part, Mapping) else ''
+    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]

@@ -102,6 +102,7 @@ def animal_base() -> Config:
 
 def animal_config() -> Config:
     cfg = Config(animal_base().to_dict())
+    cfg.param_scheduler[0].end = 4  # iterations of warm-up, of 8
     cfg.model.roi_head.bbox_head.num_classes = len(ANIMALS)
     cfg.model.roi_head.mask_head.num_classes = len(ANIMALS)
     for split in SPLITS:

@@ -77,7 +77,7 @@ def learning_rate_as_text(data: DataSet, rng: Rng) -> tuple[object, ...]:
 
 @of('pose', 'det')
 def custom_keys_of_no_parameter(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    key = str(rng.choice(['backbon', 'backbone.stage5', 'bacbone']))
+    key = str(rng.choice(['backbone.stage5', 'bacbone']))
     data.cfg.optim_wrapper.paramwise_cfg = dict(custom_keys={key: dict(lr_mult=0.1)})
     return 'custom_keys', key
 

@@ -1,0 +1,148 @@
+"""Checks of how long a training is, what it counts, and how its learning rate goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.config import Config
+
+from hrnet_mm.check.findings import Finding, stop, warn
+from hrnet_mm.engine.checks import as_list
+from hrnet_mm.engine.config import name_of
+
+WARMUPS = ('LinearLR', 'ConstantLR')
+
+
+def check_config(cfg: Config) -> Iterator[Finding]:
+    yield from check_schedules(cfg)
+    yield from check_units(cfg)
+    yield from check_intervals(cfg)
+    yield from check_rate(cfg)
+    yield from check_scaling(cfg)
+
+
+def length_of(cfg: Config) -> tuple[bool, int] | None:
+    """Whether a training counts epochs, and how many epochs or iterations it has."""
+    train = cfg.get('train_cfg') or {}
+    if isinstance(train.get('max_epochs'), int):
+        return True, train['max_epochs']
+    if isinstance(train.get('max_iters'), int):
+        return False, train['max_iters']
+    return None
+
+
+def schedulers_of(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    schedulers = cfg.get('param_scheduler')
+    for number, scheduler in enumerate(as_list(schedulers)):
+        if isinstance(scheduler, Mapping):
+            is_list = isinstance(schedulers, list | tuple)
+            yield f'param_scheduler[{number}]' if is_list else 'param_scheduler', scheduler
+
+
+def check_schedules(cfg: Config) -> Iterator[Finding]:
+    """Learning rates fall before the training ends."""
+    length = length_of(cfg)
+    for place, scheduler in schedulers_of(cfg):
+        by_epoch = scheduler.get('by_epoch', True)
+        if length is None or by_epoch != length[0]:
+            continue
+        unit = 'max_epochs' if by_epoch else 'max_iters'
+        late = [step for step in scheduler.get('milestones') or () if step > length[1]]
+        if late:
+            yield warn(
+                f'{place}.milestones is {list(scheduler["milestones"])}, but train_cfg.{unit} is '
+                f'{length[1]}: the learning rate never falls at {late[0]}; write milestones up to '
+                f'{length[1]}'
+            )
+        elif scheduler.get('begin', 0) >= length[1]:
+            yield warn(
+                f'{place}.begin is {scheduler["begin"]}, but train_cfg.{unit} is {length[1]}: this '
+                'schedule never begins'
+            )
+        for key in ('T_max', 'end'):
+            value = scheduler.get(key)
+            name = name_of(scheduler)
+            if isinstance(value, int) and value > length[1] and name.startswith(('Cosine', 'Poly')):
+                yield warn(
+                    f'{place}.{key} is {value}, but train_cfg.{unit} is {length[1]}: the learning '
+                    f'rate has not fallen when the training ends; write {key}={length[1]}'
+                )
+                break
+
+
+def check_units(cfg: Config) -> Iterator[Finding]:
+    """What happens by epochs never happens in a training that counts iterations."""
+    length = length_of(cfg)
+    if length is None or length[0]:
+        return
+    for place, scheduler in schedulers_of(cfg):
+        if scheduler.get('by_epoch', True):
+            yield warn(
+                f'{place}.by_epoch is {scheduler.get("by_epoch", "True (not given)")}, but '
+                f'train_cfg counts iterations (max_iters={length[1]}), which are one epoch: the '
+                'learning rate never changes; write by_epoch=False, and begin and end in iterations'
+            )
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if 'interval' in hook and hook.get('by_epoch', True):
+        yield warn(
+            f'default_hooks.checkpoint.by_epoch is {hook.get("by_epoch", "True (not given)")}, but '
+            f'train_cfg counts iterations (max_iters={length[1]}): nothing is saved before the '
+            'end; write by_epoch=False, and interval in iterations'
+        )
+
+
+def check_intervals(cfg: Config) -> Iterator[Finding]:
+    """Evaluations happen while the training runs."""
+    length = length_of(cfg)
+    interval = (cfg.get('train_cfg') or {}).get('val_interval')
+    if (
+        length
+        and cfg.get('val_dataloader')
+        and isinstance(interval, int)
+        and interval > length[1] + 1
+    ):
+        yield warn(
+            f'train_cfg.val_interval is {interval}, but the training has {length[1]} '
+            f'{"epochs" if length[0] else "iterations"}: it is never evaluated'
+        )
+
+
+def check_rate(cfg: Config) -> Iterator[Finding]:
+    """A learning rate is a number, and Adam's is not that of SGD."""
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
+    rate = optimizer.get('lr') if isinstance(optimizer, Mapping) else None
+    if isinstance(rate, str):
+        yield stop(f'optim_wrapper.optimizer.lr is the text {rate!r}, not a number: write {rate}')
+    if isinstance(rate, int | float) and rate > 0.05 and name_of(optimizer).startswith('Adam'):
+        yield warn(
+            f'optim_wrapper.optimizer.lr is {rate} for {name_of(optimizer)}, which is far too '
+            'much: try 1e-3'
+        )
+
+
+def check_scaling(cfg: Config) -> Iterator[Finding]:
+    """The learning rate is scaled from the batch that it was chosen for."""
+    scaling = cfg.get('auto_scale_lr') or {}
+    if scaling.get('enable') and 'base_batch_size' not in scaling:
+        yield stop(
+            'auto_scale_lr.enable is True, but there is no auto_scale_lr.base_batch_size: write '
+            'the batch (of all GPUs) that optim_wrapper.optimizer.lr was chosen for'
+        )
+
+
+def check_warmup(cfg: Config, batches: int) -> Iterator[Finding]:
+    """A warm-up ends before the training does; ``batches`` are those of an epoch."""
+    length = length_of(cfg)
+    if length is None or not length[0]:
+        return
+    for place, scheduler in schedulers_of(cfg):
+        end = scheduler.get('end')
+        if name_of(scheduler) not in WARMUPS or scheduler.get('by_epoch', True):
+            continue
+        if isinstance(end, int) and end > batches * length[1]:
+            yield warn(
+                f'{place}.end is {end} iterations, but the training has {batches * length[1]} '
+                f'({length[1]} epochs of {batches} batches): the warm-up never ends; write a '
+                'smaller end'
+            )
