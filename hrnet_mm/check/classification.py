@@ -18,12 +18,12 @@ from hrnet_mm.check.classes import (
     numbers_of_classes,
 )
 from hrnet_mm.check.findings import Finding, first_of, stop, warn
-from hrnet_mm.check.images import missing_files
+from hrnet_mm.check.images import MOST_COMPARED, is_image, missing_files
 from hrnet_mm.check.sources import Source
 from hrnet_mm.engine.checks import as_list
 from hrnet_mm.engine.faults import few
 
-NO_CLASSES = ('.', '_')  # first letters of folders that other programs leave
+NO_CLASSES = ('.', '_', '@')  # first letters of folders that other programs leave
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Samples:
         folders: names of the folders of classes, sorted; empty where a file lists the images.
         empty: folders without an image.
         faults: what is wrong with lines of the list.
+        left_out: images in the folders whose suffix is not read.
     """
 
     names: list[str] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Samples:
     folders: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def image_paths(self) -> list[str]:
@@ -59,23 +61,27 @@ def read(source: Source) -> Samples:
         # The host leaves out hidden folders of images, not of classes.
         samples.folders = folders
         for label, folder in enumerate(folders):
-            paths = images_below(source, os.path.join(root, folder))
+            paths = images_below(source, os.path.join(root, folder), samples.left_out)
             samples.names += paths
             samples.labels += [label] * len(paths)
             if not paths:
                 samples.empty.append(folder)
     else:
-        samples.names = images_below(source, root)
+        samples.names = images_below(source, root, samples.left_out)
     return samples
 
 
-def images_below(source: Source, folder: str) -> list[str]:
-    return [
-        os.path.join(place, name)
-        for place, _, names in os.walk(folder, followlinks=True)
-        for name in sorted(names)
-        if source.dataset.is_valid_file(name)
-    ]
+def images_below(source: Source, folder: str, left_out: list[str]) -> list[str]:
+    """The images that are read; those of another suffix are added to ``left_out``."""
+    read = []
+    for place, _, names in os.walk(folder, followlinks=True):
+        for name in sorted(names):
+            path = os.path.join(place, name)
+            if source.dataset.is_valid_file(name):
+                read.append(path)
+            elif is_image(name):
+                left_out.append(path)
+    return read
 
 
 def read_list(source: Source, samples: Samples, root: str) -> None:
@@ -156,6 +162,15 @@ def check_data(cfg: Config, source: Source, samples: Samples) -> Iterator[Findin
     root = source.dataset.img_prefix
     if not samples.names:
         yield stop(f'{root} has no image with one of {source.dataset.extensions}')
+    yield from first_of(
+        warn,
+        range(len(samples.left_out)),
+        lambda i: (
+            f'{samples.left_out[i]} is left out: {source.key} reads images with one of '
+            f'{sorted(source.dataset.extensions)}'
+        ),
+    )
+    yield from check_copies(samples)
     yield from check_folders(source, samples, root)
     yield from check_labels(source, samples)
     if samples.names and source.dataset.ann_file:
@@ -165,6 +180,30 @@ def check_data(cfg: Config, source: Source, samples: Samples) -> Iterator[Findin
             missing,
             lambda i: f'there is no {samples.names[i]}, which {source.dataset.ann_file} names',
         )
+
+
+def check_copies(samples: Samples) -> Iterator[Finding]:
+    """No image is of two classes, as far as images of one name or size go."""
+    alike: dict[tuple[str, int], list[int]] = {}
+    for i, path in enumerate(samples.names if len(samples.names) <= MOST_COMPARED else ()):
+        if os.path.isfile(path):
+            alike.setdefault((Path(path).name, os.path.getsize(path)), []).append(i)
+    twice = [
+        (first, other)
+        for first, *others in alike.values()
+        for other in others
+        if samples.labels
+        and samples.labels[first] != samples.labels[other]
+        and Path(samples.names[first]).read_bytes() == Path(samples.names[other]).read_bytes()
+    ]
+    yield from first_of(
+        warn,
+        range(len(twice)),
+        lambda i: (
+            f'{samples.names[twice[i][0]]} and {samples.names[twice[i][1]]} are one image in two '
+            'classes: remove one'
+        ),
+    )
 
 
 def check_folders(source: Source, samples: Samples, root: str) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from hrnet_mm.check import coco
+from hrnet_mm.check import boxes, coco
 from hrnet_mm.check.classes import (
     check_names,
     check_numbers,
@@ -101,13 +101,13 @@ def check_data(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]
     yield from coco.check_sizes(file)
     yield from coco.check_categories(file)
     yield from coco.check_images_of(file, numbers)
-    yield from coco.check_box_numbers(file, needed=True)
-    yield from coco.check_duplicates(file, numbers)
-    yield from coco.check_box_convention(file, numbers)
-    yield from coco.check_empty_boxes(file)
+    yield from boxes.check_box_numbers(file, needed=True)
+    yield from boxes.check_duplicates(file, numbers)
+    yield from boxes.check_box_convention(file, numbers)
+    yield from boxes.check_empty_boxes(file)
     if not source.is_labelled and not len(file):
         return
-    yield from coco.check_areas(file, True, 'mmdet reads')
+    yield from boxes.check_areas(file, True, 'mmdet reads')
     yield from check_classes(source, file)
     yield from check_crowds(file)
     yield from check_segmentations(source, file, numbers)

@@ -17,6 +17,13 @@ PIXELS = 50_000_000  # that are decoded of one dataset
 MOST_COMPARED = 20_000  # images of which copies are looked for
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 ORIENTATION = 274
+SUFFIXES = {'.jpg', '.jpeg', '.jfif', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp'}
+SUFFIXES |= {'.avif', '.heic'}
+
+
+def is_image(name: str) -> bool:
+    """Whether a file has the suffix of an image."""
+    return not name.startswith('.') and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def spread(number: int, most: int) -> list[int]:
@@ -71,10 +78,15 @@ def header_size(path: str) -> tuple[int, int] | None:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(ORIENTATION) in TURNED
+            turned = is_turned(image)
     except Exception:  # whatever a damaged file makes of a reader
         return None
     return (height, width) if turned else (width, height)
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Whether a camera's orientation turns an image by a quarter when it is read."""
+    return image.getexif().get(ORIENTATION) in TURNED
 
 
 def check_readable(paths: Sequence[str]) -> Iterator[Finding]:
@@ -106,7 +118,12 @@ def check_written_sizes(
     if not other:
         return
     (number, found), (width, height) = other[0], sizes[other[0][0]]
-    swapped = '; width and height are exchanged' if found == (height, width) else ''
+    swapped = ''
+    if found == (height, width):
+        swapped = '; width and height are exchanged'
+        with Image.open(paths[number]) as image:
+            if is_turned(image):
+                swapped = ' as its EXIF orientation turns it when it is read'
     level = stop if len(other) > looked_at / 2 else warn
     yield level(
         f'{file}: image {ids[number]!r} has the width {width:g} and the height {height:g}, but '

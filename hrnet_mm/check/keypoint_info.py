@@ -51,6 +51,12 @@ def check_metainfo(metainfo: Mapping[str, Any] | None, key: str) -> Iterator[Fin
                 f'{place}.{name} has {len(metainfo[name])} numbers and keypoint_info '
                 f'{len(points)} keypoints; it needs one for each'
             )
+    large = [sigma for sigma in metainfo['sigmas'] if not 0 < sigma <= 1]
+    if large:
+        yield stop(
+            f'{place}.sigmas has {large[0]}; a sigma is a share of the size of a person, above 0 '
+            'and most often 0.025 to 0.1'
+        )
 
 
 def check_points(place: str, points: Mapping[Any, Mapping[str, Any]]) -> Iterator[Finding]:

@@ -80,10 +80,11 @@ def add_map(maps: LabelMaps, number: int, in_colors: bool) -> int:
         return labels.size
     size = images.header_size(maps.image_paths[number])
     if size is not None and size != labels.shape[::-1]:
+        turned = ': width and height are exchanged' if size == labels.shape else ''
         maps.faults.append(
             f'{path} is {labels.shape[1]}x{labels.shape[0]}, but its image '
-            f'{maps.image_paths[number]} is {size[0]}x{size[1]}; a label map has the size of its '
-            'image'
+            f'{maps.image_paths[number]} is {size[0]}x{size[1]}{turned}; a label map has '
+            'the size of its image'
         )
     found = frozenset(np.unique(labels).tolist())
     maps.values.append(found)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hrnet_mm.check import coco
+from hrnet_mm.check.boxes import looks_like_corners
 from hrnet_mm.check.findings import Finding, first_of, stop, warn
 from hrnet_mm.engine.coco_file import CocoFile, numbers
 from hrnet_mm.json_stream import entries
@@ -21,7 +22,8 @@ def check_box_file(path: Path, file: CocoFile) -> Iterator[Finding]:
     """Detections are of the images of the annotation file, and of people."""
     known, people, total, faults = set(file.image_ids), 0, 0, []
     strays: list[tuple[int, Any]] = []
-    rows = []
+    number_of = {image_id: number for number, image_id in enumerate(file.image_ids)}
+    rows, images = [], []
     try:
         for key, number, entry in entries(path):
             if key != '':
@@ -36,6 +38,7 @@ def check_box_file(path: Path, file: CocoFile) -> Iterator[Finding]:
             elif entry['category_id'] == PERSON:
                 people += 1
                 rows.append(numbers(entry['bbox'][:4], 4))
+                images.append(number_of.get(entry['image_id'], -1))
                 if entry['image_id'] not in known:
                     strays.append((number, entry['image_id']))
     except ValueError as error:
@@ -57,6 +60,23 @@ def check_box_file(path: Path, file: CocoFile) -> Iterator[Finding]:
             'mmpose takes as a person'
         )
     yield from check_boxes(path, np.array(rows).reshape(-1, 4))
+    yield from check_corners(path, np.array(rows).reshape(-1, 4), images, file)
+
+
+def check_corners(
+    path: Path, boxes: np.ndarray, images: list[int], file: CocoFile
+) -> Iterator[Finding]:
+    """Boxes of detections are inside of their images, and no corners."""
+    sizes = np.append(file.sizes, [[np.inf, np.inf]], axis=0)[images]
+    exceeds = (boxes[:, :2] + boxes[:, 2:] > 1.2 * sizes).any(axis=1)
+    corners = looks_like_corners(boxes, sizes)
+    if len(boxes) and corners.mean() > coco.MOST and exceeds.mean() > 0.2:
+        i = int(exceeds.argmax())
+        yield stop(
+            f'{path}: the image {file.image_ids[images[i]]!r} has a detection with the bbox '
+            f'{coco.shown(boxes[i])}, which ends outside of it, as many do: it looks like two '
+            'corners [x1, y1, x2, y2]; write [x, y, width, height]'
+        )
 
 
 def detection_fault(entry: Any) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from hrnet_mm.check import coco
+from hrnet_mm.check import boxes, coco, keypoint_places
 from hrnet_mm.check.evaluators import is_coco
 from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
 from hrnet_mm.check.sources import Source
@@ -53,15 +53,15 @@ def check_data(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]
     yield from coco.check_categories(file)
     yield from coco.check_images_of(file, numbers)
     if source.reader.name not in FACES:
-        yield from coco.check_box_numbers(file, needed=False)
-        yield from coco.check_duplicates(file, numbers)
-        yield from coco.check_box_convention(file, numbers)
-        yield from coco.check_empty_boxes(file)
+        yield from boxes.check_box_numbers(file, needed=False)
+        yield from boxes.check_duplicates(file, numbers)
+        yield from boxes.check_box_convention(file, numbers)
+        yield from boxes.check_empty_boxes(file)
     is_scored = source.phase != 'train' and is_coco(cfg, source.phase)
-    yield from coco.check_areas(file, is_scored, 'the AP of keypoints is measured by')
+    yield from boxes.check_areas(file, is_scored, 'the AP of keypoints is measured by')
     yield from check_keypoint_lists(file)
     yield from check_visibility(file)
-    yield from check_coordinates(file, numbers)
+    yield from keypoint_places.check_coordinates(file, numbers)
     yield from check_names(source, file)
     yield from check_shape(cfg, file)
     yield from check_usable(file, reasons_of(source, file))
@@ -82,16 +82,9 @@ def check_keypoint_lists(file: CocoFile) -> Iterator[Finding]:
     )
 
 
-def points_of(file: CocoFile) -> tuple[np.ndarray, np.ndarray]:
-    """(annotations, K, 2) x and y, and (annotations, K) visibility; 0 where there is no list."""
-    points = np.nan_to_num(file.keypoints)
-    points = points.reshape(len(file), points.shape[1] // 3, 3)
-    return points[..., :2], points[..., 2]
-
-
 def check_visibility(file: CocoFile) -> Iterator[Finding]:
     """Visibility is 0, 1 or 2, and somebody is visible."""
-    xy, visible = points_of(file)
+    xy, visible = keypoint_places.points_of(file)
     wrong = np.flatnonzero(((visible < 0) | (visible > 2)).any(axis=1))
     level = stop if len(wrong) > coco.MOST * len(file) else warn
 
@@ -118,85 +111,6 @@ def check_visibility(file: CocoFile) -> Iterator[Finding]:
             f'{int((visible[i] > 0).sum())} visible keypoints: it is left out'
         ),
     )
-
-
-def check_coordinates(file: CocoFile, numbers: np.ndarray) -> Iterator[Finding]:
-    """Keypoints are x, y in pixels, near their box."""
-    xy, visible = points_of(file)
-    labelled = visible > 0
-    some = np.flatnonzero(labelled.any(axis=1) & (numbers >= 0) & ~file.crowds)
-    if not len(some):
-        return
-    xy, labelled, sizes = xy[some], labelled[some], file.sizes[numbers[some]]
-    largest = np.where(labelled, xy.max(axis=2), 0).max(axis=1)
-    if (largest <= 1.5).mean() > coco.MOST and (sizes > 8).all():
-        i = some[0]
-        yield stop(
-            f'{file.path}: {file.name(i)} has the keypoints '
-            f'{coco.shown(file.keypoints[i][:6])}, ..., as all have x and y from 0 to 1; write '
-            'pixels: x times the width of the image and y times its height'
-        )
-        return
-    inside = share_near_box(xy, labelled, file.boxes[some])
-    swapped = share_near_box(xy[..., ::-1], labelled, file.boxes[some])
-    boxed = np.isfinite(inside)
-    if boxed.sum() > 1 and np.mean(inside[boxed]) < 0.7 < np.mean(swapped[boxed]):
-        i = some[boxed][int(np.argmin(inside[boxed]))]
-        yield stop(
-            f'{file.path}: the keypoints of {file.name(i)} are outside of its bbox '
-            f'{coco.shown(file.boxes[i])} and would be inside with x and y exchanged, as most '
-            'are; write x first'
-        )
-        return
-    far = np.flatnonzero(boxed & (inside < 0.3))
-    level = stop if len(far) > 0.5 * len(some) else warn
-
-    def text(n: int) -> str:
-        begin, end = extent(xy[n], labelled[n])
-        return (
-            f'{file.path}: {file.name(some[n])} has keypoints from {coco.shown(begin)} to '
-            f'{coco.shown(end)}, outside of its bbox {coco.shown(file.boxes[some[n]])}: they are '
-            'not of this box'
-        )
-
-    yield from first_of(level, far, text)
-    yield from check_far_outside(file, some, xy, labelled, sizes, far)
-
-
-def check_far_outside(
-    file: CocoFile,
-    some: np.ndarray,
-    xy: np.ndarray,
-    labelled: np.ndarray,
-    sizes: np.ndarray,
-    told: np.ndarray,
-) -> Iterator[Finding]:
-    margin = np.maximum(0.1 * sizes, 5)[:, None]
-    beyond = (xy < -margin) | (xy > sizes[:, None] + margin)
-    outside = np.flatnonzero((beyond.any(axis=2) & labelled).any(axis=1))
-
-    def text(n: int) -> str:
-        k = int(np.flatnonzero(beyond[n].any(axis=1) & labelled[n])[0])
-        return (
-            f'{file.path}: {file.name(some[n])} has the keypoint {k} of its keypoints at '
-            f'{coco.shown(xy[n, k])}, outside of its image of {coco.shown(sizes[n], "x")}'
-        )
-
-    yield from first_of(warn, np.setdiff1d(outside, told), text)
-
-
-def share_near_box(xy: np.ndarray, labelled: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Of each annotation, which share of its labelled points is in its box, a quarter enlarged."""
-    with np.errstate(invalid='ignore'):
-        margin = 0.25 * boxes[:, None, 2:].max(axis=2, keepdims=True) + coco.MARGIN
-        begin, end = boxes[:, None, :2] - margin, boxes[:, None, :2] + boxes[:, None, 2:] + margin
-        near = ((xy >= begin) & (xy <= end)).all(axis=2) & labelled
-        share = near.sum(axis=1) / labelled.sum(axis=1)
-    return np.where((boxes[:, 2:] > 0).all(axis=1), share, np.nan)
-
-
-def extent(xy: np.ndarray, labelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return xy[labelled].min(axis=0), xy[labelled].max(axis=0)
 
 
 def check_names(source: Source, file: CocoFile) -> Iterator[Finding]:
@@ -247,10 +161,10 @@ def check_shape(cfg: Config, file: CocoFile) -> Iterator[Finding]:
     """Upright people are not cut out lying, nor the other way round."""
     decoder = (cfg.model.get('head') or {}).get('decoder')
     size = decoder.get('input_size') if isinstance(decoder, Mapping) else None
-    boxes = file.boxes[(file.boxes[:, 2:] > 0).all(axis=1) & ~file.crowds]
-    if not isinstance(size, list | tuple) or len(size) != 2 or not len(boxes):
+    people = file.boxes[(file.boxes[:, 2:] > 0).all(axis=1) & ~file.crowds]
+    if not isinstance(size, list | tuple) or len(size) != 2 or not len(people):
         return
-    of_boxes, of_input = float(np.median(boxes[:, 2] / boxes[:, 3])), size[0] / size[1]
+    of_boxes, of_input = float(np.median(people[:, 2] / people[:, 3])), size[0] / size[1]
     if (of_boxes < 0.75 and of_input > 1.2) or (of_boxes > 1.33 and of_input < 0.83):
         yield warn(
             f'model.head.decoder.input_size is {tuple(size)}, (width, height), but half of the '

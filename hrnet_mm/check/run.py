@@ -67,7 +67,7 @@ def check_weights(cfg: Config) -> Iterator[Finding]:
     places = [('load_from', cfg.get('load_from')), *checkpoints_of(cfg.get('model'), 'model')]
     for place, path in places:
         if isinstance(path, str) and '://' not in path and not os.path.exists(path):
-            yield stop(f'there is no {path} ({place} in the config): put the weights there')
+            yield stop(f'there is no checkpoint {path} ({place} in the config)')
 
 
 def checkpoints_of(part: Any, place: str) -> Iterator[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from hrnet_mm.check.classes import (
     names_of,
     numbers_of_classes,
 )
-from hrnet_mm.check.findings import Finding, note, stop, warn
+from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
 from hrnet_mm.check.label_maps import LabelMaps
 from hrnet_mm.check.sources import Source
 from hrnet_mm.engine.checks import as_list
@@ -124,6 +124,9 @@ def check_pairs(source: Source, maps: LabelMaps) -> Iterator[Finding]:
             f'it has {suffixes_in(folder)}'
         )
         return
+    yield from check_list(source)
+    if not source.dataset.ann_file:
+        yield from check_left_out(source, folder)
     suffix = source.dataset.seg_map_suffix
     if suffix.lower().endswith(LOSSY):
         yield stop(
@@ -138,6 +141,36 @@ def check_pairs(source: Source, maps: LabelMaps) -> Iterator[Finding]:
             f'there is no label map {named[missing[0]]} of {maps.image_paths[missing[0]]}: '
             f'{len(missing)} of {len(named)} images have none in {map_folder} with '
             f'{source.key}.seg_map_suffix={suffix!r}; it has {suffixes_in(map_folder)}{in_list}'
+        )
+
+
+def check_list(source: Source) -> Iterator[Finding]:
+    """Each line of a list is the name of an image."""
+    path = source.dataset.ann_file
+    if not path or not os.path.isfile(path):
+        return
+    lines = Path(path).read_text(encoding='utf-8').splitlines()
+    blank = [number for number, line in enumerate(lines, 1) if not line.strip()]
+    yield from first_of(
+        stop,
+        blank,
+        lambda number: f'{path}: line {number} is empty, which is read as a name: remove it',
+    )
+
+
+def check_left_out(source: Source, folder: str) -> Iterator[Finding]:
+    """No image of a folder has another suffix than the one that is read."""
+    suffix = source.dataset.img_suffix
+    others = [
+        os.path.join(place, name)
+        for place, _, names in os.walk(folder)
+        for name in sorted(names)
+        if not name.endswith(suffix) and images.is_image(name)
+    ]
+    if others and source.dataset.data_prefix.get('seg_map_path') != folder:
+        yield warn(
+            f'{others[0]} is left out, as {len(others)} images are whose names do not end in '
+            f'{source.key}.img_suffix={suffix!r}'
         )
 
 

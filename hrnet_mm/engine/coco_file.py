@@ -148,7 +148,10 @@ def add_annotation(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> 
         file.areas.append(entry['area'])
     except (KeyError, TypeError):
         file.areas.append(NOTHING[0])
-    file.crowds.append(bool(entry.get('iscrowd')))
+    crowd = entry.get('iscrowd')
+    file.crowds.append(bool(crowd))
+    if crowd not in (0, 1, None):  # any text is true, '0' too
+        file.add_fault('iscrowd', f'has the iscrowd {crowd!r}, not the number 0 or 1')
     file.ignored.append(bool(entry.get('ignore')))
     for key in wanted.needed:
         if key not in entry:

@@ -267,7 +267,7 @@ def label_maps_with_transparency(data: DataSet, rng: Rng) -> tuple[object, ...]:
 def palette_of_another_length(data: DataSet, rng: Rng) -> tuple[object, ...]:
     for split in ('train', 'val'):
         data.dataset(split).metainfo = dict(classes=REGIONS, palette=[[0, 0, 0], [255, 0, 0]])
-    return 'palette', 2, len(REGIONS)
+    return 'train_dataloader', 'palette', 'classes'
 
 
 @of('seg')
