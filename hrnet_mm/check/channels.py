@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
 from hrnet_mm.check.findings import Finding, stop
+from hrnet_mm.check.network import built
 from hrnet_mm.engine.checks import as_list
 from hrnet_mm.engine.config import name_of
 
@@ -26,6 +25,8 @@ def check_channels(cfg: Config) -> Iterator[Finding]:
     After another ``arch`` of the backbone they must be changed too, and a network with the old ones
     ends in PyTorch's words on convolutions.
     """
+    if not cfg.get('model'):
+        return
     model = Config(dict(model=cfg.model)).to_dict()['model']
     necks = model.get('neck')
     numbered = isinstance(necks, list | tuple)
@@ -40,7 +41,7 @@ def check_channels(cfg: Config) -> Iterator[Finding]:
             if fault:
                 yield from fault
                 return
-        maps = result_of(part, maps, cfg.get('default_scope'))
+        maps = result_of(cfg, part, maps)
         if not channels_of(maps):  # another way of working, or the run says what is wrong
             return
         given = key
@@ -55,11 +56,14 @@ def in_channels_of(model: dict[str, Any]) -> int:
     return (model.get('backbone') or {}).get('in_channels') or 3
 
 
-def result_of(part: Any, maps: Any, scope: str | None) -> Any:
+def result_of(cfg: Config, part: Any, maps: Any) -> Any:
     """What a part of a model makes of maps, on the meta device; None where it cannot."""
+    network = built(cfg, part) if isinstance(part, dict) else None
+    if network is None:
+        return None
     try:
-        with DefaultScope.overwrite_default_scope(scope), torch.device('meta'), torch.no_grad():
-            return revert_sync_batchnorm(MODELS.build(part)).eval()(maps)
+        with torch.device('meta'), torch.no_grad():
+            return network(maps)
     except Exception:  # the run says why
         return None
 

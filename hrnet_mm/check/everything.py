@@ -96,9 +96,11 @@ def findings_of(cfg: Config, phases: Sequence[str]) -> Iterator[Finding]:
 
 def check_config(cfg: Config, phases: Sequence[str]) -> tuple[list[Finding], list[Source]]:
     """What needs no data, and the datasets that are known."""
-    findings = [*run.check_config(cfg), *network.check_config(cfg)]
-    if cfg.get('model'):
-        findings += channels.check_channels(cfg)
+    findings = [
+        *run.check_config(cfg),
+        *network.check_custom_keys(cfg),
+        *channels.check_channels(cfg),
+    ]
     sources = []
     for phase in phases:
         for found in sources_of(cfg, phase):

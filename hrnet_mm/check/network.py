@@ -16,15 +16,6 @@ from hrnet_mm.check.findings import Finding, warn
 from hrnet_mm.engine.config import name_of
 
 
-def check_config(cfg: Config) -> Iterator[Finding]:
-    """What a model with an HRNet as its backbone says of itself; others are left alone."""
-    model = cfg.get('model') or {}
-    backbone = model.get('backbone')
-    if name_of(backbone) != 'HRNet':
-        return
-    yield from check_custom_keys(cfg, model)
-
-
 def built(cfg: Config, part: Mapping[str, Any]) -> torch.nn.Module | None:
     """A part of a model without memory; None where the run will say why it cannot be built."""
     scope = part.get('_scope_') or cfg.get('default_scope')
@@ -35,8 +26,11 @@ def built(cfg: Config, part: Mapping[str, Any]) -> torch.nn.Module | None:
         return None
 
 
-def check_custom_keys(cfg: Config, model: Mapping[str, Any]) -> Iterator[Finding]:
-    """Learning rates of their own are for parameters that there are."""
+def check_custom_keys(cfg: Config) -> Iterator[Finding]:
+    """Learning rates of their own are for parameters that there are, of a model with an HRNet."""
+    model = cfg.get('model') or {}
+    if name_of(model.get('backbone')) != 'HRNet':
+        return
     paramwise = (cfg.get('optim_wrapper') or {}).get('paramwise_cfg') or {}
     keys = paramwise.get('custom_keys')
     network = built(cfg, model) if keys else None
