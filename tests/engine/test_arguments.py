@@ -17,6 +17,7 @@ TOOLS = sorted(path.stem for path in (ROOT / 'tools').glob('*.py'))
 NEEDED = dict(
     train=['c.py'],
     test=['c.py', 'x.pth'],
+    check=['c.py'],
     infer=['c.py', 'x.pth', 'photos'],
     export=['c.py', 'x.pth', 'x.onnx'],
     convert_checkpoint=['x.pth', 'y.pth', '--to', 'timm'],
@@ -39,7 +40,7 @@ def test_flags_are_not_abbreviated(load_tool: LoadTool, capsys, tool: str) -> No
     assert error.endswith('error: unrecognized arguments: --debu; did you mean --debug?\n')
     error = mistake(load_tool, capsys, tool, '--debgu=x')
     assert error.endswith('error: unrecognized arguments: --debgu=x; did you mean --debug?\n')
-    assert mistake(load_tool, capsys, tool, '--check').endswith('unrecognized arguments: --check\n')
+    assert mistake(load_tool, capsys, tool, '--zzz').endswith('unrecognized arguments: --zzz\n')
 
 
 class Made(Exception):
@@ -68,9 +69,9 @@ def test_every_argument_is_explained(parser_of: Callable[[str], Parser], tool: s
 
 
 SHARED = {
-    '--cfg-options': ('train', 'test', 'infer', 'export'),
-    '--takeover': ('train', 'test', 'infer', 'export'),
-    '--data-root': ('train', 'test', 'export'),
+    '--cfg-options': ('train', 'test', 'check', 'infer', 'export'),
+    '--takeover': ('train', 'test', 'check', 'infer', 'export'),
+    '--data-root': ('train', 'test', 'check', 'export'),
     '--debug': tuple(TOOLS),
 }
 
