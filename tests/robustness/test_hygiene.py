@@ -100,7 +100,8 @@ def test_only_the_fetching_of_checkpoints_knows_the_network() -> None:
 
 def test_every_promise_of_the_page_has_its_test() -> None:
     page = (ROOT / 'docs/robustness.md').read_text(encoding='utf-8')
-    sources = [path.read_text(encoding='utf-8') for path in Path(__file__).parent.glob('test_*.py')]
+    files = (ROOT / 'tests').rglob('test_*.py')
+    sources = [path.read_text(encoding='utf-8') for path in files]
     tests = set(re.findall(r'^def test_(\w+)', '\n'.join(sources), re.MULTILINE))
     named = {name for name in re.findall(r'`(\w+)`', page) if name.count('_') > 2}
     assert len(named) > 30
