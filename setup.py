@@ -14,6 +14,8 @@ from setuptools.command.build_py import build_py
 
 MIM_FOLDER = Path('hrnet_mm/.mim')
 MIM_CONTENT = ('configs', 'tools', 'model-index.yml', 'dataset-index.yml')
+# Tools whose code lies beside the package and is not installed.
+OF_THE_CHECKOUT = ('benchmark.py', 'complexity.py', 'demo.py', 'make_dataset.py')
 STARTUP = 'hrnet_mm_startup.pth'
 
 
@@ -50,7 +52,13 @@ class BuildWithMim(build_py):
 
 def mim_sources() -> list[Path]:
     found = (path for name in MIM_CONTENT for path in (Path(name), *Path(name).rglob('*')))
-    return sorted(path for path in found if path.is_file() and '__pycache__' not in path.parts)
+    return sorted(
+        path
+        for path in found
+        if path.is_file()
+        and '__pycache__' not in path.parts
+        and not (path.parts[0] == 'tools' and path.name in OF_THE_CHECKOUT)
+    )
 
 
 def link_mim_content() -> None:

@@ -15,4 +15,4 @@ sys.modules.setdefault('openvino_telemetry', None)
 with suppress(ModuleNotFoundError):
     import hrnet_mm_startup  # noqa: F401
 # It sets how large images may be that OpenCV decodes, which OpenCV reads when it is imported.
-import hrnet_mm.image_size  # noqa: E402, F401
+import hrnet_mm.base.image_size  # noqa: E402, F401

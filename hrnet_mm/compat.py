@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from hrnet_mm.download import download, forget
-from hrnet_mm.stand_ins import STAND_INS
+from hrnet_mm.base.download import download, forget
+from hrnet_mm.base.pickle_stand_ins import STAND_INS
 
 _KEPT_LIBRARIES: list[torch.library.Library] = []  # a schema lives as long as its Library
 
@@ -57,8 +57,8 @@ def make_torchvision_importable() -> None:
 def allow_mmengine_checkpoints() -> None:
     """Let ``weights_only=True`` read what mmengine's Runner saves: its log history, numpy's values.
 
-    What the names in the file stand for is in ``hrnet_mm.stand_ins``: nothing of numpy, and no
-    class that a file could change.
+    What the names in the file stand for is in ``hrnet_mm.base.pickle_stand_ins``: nothing of
+    numpy, and no class that a file could change.
     """
     if hasattr(torch.serialization, 'add_safe_globals'):
         torch.serialization.add_safe_globals(list(STAND_INS))
@@ -86,7 +86,7 @@ def name_owned_memory() -> None:
 
 
 def load_url(url: str, model_dir: str | None = None, map_location: Any = None, **_: Any) -> Any:
-    """What mmengine loads from the web: downloaded by ``hrnet_mm.download``, read by torch.
+    """What mmengine loads from the web: downloaded by ``hrnet_mm.base.download``, read by torch.
 
     torch's own keeps two URLs of one file name as one file, and waits for ever.
     """

@@ -10,7 +10,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS as ROOT_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry
 
 SCOPE = 'hrnet_mm'
-HOOK_MODULES = ['hrnet_mm.hooks', 'hrnet_mm.checkpoints.pretrained']
+HOOK_MODULES = ['hrnet_mm.training.hooks', 'hrnet_mm.weights.pretrained']
 
 MODELS = Registry('model', parent=ROOT_MODELS, scope=SCOPE, locations=['hrnet_mm.models'])
 HOOKS = Registry('hook', parent=ROOT_HOOKS, scope=SCOPE, locations=HOOK_MODULES)
@@ -19,5 +19,5 @@ WEIGHT_INITIALIZERS = Registry(
     'weight initializer',
     parent=ROOT_WEIGHT_INITIALIZERS,
     scope=SCOPE,
-    locations=['hrnet_mm.checkpoints.pretrained'],
+    locations=['hrnet_mm.weights.pretrained'],
 )

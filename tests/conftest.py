@@ -1,7 +1,5 @@
-import importlib.util
+import importlib
 from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -10,9 +8,16 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
 import hrnet_mm.compat  # noqa: F401  (the fixes run before a test imports a host)
-from hrnet_mm.native import compiler, library
-from hrnet_mm.native.cpu import instructions
+from hrnet_mm.kernels import compiler, library
+from hrnet_mm.kernels.cpu import instructions
 
+# Tools that are not in a wheel, and their modules.
+OF_THE_CHECKOUT = dict(
+    benchmark='benchmark.__main__',
+    complexity='papers.__main__',
+    demo='demo.demo',
+    make_dataset='demo.make_dataset',
+)
 NATIVE = 'native'  # all that the CPU has, avx512_bf16 included
 
 
@@ -29,15 +34,10 @@ def _same_start_for_every_test() -> Iterator[None]:
 
 @pytest.fixture(scope='session')
 def load_tool() -> Callable[[str], ModuleType]:
-    """A module of tools/, by its name; its ``main`` takes the arguments."""
+    """The module of a tool, by its name; its ``main`` takes the arguments."""
 
-    @cache
     def load(name: str) -> ModuleType:
-        path = Path(__file__).parents[1] / 'tools' / f'{name}.py'
-        spec = importlib.util.spec_from_file_location(f'tools_{name}', path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        return importlib.import_module(OF_THE_CHECKOUT.get(name, f'hrnet_mm.commands.{name}'))
 
     return load
 

@@ -17,9 +17,9 @@ from mmengine.runner import CheckpointLoader, Runner
 from mmpose.datasets.transforms import BottomupGetHeatmapMask
 from torch.utils.data import DataLoader, Dataset
 
-from hrnet_mm.checkpoints.loading import read_checkpoint
-from hrnet_mm.cli import UserError
+from hrnet_mm.base.errors import UserError
 from hrnet_mm.compat import name_owned_memory
+from hrnet_mm.weights.read import read_checkpoint
 
 
 def test_torchvision_imports_and_a_second_import_is_harmless() -> None:

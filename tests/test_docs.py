@@ -19,10 +19,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
-from hrnet_mm.cli import UserError
-from hrnet_mm.complexity import ROWS, Complexity, Part, markdown_line
-from hrnet_mm.datasets.synthetic_people import make_synthetic_people
-from hrnet_mm.engine.checks import check_data, named_paths
+from demo.people.synthetic_people import make_synthetic_people
+from hrnet_mm.base.checks import check_data, named_paths
+from hrnet_mm.base.errors import UserError
+from papers.count import ROWS, Complexity, Part, markdown_line
 from tests.configs.tiny import CONFIGS, DIVISORS, divide, parsed
 
 REPO = Path(__file__).parents[1]

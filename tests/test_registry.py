@@ -37,7 +37,7 @@ def test_hook_is_found_by_scope_without_import(host: str) -> None:
         f'{START}from {host}.registry import HOOKS\n'
         "print(type(HOOKS.build(dict(type='hrnet_mm.ExactResumeHook'))).__module__)"
     )
-    assert printed == 'hrnet_mm.hooks.exact_resume'
+    assert printed == 'hrnet_mm.training.hooks.exact_resume'
 
 
 def test_import_brings_no_host() -> None:

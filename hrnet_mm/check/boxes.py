@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hrnet_mm.base.coco_file import CocoFile
 from hrnet_mm.check.coco import MOST, shown
 from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
-from hrnet_mm.engine.coco_file import CocoFile
 
 MARGIN = 2  # pixels by which a box may be larger than its image
 AMODAL = 0.3, 0.6  # shares of boxes that end far outside where they are of whole people

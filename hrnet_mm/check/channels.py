@@ -9,10 +9,10 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from hrnet_mm.base.checks import as_list
+from hrnet_mm.base.config import name_of
 from hrnet_mm.check.findings import Finding, stop
 from hrnet_mm.check.network import built
-from hrnet_mm.engine.checks import as_list
-from hrnet_mm.engine.config import name_of
 
 # Parts that read the maps: mmpose, mmpretrain; mmseg; mmdet.
 READERS = ('head', 'decode_head', 'auxiliary_head', 'rpn_head', 'bbox_head')

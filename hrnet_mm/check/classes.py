@@ -9,9 +9,9 @@ from typing import Any
 
 from mmengine.registry import MODELS
 
+from hrnet_mm.base.dataset_faults import few
 from hrnet_mm.check.findings import Finding, stop, warn
 from hrnet_mm.check.sources import Source, class_of
-from hrnet_mm.engine.faults import few
 
 # Parts of a model that have classes of their own, or none.
 OF_ITS_OWN = ('STDCHead',)  # it tells borders from the rest

@@ -10,6 +10,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from hrnet_mm.base.checks import as_list
+from hrnet_mm.base.dataset_faults import few
 from hrnet_mm.check.classes import (
     check_names,
     check_numbers,
@@ -20,8 +22,6 @@ from hrnet_mm.check.classes import (
 from hrnet_mm.check.findings import Finding, first_of, stop, warn
 from hrnet_mm.check.images import MOST_COMPARED, is_image, missing_files
 from hrnet_mm.check.sources import Source
-from hrnet_mm.engine.checks import as_list
-from hrnet_mm.engine.faults import few
 
 NO_CLASSES = ('.', '_', '@')  # first letters of folders that other programs leave
 

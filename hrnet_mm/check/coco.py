@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from hrnet_mm.base.coco_file import CocoFile, most_common
 from hrnet_mm.check.findings import Finding, first_of, stop, warn
-from hrnet_mm.engine.coco_file import CocoFile, most_common
 
 MOST = 0.9  # of the annotations: a rule of the whole file, and no slip
 

@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from hrnet_mm.base.checks import as_list
+from hrnet_mm.base.coco_file import CocoFile, Wanted, listed, read_coco_file, reasons_to_skip
+from hrnet_mm.base.config import name_of
+from hrnet_mm.base.dataset_faults import few, no_class_of
 from hrnet_mm.check import boxes, coco
 from hrnet_mm.check.classes import (
     check_names,
@@ -20,10 +24,6 @@ from hrnet_mm.check.classes import (
 from hrnet_mm.check.evaluators import evaluators_of
 from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
 from hrnet_mm.check.sources import Source
-from hrnet_mm.engine.checks import as_list
-from hrnet_mm.engine.coco_file import CocoFile, Wanted, listed, read_coco_file, reasons_to_skip
-from hrnet_mm.engine.config import name_of
-from hrnet_mm.engine.faults import few, no_class_of
 
 
 def read(source: Source) -> CocoFile:

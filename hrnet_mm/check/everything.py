@@ -10,6 +10,9 @@ from typing import Any
 
 from mmengine.config import Config
 
+from hrnet_mm.base.coco_file import CocoFile
+from hrnet_mm.base.config import name_of
+from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.check import (
     channels,
     classification,
@@ -28,9 +31,6 @@ from hrnet_mm.check import (
 )
 from hrnet_mm.check.findings import Finding, note, stop, warn
 from hrnet_mm.check.sources import Source, sources_of
-from hrnet_mm.cli import UserError, sentence_of
-from hrnet_mm.engine.coco_file import CocoFile
-from hrnet_mm.engine.config import name_of
 
 CONFIG_CHECKS = dict(
     pose=pose_network.check_config,

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from hrnet_mm.base.images import UnreadableImage, read_image
 from hrnet_mm.check.findings import Finding, first_of, stop, warn
-from hrnet_mm.inference.inputs import UnreadableImage, read_image
 
 HEADERS = 1000  # images whose size is looked up
 PIXELS = 50_000_000  # that are decoded of one dataset

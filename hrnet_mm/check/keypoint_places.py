@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hrnet_mm.base.coco_file import CocoFile
 from hrnet_mm.check import coco
 from hrnet_mm.check.boxes import MARGIN
 from hrnet_mm.check.findings import Finding, first_of, stop, warn
-from hrnet_mm.engine.coco_file import CocoFile
 
 
 def check_coordinates(file: CocoFile, numbers: np.ndarray) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from hrnet_mm.base.config import name_of
 from hrnet_mm.check import images
 from hrnet_mm.check.sources import Source
-from hrnet_mm.engine.config import name_of
 
 MOST_MAPS = 1000
 

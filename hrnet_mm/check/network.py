@@ -11,9 +11,9 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 
+from hrnet_mm.base.config import name_of
 from hrnet_mm.check.classes import nearest
 from hrnet_mm.check.findings import Finding, warn
-from hrnet_mm.engine.config import name_of
 
 
 def built(cfg: Config, part: Mapping[str, Any]) -> torch.nn.Module | None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from hrnet_mm.base.coco_file import CocoFile, numbers
+from hrnet_mm.base.json_stream import entries
 from hrnet_mm.check import coco
 from hrnet_mm.check.boxes import looks_like_corners
 from hrnet_mm.check.findings import Finding, first_of, stop, warn
-from hrnet_mm.engine.coco_file import CocoFile, numbers
-from hrnet_mm.json_stream import entries
 
 PERSON = 1  # the category_id that mmpose takes, whatever the annotation file says
 KEYS = ('image_id', 'category_id', 'bbox', 'score')

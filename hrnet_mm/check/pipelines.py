@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hrnet_mm.base.config import name_of
 from hrnet_mm.check.findings import Finding, warn
 from hrnet_mm.check.sources import Source
-from hrnet_mm.engine.config import name_of
 
 AUGMENTATIONS = ('Albumentations', 'Albu', 'AutoAugment', 'ColorJitter', 'CutOut', 'MixUp')
 AUGMENTATIONS += ('Mosaic', 'PhotoMetricDistortion', 'PhotometricDistortion', 'RandAugment')

@@ -9,11 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from hrnet_mm.check import boxes, coco, keypoint_places
-from hrnet_mm.check.evaluators import is_coco
-from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
-from hrnet_mm.check.sources import Source
-from hrnet_mm.engine.coco_file import (
+from hrnet_mm.base.coco_file import (
     CocoFile,
     Wanted,
     listed,
@@ -21,6 +17,10 @@ from hrnet_mm.engine.coco_file import (
     reasons_to_skip,
     unusable,
 )
+from hrnet_mm.check import boxes, coco, keypoint_places
+from hrnet_mm.check.evaluators import is_coco
+from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
+from hrnet_mm.check.sources import Source
 
 WHOLE_BODY = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 FACES = ('Face300WDataset', 'AFLWDataset', 'WFLWDataset')  # center and scale in place of bbox

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from hrnet_mm.base.checks import as_list
+from hrnet_mm.base.config import name_of
 from hrnet_mm.check.findings import Finding, stop, warn
 from hrnet_mm.check.network import built
 from hrnet_mm.check.sources import Source
-from hrnet_mm.engine.checks import as_list
-from hrnet_mm.engine.config import name_of
 
 # The argument of a head that is the number of keypoints.
 CHANNEL_KEYS = ('num_joints', 'num_keypoints', 'out_channels')

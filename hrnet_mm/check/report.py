@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 
 from mmengine.config import Config
 
+from hrnet_mm.base.checks import check_data
+from hrnet_mm.base.errors import UserError
 from hrnet_mm.check.everything import check, phases_of
 from hrnet_mm.check.findings import Finding
-from hrnet_mm.cli import UserError
-from hrnet_mm.engine.checks import check_data
 
 RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')  # as launchers set them
 

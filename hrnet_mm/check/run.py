@@ -8,10 +8,10 @@ from typing import Any
 
 from mmengine.config import Config
 
+from hrnet_mm.base.config import name_of
 from hrnet_mm.check import hooks, schedules
 from hrnet_mm.check.findings import Finding, stop, warn
 from hrnet_mm.check.schedules import length_of
-from hrnet_mm.engine.config import name_of
 
 BGR_MEAN, RGB_MEAN = [103.53, 116.28, 123.675], [123.675, 116.28, 103.53]
 NORMALISERS = ('Normalize', 'NormalizeImage', 'ToTensor', 'PILToTensor')

@@ -7,9 +7,9 @@ from typing import Any
 
 from mmengine.config import Config
 
+from hrnet_mm.base.checks import as_list
+from hrnet_mm.base.config import name_of
 from hrnet_mm.check.findings import Finding, note, stop, warn
-from hrnet_mm.engine.checks import as_list
-from hrnet_mm.engine.config import name_of
 
 WARMUPS = ('LinearLR', 'ConstantLR')
 

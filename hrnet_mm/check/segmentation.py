@@ -10,6 +10,9 @@ from typing import Any
 
 from mmengine.config import Config
 
+from hrnet_mm.base.checks import as_list
+from hrnet_mm.base.config import name_of
+from hrnet_mm.base.dataset_faults import few
 from hrnet_mm.check import images
 from hrnet_mm.check.classes import (
     check_names,
@@ -21,9 +24,6 @@ from hrnet_mm.check.classes import (
 from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
 from hrnet_mm.check.label_maps import LabelMaps
 from hrnet_mm.check.sources import Source
-from hrnet_mm.engine.checks import as_list
-from hrnet_mm.engine.config import name_of
-from hrnet_mm.engine.faults import few
 
 IGNORED = 255  # mmseg's LoadAnnotations and losses ignore it unless told otherwise
 LOSSY = ('.jpg', '.jpeg', '.webp')

@@ -11,11 +11,11 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope, Registry
 
+from hrnet_mm.base.checks import is_local
+from hrnet_mm.base.config import keyed_datasets_of
+from hrnet_mm.base.errors import sentence_of
 from hrnet_mm.check.findings import Finding, note, stop
 from hrnet_mm.check.keypoint_info import check_metainfo
-from hrnet_mm.cli import sentence_of
-from hrnet_mm.engine.checks import is_local
-from hrnet_mm.engine.config import keyed_datasets_of
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.backends.table import Engine
 from hrnet_mm.deploy.image_spec import ImageSpec
+from hrnet_mm.deploy.table import Engine
 
 _INHERITED: list[Engine] = []  # in a fork: the end of an engine would wait for its threads
 

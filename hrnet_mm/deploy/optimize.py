@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.cli import UserError
-from hrnet_mm.deploy.backends.table import (
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.deploy.differences import largest_difference, of_odd_size, tolerance
+from hrnet_mm.deploy.features import OptimizedFeatures
+from hrnet_mm.deploy.image_spec import ImageSpec
+from hrnet_mm.deploy.parts import Parts, find_parts
+from hrnet_mm.deploy.table import (
     BACKENDS,
     INT8,
     PRECISIONS,
@@ -19,12 +23,8 @@ from hrnet_mm.deploy.backends.table import (
     once,
     suitable,
 )
-from hrnet_mm.deploy.differences import largest_difference, of_odd_size, tolerance
-from hrnet_mm.deploy.features import OptimizedFeatures
-from hrnet_mm.deploy.image_spec import ImageSpec
-from hrnet_mm.deploy.parts import Parts, find_parts
+from hrnet_mm.kernels.cpu import computes_in
 from hrnet_mm.models import HRNet
-from hrnet_mm.native.cpu import computes_in
 
 MIN_SIDE = 32  # of an image, in pixels: a network's coarsest map is 1/32 of it
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.necks import is_known
+from hrnet_mm.deploy.fused.necks import is_known
 from hrnet_mm.models import HRNet
 
 

@@ -88,7 +88,7 @@ class HRNet(BaseModule):
         init_cfg: MMEngine's initialisation. Default: Kaiming, as the official classification and
             mmdet, mmseg; pose from scratch wants ``dict(type='Normal', std=0.001, ...)``.
             ``dict(type='Pretrained', checkpoint=...)`` takes anyone's HRNet weights, see
-            ``hrnet_mm.checkpoints.pretrained.Pretrained``.
+            ``hrnet_mm.weights.pretrained.Pretrained``.
 
     Attributes:
         container: of the maps that are returned.

@@ -1,6 +1,6 @@
 """Puts this HRNet in the place of the copies inside mmpose, mmdet, mmseg and mmpretrain.
 
-Importing this package does it for every installed host, importing ``hrnet_mm.takeover.mmpose``
+Importing this package does it for every installed host, importing ``hrnet_mm.takeover.for_mmpose``
 (``.mmdet``, ``.mmseg``, ``.mmpretrain``) for that one. In a config, whose models then stay as
 they are::
 
@@ -19,7 +19,7 @@ __all__ = ['take', 'taken', 'undo']
 
 
 def _only_a_submodule_is_wanted() -> bool:
-    """Python runs this file before that of ``hrnet_mm.takeover.mmpose`` too: see who asks."""
+    """Python runs this file before that of ``hrnet_mm.takeover.for_mmpose`` too: see who asks."""
     return any(
         frame.f_code.co_name == '_find_and_load'
         and str(frame.f_locals.get('name')).startswith(f'{__name__}.')

@@ -43,7 +43,7 @@ def take(*hosts: str) -> None:
     if not hosts:
         take_installed()
     for host in hosts:
-        put_in_place(host, *import_module(f'{__package__}.{host}').STAND_INS)
+        put_in_place(host, *import_module(f'{__package__}.for_{host}').STAND_INS)
 
 
 def undo(*hosts: str) -> None:

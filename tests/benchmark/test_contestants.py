@@ -2,8 +2,8 @@
 
 import pytest
 
-from hrnet_mm.benchmark.contestants import DEFAULT, SHORT, Contestant, parse, parse_all
-from hrnet_mm.cli import UserError
+from benchmark.contestants import DEFAULT, SHORT, Contestant, parse, parse_all
+from hrnet_mm.base.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from hrnet_mm.benchmark.memory import Allocated, allocated
+from benchmark.memory import Allocated, allocated
 
 
 def test_counts_what_the_backward_pass_needs_once() -> None:
@@ -55,7 +55,7 @@ def test_garbage_of_an_earlier_count_is_not_taken_off_a_later_one() -> None:
 
 ALONE = """
 import torch
-from hrnet_mm.benchmark.memory import PeakMemory
+from benchmark.memory import PeakMemory
 
 MB = 2**20
 memory = PeakMemory('cpu')

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from hrnet_mm.benchmark.case import Case, LeftOut
-from hrnet_mm.benchmark.contestants import Contestant, parse
-from hrnet_mm.benchmark.jobs import Started, TrunkJob, difference, start
-from hrnet_mm.benchmark.networks import reference_weights
-from hrnet_mm.benchmark.run import compared
+from benchmark.contestants import Contestant, parse
+from benchmark.measurements import Started, TrunkJob, difference, start
+from benchmark.networks import reference_weights
+from benchmark.run import compared
+from benchmark.what_to_time import Case, LeftOut
 
 SMALL = dict(arch='w18_small', size=(64, 64), batch=2)
 COPIES = [

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from hrnet_mm.benchmark.host_models import HostJob
-from hrnet_mm.benchmark.isolated import Isolated
-from hrnet_mm.benchmark.jobs import start
-from hrnet_mm.benchmark.paper_models import PAPER_TASKS, PaperModel
-from hrnet_mm.benchmark.paper_table import PaperResult, paper_document, paper_lines
+from benchmark.host_models import HostJob
+from benchmark.isolated import Isolated
+from benchmark.measurements import start
+from benchmark.paper_models import PAPER_TASKS, PaperModel
+from benchmark.paper_table import PaperResult, paper_document, paper_lines
 
 SMALL = dict(
     mmpose='demo/hrnet_small_synthetic_128x96.py',

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from hrnet_mm.benchmark.case import Case, LeftOut
-from hrnet_mm.benchmark.jobs import difference
+from benchmark.measurements import difference
+from benchmark.what_to_time import Case, LeftOut
 from tests.benchmark.test_networks import SMALL, started
 
 ROUNDING = dict(fp32=1e-4, bf16=0.1, int8=1.0)

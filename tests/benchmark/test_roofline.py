@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from hrnet_mm.benchmark.case import Case
-from hrnet_mm.benchmark.networks import ours
-from hrnet_mm.benchmark.roofline import Layer, Peaks, Work, measured_peaks, work_of
+from benchmark.networks import ours
+from benchmark.roofline import Layer, Peaks, Work, measured_peaks, work_of
+from benchmark.what_to_time import Case
 
 
 @pytest.mark.parametrize('task', ['pose', 'seg', 'det'])

@@ -1,7 +1,7 @@
 """Samples are taken in turns; medians, quartiles and speed-ups are those of known numbers."""
 
-from hrnet_mm.benchmark.statistics import Spread, speedups, spread_of
-from hrnet_mm.benchmark.timing import interleaved, seconds_of
+from benchmark.medians import Spread, speedups, spread_of
+from benchmark.timing import interleaved, seconds_of
 
 
 def test_median_and_quartiles() -> None:

@@ -8,15 +8,15 @@ from types import ModuleType
 import cv2
 import pytest
 
-from hrnet_mm.benchmark.case import Case, LeftOut
-from hrnet_mm.benchmark.contestants import parse
-from hrnet_mm.benchmark.isolated import Isolated, isolated
-from hrnet_mm.benchmark.jobs import TrunkJob
-from hrnet_mm.benchmark.measure import Settings
-from hrnet_mm.benchmark.report import case_table
-from hrnet_mm.benchmark.roofline import Peaks, Work
-from hrnet_mm.benchmark.run import CaseResult, Result, run_case
-from hrnet_mm.cli import UserError
+from benchmark.contestants import parse
+from benchmark.isolated import Isolated, isolated
+from benchmark.measure import Settings
+from benchmark.measurements import TrunkJob
+from benchmark.report import case_table
+from benchmark.roofline import Peaks, Work
+from benchmark.run import CaseResult, Result, run_case
+from benchmark.what_to_time import Case, LeftOut
+from hrnet_mm.base.errors import UserError
 from tests.benchmark.test_networks import SMALL
 
 REPO = Path(__file__).parents[2]
@@ -111,7 +111,7 @@ def test_a_table_of_known_numbers() -> None:
 def test_a_process_of_its_own_shows_memory_and_cold_start(tmp_path: Path) -> None:
     import torch
 
-    from hrnet_mm.benchmark.networks import reference_weights
+    from benchmark.networks import reference_weights
 
     case, weights = Case('pose', mode='train', **SMALL), tmp_path / 'weights.pth'
     torch.save(reference_weights(case), weights)

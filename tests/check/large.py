@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hrnet_mm.datasets.body import KEYPOINTS
+from demo.people.body import KEYPOINTS
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = dict(train=118_287, val=5_000)

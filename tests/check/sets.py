@@ -16,8 +16,8 @@ import numpy as np
 from mmengine.config import Config
 from PIL import Image
 
-from hrnet_mm.datasets.synthetic_people import make_synthetic_people
-from hrnet_mm.engine.config import read_config, set_data_root
+from demo.people.synthetic_people import make_synthetic_people
+from hrnet_mm.base.config import read_config, set_data_root
 
 ROOT = Path(__file__).resolve().parents[2]
 SPLITS = dict(train=8, val=4)  # images

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
+from hrnet_mm.base.config import read_config
 from hrnet_mm.check.channels import check_channels
-from hrnet_mm.engine.config import read_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 POSE = 'pose/hrnet_w32_coco_256x192.py'

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.conftest import people  # noqa: F401  (a fixture)
 from tests.robustness.conftest import error_of, start  # noqa: F401  (a fixture)
 from tests.robustness.warm import Run
+from tests.training.conftest import people  # noqa: F401  (a fixture)
 
 CONFIG = Path(__file__).parents[1] / 'robustness/configs/pose.py'
 ANNOTATIONS = 'annotations/person_keypoints_train.json'

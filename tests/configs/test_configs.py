@@ -18,7 +18,7 @@ from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
-from hrnet_mm.datasets.synthetic_people import make_synthetic_people
+from demo.people.synthetic_people import make_synthetic_people
 from tests.configs.recipes import expected_recipe, recipe_of
 from tests.configs.tiny import CONFIGS, load_config, num_keypoints, tiny_config
 

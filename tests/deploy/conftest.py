@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hrnet_mm.deploy import optimize
-from hrnet_mm.deploy.backends.table import BACKENDS
+from hrnet_mm.deploy.table import BACKENDS
 from hrnet_mm.models import HRNet
 from tests.deploy.nets import small_net
 

@@ -134,8 +134,8 @@ def test_weights_changed_later_change_neither_engine_nor_copy(backend: str) -> N
 
 
 def test_a_compiled_network_is_copied_uncompiled() -> None:
-    from hrnet_mm.deploy.backends.inductor import InductorEngine
-    from hrnet_mm.deploy.backends.torch_network import TorchNetwork
+    from hrnet_mm.deploy.engines.torch_compiled import InductorEngine
+    from hrnet_mm.deploy.engines.torch_network import TorchNetwork
 
     net = small_net()
     engine = InductorEngine(TorchNetwork(net, None, IMAGE, torch.float32))

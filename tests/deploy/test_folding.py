@@ -8,8 +8,8 @@ from mmcv.cnn import build_conv_layer
 from mmengine.model import revert_sync_batchnorm
 from torch import nn
 
-from hrnet_mm.deploy.folding import fold
-from hrnet_mm.deploy.layers import FusedConv
+from hrnet_mm.deploy.fused.folding import fold
+from hrnet_mm.deploy.fused.layers import FusedConv
 from tests.deploy.nets import assert_same, ready
 
 

@@ -9,32 +9,32 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.cli import UserError
-from hrnet_mm.deploy import network, optimize
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.deploy import optimize
+from hrnet_mm.deploy.engines.own_kernels_engine import NativeEngine
 from hrnet_mm.deploy.export.comparison import check_same
-from hrnet_mm.deploy.graphs import translator
-from hrnet_mm.deploy.layers import Pool, UpsampleSum
-from hrnet_mm.deploy.native.engine import NativeEngine
-from hrnet_mm.deploy.network import FusedHRNet
+from hrnet_mm.deploy.fused import network, translator
+from hrnet_mm.deploy.fused.layers import Pool, UpsampleSum
+from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.parts import Parts, find_parts
+from hrnet_mm.kernels.library import find_compiler
 from hrnet_mm.models import ExchangeUnit, HRNet, HRNetV2
 from hrnet_mm.models.blocks import BasicBlock
 from hrnet_mm.models.hrmodule import Upsample
-from hrnet_mm.native.library import find_compiler
 from tests.deploy.nets import CHANNELS, assert_same, ready, small_neck, small_net
 
-TRANSLATORS = {
-    'hrnet_mm.deploy.native.plan': 'Planner',
-    'hrnet_mm.deploy.graphs.onnx': 'ToONNX',
-    'hrnet_mm.deploy.graphs.openvino': 'ToOpenVINO',
+TRANSLATORS = {  # the module, its class, and the package that it needs
+    'own_kernels_plan': ('Planner', 'torch'),
+    'onnx_graph': ('ToONNX', 'onnx'),
+    'open_vino_graph': ('ToOpenVINO', 'openvino'),
 }
 
 
 @pytest.fixture(params=TRANSLATORS)
 def translate(request: pytest.FixtureRequest) -> type[translator.Translator]:
-    if 'native' not in request.param:
-        pytest.importorskip(request.param.rsplit('.')[-1])
-    return getattr(importlib.import_module(request.param), TRANSLATORS[request.param])
+    name, package = TRANSLATORS[request.param]
+    pytest.importorskip(package)
+    return getattr(importlib.import_module(f'hrnet_mm.deploy.engines.{request.param}'), name)
 
 
 class Doubling(Upsample):

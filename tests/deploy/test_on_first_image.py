@@ -11,13 +11,13 @@ import torch
 
 from hrnet_mm.deploy.features import OptimizedFeatures
 from hrnet_mm.deploy.on_first_image import optimize_on_first_image
-from hrnet_mm.engine.run import test as evaluate
-from hrnet_mm.inference.run import infer
 from hrnet_mm.models import HRNet
+from hrnet_mm.predict.run import infer
+from hrnet_mm.training.run import test as evaluate
 from tests.deploy.export.test_same_results import numbers_in, pose_config
 from tests.deploy.nets import assert_same, small_net
-from tests.inference.pictures import picture
-from tests.inference.tiny_models import make_tiny_model
+from tests.predict.pictures import picture
+from tests.predict.tiny_models import make_tiny_model
 
 
 def test_the_engine_is_made_for_the_first_image_and_kept() -> None:

@@ -12,15 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.cli import UserError
-from hrnet_mm.deploy import optimize
-from hrnet_mm.deploy.backends import table
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.deploy import optimize, table
 from hrnet_mm.models import HRNet
 from hrnet_mm.takeover import switch
 from tests.deploy.nets import assert_same, ready, small_net
-from tests.inference.pictures import picture
-from tests.inference.tiny_models import TinyModel, make_tiny_model
 from tests.peers import host_hrnet, randomize, relative_difference, small_extra
+from tests.predict.pictures import picture
+from tests.predict.tiny_models import TinyModel, make_tiny_model
 
 Prediction = dict[str, Tensor]
 
@@ -138,7 +137,7 @@ def test_a_neck_that_is_not_ours_stays() -> None:
 
 @pytest.mark.parametrize('name', ['mmpose', 'mmdet', 'mmseg', 'mmpretrain'])
 def test_stand_ins_return_what_their_host_expects(name: str) -> None:
-    stand_ins = importlib.import_module(f'hrnet_mm.takeover.{name}')
+    stand_ins = importlib.import_module(f'hrnet_mm.takeover.for_{name}')
     extra = small_extra()
     extra['stage4']['multiscale_output'] = True
     try:
@@ -179,7 +178,7 @@ def test_auto_takes_the_next_with_one_sentence(monkeypatch: pytest.MonkeyPatch) 
 def test_auto_takes_fp32_where_the_cpu_has_nothing_faster(
     precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('hrnet_mm.native.cpu.instructions', frozenset)
+    monkeypatch.setattr('hrnet_mm.kernels.cpu.instructions', frozenset)
     net, image = small_net(), torch.randn(1, 3, 64, 64)
     calibration = [image] if precision == 'int8' else None
     with pytest.warns(UserWarning, match=f'no {precision} arithmetic: fp32 is used') as caught:
@@ -192,7 +191,7 @@ def test_auto_takes_fp32_where_the_cpu_has_nothing_faster(
 def test_a_backend_that_miscomputes_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     net, image = small_net(), torch.randn(1, 3, 64, 64)
     monkeypatch.setattr(
-        'hrnet_mm.deploy.layers.FusedConv.forward',
+        'hrnet_mm.deploy.fused.layers.FusedConv.forward',
         lambda self, x, add=None: self.conv(x) if add is None else self.conv(x) + 1.1 * add,
     )
     with pytest.raises(UserError, match="backend='eager' cannot run the model: a map differs by"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from hrnet_mm.benchmark.memory import allocated
+from benchmark.memory import allocated
 from hrnet_mm.models import HRNet
 from tests.models.test_hrnet import loss_of
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_mm.datasets.synthetic_people import make_synthetic_people
+from demo.people.synthetic_people import make_synthetic_people
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (

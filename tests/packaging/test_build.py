@@ -25,6 +25,7 @@ def files_of(*names: str) -> set[str]:
 
 def test_wheel_carries_configs_tools_and_indexes(wheel: Path) -> None:
     expected = files_of('configs', 'tools', 'model-index.yml', 'dataset-index.yml')
+    expected -= {f'tools/{name}.py' for name in ('benchmark', 'complexity', 'demo', 'make_dataset')}
     content = zipfile.ZipFile(wheel).namelist()
     assert {name.removeprefix(MIM) for name in content if name.startswith(MIM)} == expected
 
@@ -47,7 +48,8 @@ def test_mim_reads_the_package_first(wheel: Path) -> None:
 def test_sdist_has_licence_and_sources(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition('/')[2] for name in archive.getnames()}
-    assert files_of('configs', 'tools', 'hrnet_mm/native') <= names
+    assert files_of('configs', 'hrnet_mm/kernels') <= names
+    assert {'tools/train.py', 'tools/dist_train.sh'} <= names and 'tools/demo.py' not in names
     assert {'LICENSE', 'NOTICE', 'README.md', 'setup.py', 'pyproject.toml'} <= names
 
 

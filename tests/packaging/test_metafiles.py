@@ -14,9 +14,9 @@ from mmengine.hub import get_config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
-from hrnet_mm.model_zoo import ROWS, Row
+from papers.rows import ROWS, Row
 from tests.packaging.conftest import ROOT
-from tests.test_complexity import counted
+from tests.papers.test_count import counted
 
 HOSTS = {'pose': 'mmpose', 'face': 'mmpose', 'det': 'mmdet', 'seg': 'mmseg', 'cls': 'mmpretrain'}
 

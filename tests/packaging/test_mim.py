@@ -62,10 +62,11 @@ def test_downloaded_coco_is_unpacked(tmp_path: Path) -> None:
     assert unpacked == set(archives.values())
 
 
-def test_run(installed: Environment, tmp_path: Path) -> None:
-    options = ('--out', 'people', '--train', 2, '--val', 1, '--size', '128x160')
-    mim(installed, tmp_path, 'run', 'hrnet_mm', 'make_dataset', *options)
-    assert (tmp_path / 'people' / 'annotations' / 'person_keypoints_val.json').is_file()
+def test_run(installed: Environment, workplace: Path, tmp_path: Path) -> None:
+    config = Path('configs') / 'demo' / f'{DEMO}.py'
+    options = ('--data-root', workplace / 'data/synthetic_people')
+    output = mim(installed, tmp_path, 'run', 'hrnet_mm', 'check', ROOT / config, *options)
+    assert 'nothing is surely wrong' in output
 
 
 def test_train_with_two_processes_then_test(installed: Environment, workplace: Path) -> None:

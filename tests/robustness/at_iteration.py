@@ -8,7 +8,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from hrnet_mm.hooks.interrupt import ONE_SIGNAL
+from hrnet_mm.training.hooks.interrupt import ONE_SIGNAL
 
 
 @HOOKS.register_module()

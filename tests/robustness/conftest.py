@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from hrnet_mm.checkpoints.loading import read_checkpoint
-from tests.engine.conftest import people  # noqa: F401  (a fixture)
+from hrnet_mm.weights.read import read_checkpoint
 from tests.robustness.warm import Run
+from tests.training.conftest import people  # noqa: F401  (a fixture)
 
 CONFIGS = Path(__file__).parent / 'configs'
 LAST = dict(pose='epoch_3.pth', seg='iter_9.pth')

@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-from hrnet_mm.checkpoints.loading import read_checkpoint
-from hrnet_mm.cli import UserError
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.weights.read import read_checkpoint
 from tests.robustness.hostile_files import MEMORY, SECONDS, stop_waiting, write_archive
 from tests.robustness.random_pickle import NAMES, STAND_INS, Writer
 

@@ -35,8 +35,8 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-from hrnet_mm.checkpoints.loading import read_checkpoint
-from hrnet_mm.cli import UserError
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.weights.read import read_checkpoint
 
 SECONDS = 10  # that a file may take
 MEMORY = 4 << 30  # bytes that reading it may ask for

@@ -21,8 +21,8 @@ RUN_TEXT = {'eval', 'exec', 'compile', '__import__'}
 RUN_A_SHELL = {'os.system', 'os.popen', 'subprocess.getoutput', 'subprocess.getstatusoutput'}
 UNPICKLE = {'pickle.load', 'pickle.loads', 'pickle.Unpickler', 'torch.hub.load', 'yaml.load'}
 NETWORK = {'requests', 'httpx', 'urllib', 'http', 'socket', 'huggingface_hub', 'ftplib'}
-DOWNLOADS = ('hrnet_mm/download.py', 'hrnet_mm/checkpoints/sources.py')  # that the user names
-LOADER = ROOT / 'hrnet_mm/checkpoints/loading.py'
+DOWNLOADS = ('hrnet_mm/base/download.py', 'hrnet_mm/weights/sources.py')  # that the user names
+LOADER = ROOT / 'hrnet_mm/weights/read.py'
 
 IMPORT_EVERYTHING = """
 import importlib, os, pkgutil, sys

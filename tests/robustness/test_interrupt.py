@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_mm.checkpoints.loading import read_checkpoint
+from hrnet_mm.weights.read import read_checkpoint
 from tests.ports import reserved_port
 from tests.robustness.conftest import (
     CONFIGS,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_mm.engine.resume import read_training_checkpoint
+from hrnet_mm.training.resume import read_training_checkpoint
 from tests.robustness.conftest import FIRST_ITERATION, SEED, Training, assert_equal, error_of
 from tests.robustness.harm import allow_small_files_only, config_with, die_in_large_files
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_mm.checkpoints.loading import read_checkpoint
+from hrnet_mm.weights.read import read_checkpoint
 from tests.robustness.conftest import SEED, Training, error_of
 from tests.robustness.harm import config_with
 

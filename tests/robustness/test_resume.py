@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from hrnet_mm.cli import UserError
-from hrnet_mm.engine.config import read_config
-from hrnet_mm.engine.resume import prepare_resume
+from hrnet_mm.base.config import read_config
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.training.resume import prepare_resume
 from tests.robustness.conftest import CONFIGS, SEED, Training, assert_equal
 from tests.robustness.harm import config_with
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_mm.folder_lock import hold, release
+from hrnet_mm.training.folder_lock import hold, release
 from tests.ports import reserved_port
 from tests.robustness.conftest import CONFIGS, error_of, start_training
 from tests.robustness.test_interrupt import be_rank

@@ -1,6 +1,6 @@
 """Bad training data cost a sentence that names the file, or are counted; odd data are read right.
 
-What inference does with bad input is in tests/inference.
+What inference does with bad input is in tests/predict.
 """
 
 import json
@@ -16,7 +16,7 @@ import pytest
 from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 
-from hrnet_mm.engine.config import read_config
+from hrnet_mm.base.config import read_config
 from tests.robustness.conftest import CONFIGS, error_of
 from tests.robustness.warm import ROOT
 

@@ -24,7 +24,12 @@ HOSTS = ('mmpose', 'mmseg')
 PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
 SERVER = multiprocessing.get_context('forkserver')
 SERVER.set_forkserver_preload(
-    ['hrnet_mm.compat', 'hrnet_mm.engine.options', 'hrnet_mm.engine.run', 'hrnet_mm.hooks']
+    [
+        'hrnet_mm.compat',
+        'hrnet_mm.training.options',
+        'hrnet_mm.training.run',
+        'hrnet_mm.training.hooks',
+    ]
     + [f'{host}.{part}' for host in HOSTS for part in PARTS]
 )
 LONGEST = 240  # seconds

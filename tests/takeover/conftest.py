@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_mm.datasets.synthetic_people import make_synthetic_people
+from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.takeover.switch import undo
 
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.deploy import optimize
-from hrnet_mm.deploy.backends import table
+from hrnet_mm.deploy import optimize, table
 from hrnet_mm.takeover.switch import HOSTS
 from tests.deploy.nets import assert_same
 from tests.takeover.test_stand_ins import CHANNELS, pair

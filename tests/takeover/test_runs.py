@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from hrnet_mm.cli import UserError
-from hrnet_mm.engine.arguments import Parser, add_run
-from hrnet_mm.engine.options import config_from
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.commands.arguments import Parser, add_run
+from hrnet_mm.training.options import config_from
 from tests.takeover.upstream import build, config_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ TINY_RUN = (
 )
 DOWNSTREAM_CONFIG = """
 _base_ = 'mmpose::{name}'
-custom_imports = dict(imports=['hrnet_mm.takeover.mmpose', 'witness'])
+custom_imports = dict(imports=['hrnet_mm.takeover.for_mmpose', 'witness'])
 custom_hooks = [dict(type='Witness')]
 train_dataloader = dict(dataset=dict(data_root='{coco}'))
 """
@@ -63,7 +63,7 @@ def test_mmposes_own_train_tool_trains_ours(coco: Path, tmp_path: Path) -> None:
         *(config, '--work-dir', tmp_path / 'run', '--no-validate', '--cfg-options', *TINY_RUN),
         python_path=tmp_path,
     )
-    assert "trained <class 'hrnet_mm.takeover.mmpose.HRNet'>" in output
+    assert "trained <class 'hrnet_mm.takeover.for_mmpose.HRNet'>" in output
     assert (tmp_path / 'run' / 'epoch_1.pth').exists()
 
 
@@ -92,7 +92,7 @@ def test_takeover_flag_decides_which_hrnet_is_built(flag: list[str]) -> None:
     cfg = config_from(parser.parse_args([str(UPSTREAM), *flag]))
     backbone = build('mmpose', cfg.model.backbone)
     assert type(backbone).__module__ == (
-        'hrnet_mm.takeover.mmpose' if flag else 'mmpose.models.backbones.hrnet'
+        'hrnet_mm.takeover.for_mmpose' if flag else 'mmpose.models.backbones.hrnet'
     )
 
 

@@ -146,7 +146,7 @@ def test_importing_the_package_takes_every_host() -> None:
 @pytest.mark.slow
 def test_importing_one_module_takes_one_host() -> None:
     code = (
-        'import hrnet_mm.takeover.mmseg, sys\n'
+        'import hrnet_mm.takeover.for_mmseg, sys\n'
         "print('mmpose' in sys.modules, ours('mmseg'), ours('mmdet'))"
     )
     assert 'False True False' in output_of(code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.cli import UserError
+from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy.differences import largest_difference, of_odd_size, tolerance
 from hrnet_mm.deploy.parts import Parts
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from hrnet_mm.engine.run import test
+from hrnet_mm.training.run import test
 
 
 def compared_metrics(cfg: Config, checkpoint: str, out: Path, trust: bool = False) -> list[str]:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hrnet_mm.cli import UserError, sentence_of
-from hrnet_mm.inference.boxes import boxes_by_frame
-from hrnet_mm.inference.host_model import HostModel
-from hrnet_mm.inference.inputs import Frame, ImageFiles, find_frames
+from hrnet_mm.base.errors import UserError, sentence_of
+from hrnet_mm.base.images import Frame, ImageFiles, find_frames
+from hrnet_mm.predict.boxes import boxes_by_frame
+from hrnet_mm.predict.host_model import HostModel
 
 SIZE = (480, 640)  # height and width of the picture that the default example is made of
 MOST = 100  # images, which are held in memory; more change the steps of int8 hardly

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from hrnet_mm.cli import UsageError, UserError
-from hrnet_mm.deploy.backends.table import INT8
-from hrnet_mm.native.library import find_compiler
+from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.deploy.table import INT8
+from hrnet_mm.kernels.library import find_compiler
 
 
 @dataclass(frozen=True)

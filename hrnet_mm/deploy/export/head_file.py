@@ -16,9 +16,9 @@ from typing import Any, get_type_hints
 import torch
 from torch import Tensor
 
-from hrnet_mm.checkpoints.loading import read_checkpoint
-from hrnet_mm.cli import UserError
-from hrnet_mm.files import sha256_of
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.files import sha256_of
+from hrnet_mm.weights.read import read_checkpoint
 
 SUFFIX = '.head.pth'
 ENTRY = 'export'

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hrnet_mm.deploy.network import FusedHRNet
+from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.parts import Parts
 
 # Image (N, in_channels, H, W) float32 -> maps float32, on the device of the file.

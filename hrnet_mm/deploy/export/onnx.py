@@ -12,10 +12,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from hrnet_mm.deploy.backends.onnxruntime import SessionEngine
-from hrnet_mm.deploy.backends.table import INT8
+from hrnet_mm.deploy.engines.onnx_graph import to_onnx
+from hrnet_mm.deploy.engines.onnx_runtime import SessionEngine
 from hrnet_mm.deploy.export.job import Engine, Job
-from hrnet_mm.deploy.graphs.onnx import to_onnx
+from hrnet_mm.deploy.table import INT8
 
 
 def write(job: Job, path: Path) -> None:
@@ -50,7 +50,7 @@ def to_half(model: onnx.ModelProto) -> None:
 def quantized(model: onnx.ModelProto, job: Job) -> onnx.ModelProto:
     """The model with int8 convolutions, as QuantizeLinear and DequantizeLinear around each.
 
-    Filters have 7 bits, for any CPU: see :func:`hrnet_mm.deploy.quantization.quantized`.
+    Filters have 7 bits, for any CPU: see :func:`hrnet_mm.deploy.engines.open_vino_int8.quantized`.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 

@@ -9,18 +9,18 @@ import numpy as np
 import openvino
 import torch
 
-from hrnet_mm.deploy.backends.openvino import ShapesEngine, has_arithmetic
-from hrnet_mm.deploy.backends.table import INT8, PRECISIONS
+from hrnet_mm.deploy.engines.open_vino import ShapesEngine, has_arithmetic
+from hrnet_mm.deploy.engines.open_vino_core import core
+from hrnet_mm.deploy.engines.open_vino_graph import to_openvino
 from hrnet_mm.deploy.export.job import Engine, Job
-from hrnet_mm.deploy.graphs.openvino import to_openvino
-from hrnet_mm.deploy.one_core import core
+from hrnet_mm.deploy.table import INT8, PRECISIONS
 
 
 def write(job: Job, path: Path) -> None:
     """Write both files. For fp16 and bf16 the weights are float16."""
     model = to_openvino(job.fused())
     if job.precision == INT8:
-        from hrnet_mm.deploy.quantization import quantized
+        from hrnet_mm.deploy.engines.open_vino_int8 import quantized
 
         model = quantized(model, _arrays(job), for_any_cpu=True)
     model.set_rt_info(job.note, ['hrnet_mm'])

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.export import Dim, ExportedProgram
 from torch.export.passes import move_to_device_pass
 
-from hrnet_mm.deploy.backends.table import PRECISIONS
-from hrnet_mm.deploy.backends.torch_network import TorchNetwork
+from hrnet_mm.deploy.engines.torch_network import TorchNetwork
 from hrnet_mm.deploy.export.job import Engine, Job
+from hrnet_mm.deploy.table import PRECISIONS
 
 NOTE = 'hrnet_mm.json'
 SIDE = 128  # of the image it is traced with, which the file holds, too

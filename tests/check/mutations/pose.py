@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hrnet_mm.datasets.body import KEYPOINTS
+from demo.people.body import KEYPOINTS
 from tests.check.mutations.mutation import Rng, a_split, file_of, of, one
 from tests.check.sets import HEIGHT, WIDTH, DataSet
 

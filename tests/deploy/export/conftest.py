@@ -13,10 +13,10 @@ import pytest
 from mmengine.config import Config
 
 from hrnet_mm.deploy.export.formats import FORMATS
-from hrnet_mm.deploy.export.writing import Summary, export
-from hrnet_mm.inference import infer
-from tests.inference.pictures import picture
-from tests.inference.tiny_models import TinyModel, make_tiny_model
+from hrnet_mm.deploy.export.write import Summary, export
+from hrnet_mm.predict import infer
+from tests.predict.pictures import picture
+from tests.predict.tiny_models import TinyModel, make_tiny_model
 
 SIZE = (96, 128)
 

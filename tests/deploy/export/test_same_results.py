@@ -10,13 +10,13 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from hrnet_mm.datasets.synthetic_people import make_synthetic_people
+from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.deploy.export.formats import FORMATS
-from hrnet_mm.deploy.export.writing import export
-from hrnet_mm.engine.run import test as evaluate
+from hrnet_mm.deploy.export.write import export
+from hrnet_mm.training.run import test as evaluate
 from tests.deploy.export.conftest import Predict, Tiny, Write
-from tests.engine.conftest import CONFIG, ROOT
-from tests.inference.tiny_models import build
+from tests.predict.tiny_models import build
+from tests.training.conftest import CONFIG, ROOT
 
 CASES = [(name, 'onnx') for name in ('detection', 'segmentation', 'classification', 'face')]
 CASES += [(name, 'openvino') for name in ('detection', 'segmentation', 'face')]

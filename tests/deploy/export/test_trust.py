@@ -12,10 +12,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from hrnet_mm.checkpoints.loading import read_checkpoint
-from hrnet_mm.checkpoints.trust import trusting
-from hrnet_mm.cli import UserError
-from hrnet_mm.engine.run import weights_hooks
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.training.run import weights_hooks
+from hrnet_mm.weights.read import read_checkpoint
+from hrnet_mm.weights.trust import trusting
 from tests.deploy.export.conftest import Tiny
 
 LoadTool = Callable[[str], ModuleType]

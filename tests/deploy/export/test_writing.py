@@ -11,18 +11,18 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from hrnet_mm.checkpoints.trust import trusting
-from hrnet_mm.cli import UserError
+from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy.export import comparison
 from hrnet_mm.deploy.export.examples import Calibration, calibration_files
 from hrnet_mm.deploy.export.formats import FORMATS, format_of
 from hrnet_mm.deploy.export.head_file import read_head_file
-from hrnet_mm.deploy.export.reading import open_export
-from hrnet_mm.deploy.export.writing import Summary, export
-from hrnet_mm.inference.host_model import HostModel
+from hrnet_mm.deploy.export.write import Summary, export
+from hrnet_mm.deploy.exported import open_export
+from hrnet_mm.predict.host_model import HostModel
+from hrnet_mm.weights.trust import trusting
 from tests.deploy.export.conftest import SIZE, Tiny, Write
 from tests.deploy.nets import assert_same
-from tests.inference.tiny_models import TinyModel, build
+from tests.predict.tiny_models import TinyModel, build
 
 
 def maps_of(done: Summary, tiny: TinyModel, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -119,7 +119,7 @@ def test_the_note_in_the_file_says_what_it_is(write: Write) -> None:
     assert (found.network, found.neck, found.precision) == ('w18_small', 'HRNetV2', 'fp32')
     assert len(found.checkpoint_sha256) == 64 and "default_scope = 'mmpose'" in found.config
     done = write('face', 'openvino')
-    from hrnet_mm.deploy.one_core import core
+    from hrnet_mm.deploy.engines.open_vino_core import core
 
     model = core().read_model(done.files[0])
     assert model.get_rt_info(['hrnet_mm']).astype(str) == done.description.note()

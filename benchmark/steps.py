@@ -1,0 +1,199 @@
+"""What a contestant does over and over: a forward pass, or a training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmark.contestants import Contestant
+from benchmark.other_engines import random_images, run_by_onnxruntime, run_by_openvino
+from benchmark.what_to_time import PRECISIONS, LeftOut
+from hrnet_mm.kernels.memory import keep_freed_memory
+from hrnet_mm.kernels.training import use_native_training
+from hrnet_mm.training.hooks.fast_training import compile_regions
+
+Outputs = tuple[Tensor, ...]
+Forward = Callable[[], Outputs]
+INFERENCE_ONLY = ('freeze', 'optimised', 'onnxruntime', 'openvino')
+OTHER_ENGINES = ('optimised', 'onnxruntime', 'openvino')  # they may have int8
+COMPILE_OPTIONS: dict[str, dict] = dict(
+    compile={}, freeze=dict(options=dict(freezing=True)), max_autotune=dict(mode='max-autotune')
+)
+ENGINES = dict(onnxruntime=run_by_onnxruntime, openvino=run_by_openvino)
+LEARNING_RATE = 1e-4  # small, so that many steps towards random targets keep all numbers bounded
+
+
+@dataclass(frozen=True)
+class Program:
+    """A contestant that is ready to run.
+
+    Attributes:
+        call: what is timed.
+        evidence: the outputs, by which contestants are compared; in training it also leaves
+            gradients behind.
+        gradient: in training, of the first convolution, which all layers take part in.
+        backend: what runs it, where that was chosen for it.
+    """
+
+    call: Callable[[], object]
+    evidence: Forward
+    gradient: Callable[[], Tensor] | None = None
+    backend: str = ''
+
+
+def inference_program(contestant: Contestant, net: nn.Module, image: Tensor) -> Program:
+    """One forward pass without gradients.
+
+    Args:
+        contestant: how the network is run.
+        net: with the weights of the case, on the image's device; it may be changed.
+        image: (N, 3, H, W), float32.
+
+    Raises:
+        LeftOut: this contestant cannot run so.
+    """
+    if contestant.with_cp:
+        raise LeftOut('there is no backward pass to recompute activations in')
+    if 'native' in contestant.switches:
+        raise LeftOut('it only trains; ours+optimised:native infers')
+    if contestant.precision == 'int8' and contestant.execution not in OTHER_ENGINES:
+        raise LeftOut(f'PyTorch has no int8 form of it; {", ".join(OTHER_ENGINES)} have')
+    net.eval()
+    if contestant.execution in OTHER_ENGINES and contestant.switches:
+        raise LeftOut('the engine itself chooses layout and precision of its weights')
+    if contestant.execution == 'optimised':
+        return optimised_program(contestant, net, image)
+    if contestant.execution in ENGINES:
+        forward = ENGINES[contestant.execution](net, image, contestant.precision)
+    else:
+        forward = torch.no_grad()(_forward_of_torch(contestant, net, image))
+    return Program(call=forward, evidence=forward)
+
+
+def optimised_program(contestant: Contestant, net: nn.Module, image: Tensor) -> Program:
+    """What ``hrnet_mm.deploy`` makes of a network in eval mode."""
+    if contestant.network != 'ours':
+        raise LeftOut('hrnet_mm.deploy takes our HRNet; with hrnet_mm.takeover the hosts build it')
+    from hrnet_mm.deploy import optimize
+
+    precision, backend = contestant.precision, contestant.backend
+    calibration = map(torch.from_numpy, random_images(image)) if precision == 'int8' else None
+    optimised = optimize(net, image, precision, backend, calibration)
+    features = optimised.backbone
+    if features.precision != precision:
+        raise LeftOut(f'{features.precision} is faster on this CPU')
+    forward = partial(optimised, image)
+    return Program(call=forward, evidence=forward, backend=features.backend)
+
+
+def training_program(contestant: Contestant, net: nn.Module, image: Tensor) -> Program:
+    """Forward, mean squared error to random targets, backward, one step of SGD.
+
+    Arguments and errors are those of :func:`inference_program`.
+    """
+    if contestant.execution in INFERENCE_ONLY or 'cast' in contestant.switches:
+        raise LeftOut('it only infers')
+    if contestant.precision == 'int8':
+        raise LeftOut('there is no training in int8')
+    net.train()
+    if 'native' in contestant.switches:
+        _train_by_our_kernels(net)
+    forward = _forward_of_torch(contestant, net, image)
+    error = RandomTargets()
+    step = TrainingStep(net, lambda: error(forward()), contestant.precision)
+    first = next(net.parameters())
+
+    def evidence() -> Outputs:
+        outputs = forward()
+        step.backward(error(outputs))
+        return outputs
+
+    def gradient() -> Tensor:
+        return first.grad / step.scaler.get_scale()
+
+    return Program(call=step, evidence=evidence, gradient=gradient)
+
+
+def _train_by_our_kernels(net: nn.Module) -> None:
+    if next(net.parameters()).device.type != 'cpu':
+        raise LeftOut('its kernels are for CPUs')
+    try:
+        use_native_training(net.to(memory_format=torch.channels_last))
+    except RuntimeError as error:
+        raise LeftOut(str(error)) from error
+    keep_freed_memory()  # as FastTrainingHook does; the other contestants gain nothing by it
+
+
+class TrainingStep:
+    """Loss, backward, and a step of SGD, with the loss scaled where float16 needs it.
+
+    Args:
+        net: whose parameters learn.
+        loss: computes it anew.
+        precision: of PRECISIONS.
+    """
+
+    def __init__(self, net: nn.Module, loss: Callable[[], Tensor], precision: str) -> None:
+        self.loss = loss
+        self.optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE)
+        device_type = next(net.parameters()).device.type
+        is_half = precision == 'fp16'
+        self.scaler = torch.amp.GradScaler(device_type, init_scale=2.0**10, enabled=is_half)
+
+    def __call__(self) -> None:
+        self.backward(self.loss())
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def backward(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+
+
+class RandomTargets:
+    """The sum of mean squared errors to targets that are the same for every contestant."""
+
+    def __init__(self) -> None:
+        self.targets: list[Tensor] = []
+
+    def __call__(self, outputs: Outputs) -> Tensor:
+        if not self.targets:
+            generator = torch.Generator().manual_seed(1)
+            self.targets = [torch.randn(y.shape, generator=generator).to(y.device) for y in outputs]
+        pairs = zip(outputs, self.targets, strict=True)
+        return sum(F.mse_loss(y.float(), target) for y, target in pairs)
+
+
+def _forward_of_torch(contestant: Contestant, net: nn.Module, image: Tensor) -> Forward:
+    if 'channels_last' in contestant.switches:
+        net.to(memory_format=torch.channels_last)  # as ChannelsLastHook: the weights decide
+    dtype = PRECISIONS[contestant.precision]
+    if 'cast' in contestant.switches:
+        net.to(dtype)
+        image = image.to(dtype)
+    run: Callable[[Tensor], Outputs] = net
+    if contestant.execution == 'regions':
+        if compile_regions(net) == 0:
+            raise LeftOut('only ours has regions that are compiled by themselves')
+    elif contestant.execution != 'eager':
+        run = torch.compile(net, **COMPILE_OPTIONS[contestant.execution])
+    mixed = '' if 'cast' in contestant.switches else contestant.precision
+
+    def forward() -> Outputs:
+        with mixed_precision(mixed, image.device.type):
+            return run(image)
+
+    return forward
+
+
+def mixed_precision(precision: str, device_type: str) -> AbstractContextManager:
+    """Autocast to bf16 or fp16; nothing for anything else."""
+    if precision not in ('bf16', 'fp16'):
+        return nullcontext()
+    return torch.autocast(device_type, PRECISIONS[precision])

@@ -1,0 +1,1 @@
+"""The demo: a small HRNet learns synthetic people."""

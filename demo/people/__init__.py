@@ -1,0 +1,5 @@
+"""Synthetic people: the dataset that comes with the package.
+
+:func:`demo.people.synthetic_people.make_synthetic_people` draws it, in COCO format, with
+labels for pose estimation, detection, instance segmentation and semantic segmentation.
+"""

@@ -1,0 +1,1 @@
+"""What every room asks for: errors, files, configs, images, annotations."""

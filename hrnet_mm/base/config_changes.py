@@ -1,0 +1,210 @@
+"""Changing a config by dotted keys; what would change nothing, or not what it says, is refused.
+
+MMEngine merges any key into a config: one that is misspelt, one of a variable whose value was used
+when the file was read, or a text in the place of a number. The run then goes on as if nothing had
+been asked for, or fails where nobody expects it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+
+from hrnet_mm.base.errors import UserError
+
+DELETE = '_delete_'  # as in MMEngine's configs: KEY._delete_=True empties KEY first
+ABSENT = object()
+# What the Runner and MMEngine read of a config and what it need not spell out.
+RUNNER_KEYS = {
+    *inspect.signature(Runner).parameters,
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
+}
+FREE_FORM = ('custom_keys', 'metainfo')  # dicts whose keys are names of the user's own things
+CLOSE = 0.85  # a likeness: flip_tset and flip_test have 0.89, num_classes and in_channels 0.45
+LIKE_A_NUMBER = re.compile(r'[+-]?(\.?[0-9]|nan$)', re.IGNORECASE)
+LIKE_A_BOOL = ('yes', 'no', 'on', 'off', 'y', 'n', 't', 'f')
+LIKE_NONE = ('none', 'null')
+
+
+def change(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Set the values of dotted keys, as ``model.backbone.arch`` or ``custom_hooks.0.priority``.
+
+    Args:
+        cfg: changed in place; what its parts share with one another changes in the named one only.
+        options: values by key. A value that is a dict is merged, as MMEngine does it.
+
+    Raises:
+        UserError: a key changes nothing, or its value is not of the kind that stands there.
+    """
+    for key in sorted(options, key=lambda key: not key.endswith(f'.{DELETE}')):
+        first, *path = key.split('.')
+        check_first(first, path, cfg, key)
+        try:
+            cfg[first] = changed(cfg.get(first, ABSENT), path, options[key], first)
+        except UserError as error:
+            raise UserError(f'--cfg-options {key}: {error}') from error
+
+
+def changed(here: Any, path: Sequence[str], new: Any, key: str) -> Any:
+    """A part of a config, copied, in which what a path leads to is new.
+
+    Args:
+        here: the part; it stays as it is.
+        path: the names and indices that lead on from it.
+        new: the value.
+        key: that led to the part, for the messages.
+    """
+    if not path:
+        return replaced(here, new, key)
+    name, *rest = path
+    if isinstance(here, list | tuple):
+        items = list(here)
+        index = index_in(items, name, key)
+        items[index] = changed(items[index], rest, new, f'{key}.{name}')
+        return type(here)(items)
+    if here is None or here is ABSENT:
+        here = ConfigDict()
+    if not isinstance(here, dict):
+        raise UserError(f'{key} is {here!r} in the config and has no keys')
+    if name == DELETE and not rest:
+        return ConfigDict() if new else here
+    if name not in here:
+        check_new(name, here, key)
+    copy = here.copy()
+    copy[name] = changed(here.get(name, ABSENT), rest, new, f'{key}.{name}')
+    return copy
+
+
+def replaced(here: Any, new: Any, key: str) -> Any:
+    """What stands in a config in the place of ``here`` when ``new`` is asked for."""
+    if isinstance(new, dict):
+        if not isinstance(here, dict):
+            return ConfigDict(new)
+        for name in sorted(new, key=lambda name: name != DELETE):
+            here = changed(here, [name], new[name], key)
+        return here
+    if reason := misfit(here, new, key):
+        raise UserError(reason)
+    return new
+
+
+def misfit(here: Any, new: Any, key: str) -> str:
+    """Why a value cannot be meant where another one stands; empty if it can."""
+    if isinstance(here, dict) and 'type' in here and new is not None:
+        kind = getattr(here['type'], '__name__', here['type'])
+        return f'the type {kind} stands there, whose keys are changed one by one: {key}.type=...'
+    holds_dicts = isinstance(here, list | tuple) and any(isinstance(x, dict) for x in here)
+    if holds_dicts and not (new is None or _is_list_of(new, dict)):
+        return f'a list of dicts stands there, whose keys are changed one by one: {key}.0.KEY=...'
+    if not isinstance(new, str) or isinstance(here, str) or here is ABSENT:
+        return ''
+    if new.lower() in LIKE_NONE:
+        return f'write None, not {new}'
+    if isinstance(here, bool) and new.lower() in LIKE_A_BOOL:
+        return f'it is {here} in the config; write True or False, not {new}'
+    if isinstance(here, int | float) and LIKE_A_NUMBER.match(new):
+        return f'it is {here} in the config, and {new} is no number'
+    return ''
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, kind) for item in value)
+
+
+def index_in(items: Sequence[Any], name: str, key: str) -> int:
+    if not name.isdecimal() or int(name) >= len(items):
+        numbers = f'0 to {len(items) - 1}' if items else 'none, as it is empty'
+        raise UserError(f'{key} is a list in the config; its numbers are {numbers}, not {name}')
+    return int(name)
+
+
+def check_new(name: str, here: Mapping[str, Any], key: str) -> None:
+    """Refuse a new key that is one of its neighbours misspelt.
+
+    Dicts with a ``type`` are left to the class that is built of them: it knows all its arguments.
+    """
+    if name.isdecimal():
+        raise UserError(f'{key} is a dict in the config, no list; it has {", ".join(here)}')
+    if 'type' in here or key.rpartition('.')[2] in FREE_FORM:
+        return
+    others = [other for other in here if _without_digits(other) != _without_digits(name)]
+    if close := difflib.get_close_matches(name, others, n=1, cutoff=CLOSE):
+        raise UserError(f'{key} has no {name} in the config; did you mean {close[0]}?')
+
+
+def _without_digits(name: str) -> str:
+    return re.sub(r'[0-9]', '', name)
+
+
+def check_first(first: str, path: Sequence[str], cfg: Config, key: str) -> None:
+    """Refuse ``modle.backbone.arch``, and variables, which were used when the file was read.
+
+    Raises:
+        UserError: nothing would change.
+    """
+    known = {*cfg.keys(), *RUNNER_KEYS}
+    if first not in known:
+        close = difflib.get_close_matches(first, known, n=1)
+        hint = f'; did you mean {close[0]}?' if close else ''
+        raise UserError(f'--cfg-options {key}: {cfg.filename} has no key {first}{hint}')
+    if first not in _read_keys(cfg) and is_used_in(cfg.text, first):
+        places = list(dict.fromkeys(places_of(cfg, cfg[first])))[:3]
+        where = ' and '.join('.'.join([place, *path]) for place in places) or 'what it was used for'
+        if first == 'data_root':
+            where = 'it by --data-root'
+        raise UserError(
+            f'--cfg-options {key}: {first} is a variable of the config, which was used when the '
+            f'file was read: change {where}'
+        )
+
+
+def _read_keys(cfg: Config) -> set[str]:
+    """The first keys that the Runner reads."""
+    model = cfg.get('model') or {}
+    # Of the two the Runner takes the model's.
+    return RUNNER_KEYS - ({'data_preprocessor'} if 'data_preprocessor' in model else set())
+
+
+def is_used_in(text: str, name: str) -> bool:
+    """Whether the text of a config, or of its bases, uses the value of a name."""
+    code = re.sub(r'#.*', '', text)
+    return re.search(rf'(?<![\w.\'"])(?:_base_\.)?{name}(?![\w\'"]|\s*=[^=])', code) is not None
+
+
+def places_of(cfg: Config, value: Any) -> Iterator[str]:
+    """The keys, of those that the Runner reads, under which a value stands; of plain ones none."""
+    if value in (None, True, False) or isinstance(value, int | float):
+        return
+    for first in cfg:
+        if first in _read_keys(cfg):
+            yield from _places_in(cfg[first], value, first)
+
+
+def _without_scope(value: Any) -> Any:
+    """A dict without what MMEngine adds to those that a config inherits at its top."""
+    if not isinstance(value, dict):
+        return value
+    return {name: item for name, item in value.items() if name != '_scope_'}
+
+
+def _places_in(here: Any, value: Any, key: str) -> Iterator[str]:
+    if type(here) is type(value) and _without_scope(here) == _without_scope(value):
+        yield key
+    elif isinstance(here, dict):
+        for name in here:
+            yield from _places_in(here[name], value, f'{key}.{name}')
+    elif isinstance(here, list | tuple):
+        for index, item in enumerate(here):
+            yield from _places_in(item, value, f'{key}.{index}')

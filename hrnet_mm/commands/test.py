@@ -1,0 +1,42 @@
+"""Evaluate a checkpoint on the config's test data, with the metrics of the host.
+
+python tools/test.py CONFIG CHECKPOINT
+python tools/test.py CONFIG CHECKPOINT --out predictions.pkl --show-dir drawn
+"""
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from hrnet_mm.base.errors import run_tool
+from hrnet_mm.commands.arguments import Parser, add_checkpoint, add_fast, add_run
+
+
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__)
+    add_run(parser)
+    add_checkpoint(parser)
+    add_fast(parser)
+    parser.add_argument(
+        '--out', metavar='FILE.pkl', help='write the predictions to this pickle file'
+    )
+    args = parser.parse_args(argv)
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        parser.error(f'argument --out: {args.out}: the name must end in .pkl or .pickle')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    # Imported late: the hosts take seconds, a wrong argument should not.
+    import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+    from hrnet_mm.training.options import apply_test_options, config_from
+    from hrnet_mm.training.run import test
+
+    cfg = config_from(args)
+    apply_test_options(cfg, args)
+    metrics = test(cfg, args.trust_checkpoint, args.fast)
+    print(', '.join(f'{name} {value:.4g}' for name, value in metrics.items()))
+
+
+if __name__ == '__main__':
+    run_tool(main)

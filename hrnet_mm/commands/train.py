@@ -1,0 +1,70 @@
+"""Train a model from a config: pose, segmentation, detection, landmarks or classification.
+
+python tools/train.py CONFIG
+python tools/train.py CONFIG --resume
+python tools/train.py CONFIG --data-root data/mine --cfg-options train_cfg.max_epochs=20
+"""
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from hrnet_mm.base.errors import run_tool
+from hrnet_mm.commands.arguments import Parser, add_fast, add_run, seed
+
+
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__)
+    add_run(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='continue from this checkpoint, or from the latest in the work folder',
+    )
+    add_fast(
+        parser, ('fp32', 'bf16'), 'train backbone and neck faster; with bf16, in mixed precision'
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help="the host's mixed-precision training (GPU)"
+    )
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by the batch size over the config's base_batch_size",
+    )
+    parser.add_argument(
+        '--seed', type=seed, metavar='N', help='of every generator of random numbers'
+    )
+    parser.add_argument(
+        '--deterministic', action='store_true', help='use deterministic algorithms only'
+    )
+    parser.add_argument(
+        '--no-check', action='store_true', help='do not look for mistakes in config and data first'
+    )
+    parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard scalars too')
+    args = parser.parse_args(argv)
+    if args.no_validate and args.show_dir:
+        parser.error('--show-dir draws what evaluation predicts; --no-validate takes that away')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    # Imported late: the hosts take seconds, a wrong argument should not.
+    import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+    from hrnet_mm.check import make_sure, say
+    from hrnet_mm.training.options import apply_train_options, config_from
+    from hrnet_mm.training.run import train, training_phases
+
+    cfg = config_from(args)
+    apply_train_options(cfg, args)
+    if not args.no_check:
+        make_sure(cfg, say, training_phases(cfg))
+    runner = train(cfg, args.trust_checkpoint)
+    print(f'trained; logs and checkpoints are in {runner.work_dir}')
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,236 @@
+"""A checkpoint as a file of another framework: what ``tools/export.py`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+import hrnet_mm
+from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.base.files import replacing, sha256_of
+from hrnet_mm.deploy.differences import odd_size
+from hrnet_mm.deploy.export.comparison import check_same
+from hrnet_mm.deploy.export.examples import (
+    Calibration,
+    calibration_files,
+    default_example,
+    noise_of_size,
+)
+from hrnet_mm.deploy.export.formats import SUFFIXES, Format
+from hrnet_mm.deploy.export.head_file import Description, path_beside, write_head_file
+from hrnet_mm.deploy.export.job import Job
+from hrnet_mm.deploy.exported import open_export
+from hrnet_mm.deploy.fused.layers import Pool
+from hrnet_mm.deploy.fused.network import FusedHRNet
+from hrnet_mm.deploy.optimize import MIN_SIDE
+from hrnet_mm.deploy.parts import Parts, find_parts
+from hrnet_mm.deploy.table import INT8
+from hrnet_mm.models import HRNet
+from hrnet_mm.predict.host_model import HostModel
+from hrnet_mm.weights.convert_file import plain
+from hrnet_mm.weights.sources import fetch, read_source
+from hrnet_mm.weights.trust import trusting
+from hrnet_mm.weights.width import name_of, stages_of
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was written.
+
+    Attributes:
+        format: of the file.
+        files: all that belong together.
+        description: of what is in them.
+        stays: the class of a neck that is not part of the file, or None.
+        example: the shape of the image it was compared on.
+        difference: from the model; see ``comparison.largest_difference``.
+    """
+
+    format: Format
+    files: Sequence[Path]
+    description: Description
+    stays: str | None
+    example: tuple[int, ...]
+    difference: float
+
+    def lines(self) -> list[str]:
+        """What to tell the user."""
+        found = self.description
+        named = ' ' not in found.network  # else it is a description of its stages
+        what = (found.network if named else 'HRNet') + (f' and {found.neck}' if found.neck else '')
+        stays = f'the neck {self.stays}, the head' if self.stays else 'the head'
+        of_what = 'of the largest number of a map'
+        if found.precision != 'fp32':
+            of_what = 'of a map, root mean square'
+        return [
+            f'format      {self.format.title}, {found.precision}',
+            f'holds       {what}: image (N, {found.in_channels}, H, W) -> maps; {stays} and what '
+            'prepares images stay in Python',
+            f'free        N, H and W, from {found.least} x {found.least} on',
+            f'difference  {self.difference:.1e} {of_what}, on images of '
+            f'{" x ".join(map(str, self.example))} and two of '
+            f'{" x ".join(map(str, odd_size(found.least)))}',
+            *(f'{size_of(file):<11} {file}' for file in self.files),
+        ]
+
+
+def export(
+    cfg: Config,
+    checkpoint: str,
+    out: Path,
+    format: Format,
+    precision: str = 'fp32',
+    size: tuple[int, int] | None = None,
+    calibration: Path | None = None,
+    boxes: Path | None = None,
+    device: torch.device | str = 'cpu',
+    trust: bool = False,
+) -> Summary:
+    """Write the network of a model, run what was written, and compare.
+
+    Args:
+        cfg: a config of a host, the backbone an HRNet of ours.
+        checkpoint: its weights.
+        out: the file; those that belong to it lie beside.
+        format: see ``formats.format_of``.
+        precision: of weights and arithmetic in the file.
+        size: height and width of the images it is compared on. Default: of what the config's test
+            pipeline makes of a picture of 640 x 480.
+        calibration: a folder of images to choose the steps of int8 by.
+        boxes: where a top-down pose model looks in them, see ``examples.Calibration``.
+        device: where a compiled package is to run.
+        trust: run what the checkpoint asks to be run. What is written holds plain values only.
+
+    Raises:
+        UserError: an argument is wrong, or the file differs from the model. Nothing is written.
+    """
+    format.check(out, precision)
+    if (precision == INT8) != (calibration is not None):
+        raise UsageError('--precision int8 and --calibration FOLDER_OF_IMAGES go together')
+    if boxes is not None and calibration is None:
+        raise UsageError('--boxes is of the images of --calibration')
+    photos = None if calibration is None else calibration_files(calibration)
+    if Path(checkpoint).suffix in SUFFIXES:
+        raise UserError(f'{checkpoint} is an exported file; name the checkpoint it is from')
+    with trusting(trust):
+        model = HostModel(cfg, checkpoint, torch.device(device), (nn.Module,))
+        meta = plain(read_source(checkpoint).get('meta') or {})
+    parts = parts_of(model.module)
+    description = describe(cfg, checkpoint, parts, format, precision)
+    images = () if photos is None else Calibration(model, photos, boxes)
+    # The steps of int8 fit images like these only, not noise.
+    image = next(iter(images), None) if size is None else None
+    if image is None:
+        image = example_for(model, size, description)
+    job = Job(parts, image, precision, images, description.note())
+    files = [*format.files(out), path_beside(out)]
+    difference = write_files(job, format, files, meta, description)
+    return Summary(format, files, description, stays_of(parts), tuple(image.shape), difference)
+
+
+def write_files(
+    job: Job,
+    format: Format,
+    files: Sequence[Path],
+    meta: Mapping[str, Any],
+    description: Description,
+) -> float:
+    """Write all files, the head's last, and put them in place if they compute the same.
+
+    Returns:
+        The difference from the model.
+
+    Raises:
+        UserError: it is too large.
+    """
+    number = uuid4().int  # OpenVINO names the second of its two files after the first
+    with ExitStack() as stack:
+        *written, head = (stack.enter_context(replacing(file, number=number)) for file in files)
+        format.module.write(job, written[0])
+        write_head_file(head, rest_of(job.parts), meta, description, written)
+        with trusting():  # it was just written
+            exported = open_export(written[0], head)
+        features = exported.put_into(job.parts.model, job.image.device).backbone
+        return check_same(job.parts, features, job.image, job.precision, description.least)
+
+
+def parts_of(model: nn.Module) -> Parts:
+    """Where the network is in a model.
+
+    Raises:
+        UserError: its backbone is not ours.
+    """
+    backbone = getattr(model, 'backbone', None)
+    if not isinstance(backbone, HRNet):
+        kind = type(backbone)
+        raise UserError(
+            f'the backbone of the config is a {kind.__name__} of {kind.__module__.split(".")[0]}; '
+            "hrnet_mm.HRNet can be exported (--takeover puts it in the place of a host's HRNet)"
+        )
+    return find_parts(model)
+
+
+def describe(
+    cfg: Config, checkpoint: str, parts: Parts, format: Format, precision: str
+) -> Description:
+    fused = FusedHRNet(parts.net, parts.neck)
+    windows = [4 * module.factor for module in fused.modules() if isinstance(module, Pool)]
+    with torch.no_grad():
+        side = max(MIN_SIDE, *windows, 0)
+        maps = parts.run(next(parts.net.parameters()).new_zeros(1, fused.in_channels, side, side))
+    return Description(
+        format=format.name,
+        precision=precision,
+        network=name_of(stages_of(parts.net.state_dict())),
+        neck=None if parts.neck is None else type(parts.neck).__name__,
+        container='list' if isinstance(maps, list) else 'tuple',
+        in_channels=fused.in_channels,
+        least=side * format.least,
+        checkpoint=str(checkpoint),
+        checkpoint_sha256=sha256_of(fetch(checkpoint)),
+        config=cfg.pretty_text,
+        version=hrnet_mm.__version__,
+    )
+
+
+def example_for(model: HostModel, size: tuple[int, int] | None, description: Description) -> Tensor:
+    """An image of the size asked for, or as the host's pipeline makes it.
+
+    Raises:
+        UserError: it is too small.
+    """
+    device = next(model.module.parameters()).device
+    if size is None:
+        image = default_example(model, description.in_channels)
+        height, width = (max(side, description.least) for side in image.shape[2:])
+        if (height, width) == image.shape[2:]:
+            return image
+        size = (height, width)
+    if min(size) < description.least:
+        least = f'{description.least}x{description.least}'
+        raise UserError(f'--size {size[0]}x{size[1]}: the network needs at least {least} here')
+    return noise_of_size(description.in_channels, size).to(device)
+
+
+def rest_of(parts: Parts) -> dict[str, Any]:
+    """The weights of what is not exported."""
+    return parts.replaced_by(nn.Identity()).state_dict()
+
+
+def stays_of(parts: Parts) -> str | None:
+    neck = getattr(parts.model, 'neck', None)
+    return None if parts.neck is not None or neck is None else type(neck).__name__
+
+
+def size_of(file: Path) -> str:
+    """``'12.3 MB'`` or ``'24.6 kB'``."""
+    size = file.stat().st_size
+    return f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.1f} kB'

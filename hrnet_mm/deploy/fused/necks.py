@@ -1,0 +1,157 @@
+"""The necks in their inference form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+from hrnet_mm.deploy.fused.blocks import fused_chain
+from hrnet_mm.deploy.fused.folding import convolution_like, fold, is_plain
+from hrnet_mm.deploy.fused.known import check_type, computes_as
+from hrnet_mm.deploy.fused.layers import FusedConv, Pool, UpsampleSum
+from hrnet_mm.models.hrmodule import Upsample
+from hrnet_mm.models.necks import HRNetCls, HRNetV1, HRNetV2, HRNetV2p
+
+
+class FusedV1(nn.Module):
+    """The finest map only."""
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor]:
+        """Maps of every branch -> ((N, C, H / 4, W / 4),)."""
+        return (maps[0],)
+
+
+class ConcatConv(nn.Module):
+    """A 1x1 convolution of all maps at the finest resolution, done before they are upsampled.
+
+    Exact. The 1x1 convolution of a concatenation is the sum of each map's 1x1 convolution with
+    its own columns of the filters, and a 1x1 convolution mixes channels of one pixel by weights
+    that are the same at every pixel, while upsampling mixes pixels of one channel by weights that
+    are the same in every channel and add up to 1: they may be exchanged::
+
+        W cat(x_0, up(x_1), ...) + b = (W_0 x_0 + b) + up(W_1 x_1) + ...
+
+    The convolution then costs C + 2C/4 + 4C/16 + 8C/64 = 1.9 C input channels a pixel instead of
+    15 C, and the concatenation is never made.
+
+    Args:
+        module: the 1x1 convolution with its norm and activation.
+        channels: of each map, finest first.
+        align_corners: of the bilinear upsampling.
+    """
+
+    def __init__(self, module: ConvModule, channels: Sequence[int], align_corners: bool) -> None:
+        super().__init__()
+        _check_order(module)
+        conv, norm = fold(module.conv, module.norm if module.with_norm else None)
+        if norm is not None:
+            conv, _ = fold(conv, None)
+        bias = torch.zeros_like(conv.bias)
+        parts = torch.split(conv.weight, list(channels), dim=1)
+        self.convs = nn.ModuleList(
+            FusedConv(convolution_like(conv, part, bias if i else conv.bias), None, relu=False)
+            for i, part in enumerate(parts)
+        )
+        rest = [] if norm is None else [norm]
+        activation = module.activate if module.with_activation else None
+        relu = type(activation) is nn.ReLU and not rest
+        if activation is not None and not relu:
+            rest.append(activation)
+        self.sum = UpsampleSum(Upsample('bilinear', align_corners), relu)
+        self.rest = nn.Sequential(*rest)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Maps of every branch -> (N, out_channels, H / 4, W / 4)."""
+        finest, *coarser = (conv(x) for conv, x in zip(self.convs, maps, strict=True))
+        return self.rest(self.sum(finest, [], coarser))
+
+
+class FusedV2(nn.Module):
+    """All maps at the finest resolution, mixed by a 1x1 convolution."""
+
+    def __init__(self, neck: HRNetV2) -> None:
+        super().__init__()
+        self.mix = ConcatConv(neck.fuse_conv, neck.in_channels, neck.align_corners)
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor]:
+        """Maps of every branch -> ((N, out_channels, H / 4, W / 4),)."""
+        return (self.mix(maps),)
+
+
+class FusedV2p(nn.Module):
+    """A pyramid from all maps: mixed by a 1x1 convolution, pooled, one 3x3 convolution each."""
+
+    def __init__(self, neck: HRNetV2p) -> None:
+        super().__init__()
+        self.mix = ConcatConv(neck.reduction_conv, neck.in_channels, align_corners=False)
+        if neck.pool not in (F.avg_pool2d, F.max_pool2d):
+            raise NotImplementedError(f'a pyramid by {neck.pool} is not known to hrnet_mm.deploy')
+        average = neck.pool is F.avg_pool2d
+        self.levels = nn.ModuleList(
+            nn.Sequential(*([Pool(average, 2**i)] if i else []), fused(conv))
+            for i, conv in enumerate(neck.fpn_convs)
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Maps of every branch -> map i (N, out_channels, H / 2**(i + 2), W / 2**(i + 2))."""
+        finest = self.mix(maps)
+        return tuple(level(finest) for level in self.levels)
+
+
+class FusedCls(nn.Module):
+    """The head for image classification, up to the pooling."""
+
+    def __init__(self, neck: HRNetCls) -> None:
+        super().__init__()
+        self.widen = nn.ModuleList(fused_chain(blocks) for blocks in neck.increase_layers)
+        self.downsample = nn.ModuleList(map(fused, neck.downsample_layers))
+        self.add = UpsampleSum(None, relu=False)
+        self.final = fused(neck.final_layer)
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor]:
+        """Maps of the four branches -> ((N, out_channels, H / 32, W / 32),)."""
+        y, *coarser = (widen(x) for widen, x in zip(self.widen, maps, strict=True))
+        for downsample, x in zip(self.downsample, coarser, strict=True):
+            y = self.add(downsample(y), [x], [])
+        return (self.final(y),)
+
+
+def is_known(neck: nn.Module | None) -> bool:
+    """Whether it is one of the necks of ``hrnet_mm.models``, in a form that can be fused."""
+    mixing = {HRNetV2: 'fuse_conv', HRNetV2p: 'reduction_conv'}
+    for kind, name in mixing.items():
+        if computes_as(neck, kind):
+            conv = getattr(neck, name).conv
+            return is_plain(conv) and conv.groups == 1
+    return computes_as(neck, HRNetV1) or computes_as(neck, HRNetCls)
+
+
+def fused_neck(neck: nn.Module) -> nn.Module:
+    """The inference form of a known neck in eval mode, which is not changed."""
+    if isinstance(neck, HRNetV2):
+        return FusedV2(neck)
+    if isinstance(neck, HRNetV2p):
+        return FusedV2p(neck)
+    if isinstance(neck, HRNetCls):
+        return FusedCls(neck)
+    return FusedV1()
+
+
+def fused(module: ConvModule) -> FusedConv:
+    """A convolution with norm and ReLU, as mmcv writes it."""
+    _check_order(module)
+    if module.with_activation:
+        check_type(module.activate, nn.ReLU)
+    norm = module.norm if module.with_norm else None
+    return FusedConv(module.conv, norm, relu=module.with_activation)
+
+
+def _check_order(module: ConvModule) -> None:
+    """Make sure that norm and activation follow the convolution, and no padding goes before it."""
+    check_type(module, ConvModule)
+    if module.order != ('conv', 'norm', 'act') or module.with_explicit_padding:
+        raise NotImplementedError(f'a ConvModule of {module.order} is not known to hrnet_mm.deploy')

@@ -1,0 +1,81 @@
+"""A fused network as a graph of its operations, which backends translate."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any
+
+from torch import fx, nn
+
+from hrnet_mm.deploy.fused.known import fields_of
+from hrnet_mm.deploy.fused.layers import FusedConv, Pool, UpsampleSum
+from hrnet_mm.deploy.fused.network import FusedHRNet
+from hrnet_mm.models.hrmodule import Upsample
+
+# The method that translates it. Exactly these types: a subclass may compute something else.
+METHODS = {FusedConv: 'conv', UpsampleSum: 'upsample_sum', Pool: 'pool', Upsample: 'upsample'}
+
+
+class _OperationTracer(fx.Tracer):
+    """Records the operations of ``hrnet_mm.deploy.fused.layers`` and nothing below them."""
+
+    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+        return type(module) in METHODS
+
+
+class Translator(fx.Interpreter):
+    """Runs a network's operations on the values of another framework.
+
+    A subclass has one method per operation; ``run(value of the image)`` gives the outputs. The
+    method's keyword arguments are the operation's fields: what it does not name it does not know,
+    and a network where an operation has such a field is refused.
+
+    Args:
+        network: a fused network.
+
+    Raises:
+        NotImplementedError: it has an operation that only PyTorch has, such as a group norm.
+    """
+
+    def __init__(self, network: FusedHRNet) -> None:
+        graph = _OperationTracer().trace(network)
+        traced = fx.GraphModule(network, graph)
+        traced.graph.eliminate_dead_code()  # maps that HRNetV1 does not ask for
+        super().__init__(traced)
+        for node in traced.graph.nodes:
+            if node.op in ('call_function', 'call_method'):
+                raise NotImplementedError(f'{node.target} has no translation')
+            if node.op == 'call_module':
+                self._check(self.fetch_attr(node.target))
+
+    def call_module(self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self.translated(self.fetch_attr(target), *args, **kwargs)
+
+    def translated(self, operation: Any, *values: Any, **named: Any) -> Any:
+        """What an operation gives for the other framework's values."""
+        return getattr(self, METHODS[type(operation)])(*values, **named, **fields_of(operation))
+
+    def conv(self, x: Any, add: Any = None, *, conv: nn.Conv2d, norm: None, relu: bool) -> Any:
+        raise NotImplementedError
+
+    def upsample_sum(
+        self, base: Any, same: Any, coarser: Any, *, upsample: Upsample | None, relu: bool
+    ) -> Any:
+        raise NotImplementedError
+
+    def pool(self, x: Any, *, average: bool, factor: int) -> Any:
+        raise NotImplementedError
+
+    def _check(self, operation: Any) -> None:
+        kind = type(operation).__name__
+        if type(operation) not in METHODS:
+            raise NotImplementedError(f'{kind} has no translation')
+        known = signature(getattr(self, METHODS[type(operation)])).parameters
+        unknown = [name for name in fields_of(operation) if name not in known]
+        if unknown:
+            raise NotImplementedError(f'{kind} with {", ".join(unknown)} has no translation')
+        if isinstance(operation, FusedConv) and not operation.is_plain:
+            layer = operation.conv if operation.norm is None else operation.norm
+            raise NotImplementedError(f'{type(layer).__name__} has no translation')
+        if isinstance(operation, UpsampleSum) and operation.upsample is not None:
+            self._check(operation.upsample)

@@ -1,0 +1,124 @@
+"""Files of boxes: a mapping by image name, COCO annotations, or a list of detections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hrnet_mm.base.errors import UserError
+
+FORMATS = (
+    'a mapping from image file name to a list of [x, y, w, h], a COCO file with "images" and '
+    '"annotations", or a list of {"file_name": ..., "bbox": [x, y, w, h]}'
+)
+LARGEST = 1e9  # pixels; beyond, a box is a mistake and float32 does not hold it
+# Name of an image, the place in the file for messages, and the box or None: an image without any.
+NamedBox = tuple[str, str, Any]
+
+
+def read_boxes(path: Path) -> dict[str, list[list[float]]]:
+    """Read the boxes of a JSON file, in one of three forms.
+
+    A mapping from image file name to boxes; COCO annotations with their table of images; or a
+    list of records with ``file_name`` and ``bbox``. Of COCO annotations, crowds are left out, and
+    so are other categories than person where several are there.
+
+    Returns:
+        For each image name of the file, boxes [x, y, w, h, score]; the score is 1 if not given.
+
+    Raises:
+        UserError: the file is missing, not JSON, of another form, or holds a wrong box.
+    """
+    boxes: dict[str, list[list[float]]] = {}
+    for name, place, box in _named_boxes(_read_json(path), path):
+        if not isinstance(name, str):
+            raise UserError(f'{path}: {name!r} is not the file name of an image')
+        rows = boxes.setdefault(PurePosixPath(name).as_posix().lstrip('/'), [])
+        if box is not None:
+            rows.append(check_box(box, f'{path}: {place}'))
+    if not boxes:
+        raise UserError(f'{path} names no image')
+    return boxes
+
+
+def check_box(box: Any, place: str) -> list[float]:
+    """A box x, y, w, h in pixels, and perhaps a score, as five numbers.
+
+    Args:
+        box: what is to be a box.
+        place: where it is from, the beginning of the message.
+
+    Raises:
+        UserError: it is no box, or is empty.
+    """
+    if isinstance(box, list | tuple) and len(box) in (4, 5):
+        are_numbers = all(isinstance(n, int | float) and abs(n) < LARGEST for n in box)
+        if are_numbers and box[2] > 0 and box[3] > 0:
+            return [*box, 1.0][:5]
+    raise UserError(f'{place} is {box}, not [x, y, w, h] in pixels with w and h above 0')
+
+
+def _read_json(path: Path) -> Any:
+    if path.is_dir():
+        raise UserError(f'{path} is a folder, not a JSON file of boxes')
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f'there is no file of boxes {path}') from error
+    except ValueError as error:
+        raise UserError(f'{path} is not a JSON file: {error}') from error
+
+
+def _named_boxes(document: Any, path: Path) -> Iterator[NamedBox]:
+    if isinstance(document, list):
+        yield from _from_list(document, path)
+    elif isinstance(document, dict) and 'images' in document and 'annotations' in document:
+        yield from _from_coco(document, path)
+    elif isinstance(document, dict) and all(isinstance(v, list) for v in document.values()):
+        for name, boxes in document.items():
+            yield name, '', None
+            yield from ((name, f'box {i} of {name}', box) for i, box in enumerate(boxes))
+    else:
+        raise UserError(f'{path} holds no boxes; expected {FORMATS}')
+
+
+def _from_list(records: list[Any], path: Path) -> Iterator[NamedBox]:
+    for index, record in enumerate(records):
+        if not isinstance(record, dict) or 'bbox' not in record:
+            raise UserError(f'{path}: item {index} is not a record with a bbox; expected {FORMATS}')
+        if 'file_name' not in record:
+            raise UserError(
+                f'{path}: item {index} has no file_name; a list of image_ids without a table of '
+                f'images does not tell which image is meant; expected {FORMATS}'
+            )
+        yield record['file_name'], f'the bbox of item {index}', _with_score(record)
+
+
+def _from_coco(document: dict[str, Any], path: Path) -> Iterator[NamedBox]:
+    try:
+        names = {image['id']: image['file_name'] for image in document['images']}
+        people = _people(document.get('categories') or [])
+        wanted = [
+            (names[record['image_id']], f'the bbox of annotation {index}', _with_score(record))
+            for index, record in enumerate(document['annotations'])
+            if (people is None or record['category_id'] in people) and not record.get('iscrowd')
+        ]
+    except KeyError as error:
+        raise UserError(f'{path} is not a COCO file: its tables lack {error}') from error
+    except (TypeError, AttributeError) as error:
+        raise UserError(f'{path} is not a COCO file; expected {FORMATS}') from error
+    yield from ((name, '', None) for name in names.values())
+    yield from wanted
+
+
+def _people(categories: list[dict[str, Any]]) -> set[int] | None:
+    """Ids of the categories to take: those with keypoints, else person, else all (None)."""
+    with_keypoints = {category['id'] for category in categories if category.get('keypoints')}
+    return with_keypoints or {c['id'] for c in categories if c['name'] == 'person'} or None
+
+
+def _with_score(record: dict[str, Any]) -> Any:
+    box = record['bbox']
+    return [*box, record['score']] if 'score' in record and isinstance(box, list) else box

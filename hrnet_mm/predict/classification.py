@@ -1,0 +1,61 @@
+"""Image classification, with mmpretrain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmpretrain.models import ImageClassifier
+
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.images import Frame
+from hrnet_mm.predict.class_predictor import ClassPredictor
+from hrnet_mm.predict.drawing.class_list import draw_class_list
+from hrnet_mm.predict.drawing.picture import as_picture
+
+TOP = 5
+
+
+class ClassificationPredictor(ClassPredictor):
+    """A classifier of mmpretrain."""
+
+    kind = ImageClassifier
+    batch_size = 8
+
+    def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
+        """Predict the class of every frame.
+
+        Returns:
+            For each frame ``classes``, the five likeliest (all, if they are fewer), the likeliest
+            first, each with ``label``, ``category``, the label's name, and ``score``.
+
+        Raises:
+            UserError: the model gives no numbers, or other classes than it has names for.
+        """
+        samples = self._model.predict([frame.loaded for frame in frames], self.batch_size)
+        return [
+            {'classes': self._likeliest(self._field(sample, 'pred_score').cpu().numpy())}
+            for sample in samples
+        ]
+
+    def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
+        """The frame with its record's classes written into it: (H, W, 3) uint8 BGR."""
+        return draw_class_list(as_picture(frame.image), record['classes'], score_thr)
+
+    def _likeliest(self, scores: np.ndarray) -> list[dict[str, Any]]:
+        if not np.isfinite(scores).all():
+            raise UserError('the model gives NaN')  # perhaps not for one of the likeliest
+        if self.classes.names and len(scores) != len(self.classes.names):
+            raise UserError(
+                f'the model gives {len(scores)} classes, its dataset_meta names '
+                f'{len(self.classes.names)}'
+            )
+        return [
+            {
+                'label': label,
+                'category': self.classes.name(label),
+                'score': round(float(scores[label]), 4),
+            }
+            for label in np.argsort(-scores, kind='stable')[:TOP].tolist()
+        ]

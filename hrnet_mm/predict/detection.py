@@ -1,0 +1,81 @@
+"""Object detection and instance segmentation, with mmdet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from mmdet.models import BaseDetector
+from mmengine.structures import InstanceData
+from pycocotools import mask as coco_mask
+
+from hrnet_mm.base.images import Frame
+from hrnet_mm.predict.class_predictor import ClassPredictor
+from hrnet_mm.predict.drawing.instances import draw_instances
+from hrnet_mm.predict.drawing.picture import as_picture
+from hrnet_mm.predict.results import rounded
+
+
+class DetectionPredictor(ClassPredictor):
+    """A detector of mmdet, with masks or without."""
+
+    kind = BaseDetector
+    score_thr = 0.3
+
+    def detect(self, frames: Sequence[Frame]) -> Iterator[InstanceData]:
+        """Find instances.
+
+        Returns:
+            For each frame, as arrays: ``bboxes`` (N, 4) of x1, y1, x2, y2 in pixels, ``scores``
+            (N,), ``labels`` (N,) and perhaps ``masks`` (N, H, W).
+
+        Raises:
+            UserError: the model gives something else than instances.
+        """
+        inputs = [frame.loaded for frame in frames]
+        for sample in self._model.predict(inputs, self.batch_size):
+            yield self._field(sample, 'pred_instances').numpy()
+
+    def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
+        """Find instances.
+
+        Returns:
+            For each frame ``{'instances': [...]}``, each instance with ``bbox`` [x, y, w, h] in
+            pixels of the image, ``score``, ``label``, ``category``, the label's name, and where
+            the model gives masks ``mask``, COCO's compressed run-length encoding.
+        """
+        return [{'instances': self._instances(found)} for found in self.detect(frames)]
+
+    def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
+        """The frame with its record's boxes, names and masks: (H, W, 3) uint8 BGR."""
+        labels = [instance['label'] for instance in record['instances']]
+        number = max([len(self.classes.names) - 1, *labels]) + 1
+        return draw_instances(
+            as_picture(frame.image),
+            record['instances'],
+            self.classes.colors(number),
+            score_thr,
+        )
+
+    def _instances(self, found: InstanceData) -> list[dict[str, Any]]:
+        instances = [
+            {
+                'bbox': rounded([x1, y1, x2 - x1, y2 - y1], 2),
+                'score': round(float(score), 4),
+                'label': int(label),
+                'category': self.classes.name(label),
+            }
+            for (x1, y1, x2, y2), score, label in zip(
+                found.bboxes, found.scores, found.labels, strict=True
+            )
+        ]
+        if 'masks' in found:
+            for instance, mask in zip(instances, found.masks, strict=True):
+                instance['mask'] = _run_lengths(mask)
+        return instances
+
+
+def _run_lengths(mask: np.ndarray) -> dict[str, Any]:
+    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return {'size': encoded['size'], 'counts': encoded['counts'].decode('ascii')}

@@ -1,0 +1,109 @@
+"""Boxes from a detector, for a top-down pose model to look into."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from hrnet_mm.base.config import read_config
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.images import Frame
+from hrnet_mm.predict.boxes import BoxesOf
+from hrnet_mm.predict.predictor import make_predictor
+
+if TYPE_CHECKING:
+    from mmengine.structures import InstanceData
+
+    from hrnet_mm.predict.detection import DetectionPredictor
+
+SMALLEST = 1.0  # pixels; less is no crop to look into
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Which boxes to take from which detector.
+
+    Attributes:
+        config: of a detector of mmdet.
+        checkpoint: its weights.
+        category: the name of the class whose boxes are taken.
+        score_thr: boxes that score less are not taken.
+    """
+
+    config: Path
+    checkpoint: str | Path
+    category: str = 'person'
+    score_thr: float = 0.3
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What predictions.json says of where the boxes are from."""
+        paths = {'config': str(self.config), 'checkpoint': str(self.checkpoint)}
+        return paths | {'category': self.category, 'score_thr': self.score_thr}
+
+
+def boxes_by_detector(detector: Detector, device: torch.device, batch_size: int | None) -> BoxesOf:
+    """A function that gives the boxes that a detector finds.
+
+    Raises:
+        UserError: the config is no detector's, the checkpoint cannot be loaded into it, or it
+            knows no such class.
+    """
+    cfg = read_config(detector.config)
+    if cfg.get('default_scope') != 'mmdet':
+        raise UserError(
+            f'--detector takes a config of mmdet; {detector.config} has '
+            f'default_scope={cfg.get("default_scope")!r}'
+        )
+    predictor: DetectionPredictor = make_predictor(cfg, detector.checkpoint, device, batch_size)
+    names = predictor.classes.names
+    if detector.category not in names:
+        close = difflib.get_close_matches(detector.category, names, n=1)
+        hint = f'did you mean {close[0]}?' if close else f'it knows {", ".join(names[:20])}'
+        raise UserError(f'the detector {detector.config} knows no {detector.category!r}; {hint}')
+    label = names.index(detector.category)
+
+    def boxes_of(frames: Sequence[Frame]) -> list[np.ndarray]:
+        frames = [_as_detector_sees(frame, predictor) for frame in frames]
+        return [
+            wanted_boxes(found, label, detector.score_thr, frame.image.shape[:2])
+            for frame, found in zip(frames, predictor.detect(frames), strict=True)
+        ]
+
+    return boxes_of
+
+
+def _as_detector_sees(frame: Frame, predictor: DetectionPredictor) -> Frame:
+    """A frame as the detector's config loads it, which may be in other colours.
+
+    Raises:
+        UserError: it is of another size, as where only one of two configs turns photos upright.
+    """
+    seen = replace(frame, loaded=predictor.loader.load(frame.path, frame.decoded))
+    sizes = [image.shape[1::-1] for image in (seen.image, frame.image)]
+    if sizes[0] != sizes[1]:
+        (w, h), (width, height) = sizes
+        raise UserError(
+            f"{frame.path}: the detector's config loads {w} x {h} pixels, the pose model's "
+            f'{width} x {height}; make their LoadImage steps alike'
+        )
+    return seen
+
+
+def wanted_boxes(
+    found: InstanceData, label: int, score_thr: float, size: tuple[int, int]
+) -> np.ndarray:
+    """Boxes (N, 5) of x, y, w, h, score of one label, of which something is in the image."""
+    height, width = size
+    first, last = found.bboxes[:, :2], found.bboxes[:, 2:]
+    boxes = np.concatenate([first, last - first, found.scores[:, None]], axis=1)
+    inside = (first < [width, height]).all(axis=1) & (last > 0).all(axis=1)
+    large = (boxes[:, 2:4] >= SMALLEST).all(axis=1)
+    wanted = (found.labels == label) & (found.scores >= score_thr)
+    return boxes[inside & large & wanted]

@@ -1,0 +1,194 @@
+"""Pose estimation and landmarks with mmpose: top-down, in boxes, and bottom-up, of whole images."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmpose.apis.inference import dataset_meta_from_config
+from mmpose.models import BottomupPoseEstimator, TopdownPoseEstimator
+
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.images import Frame
+from hrnet_mm.predict.drawing.picture import as_picture
+from hrnet_mm.predict.drawing.poses import draw_poses
+from hrnet_mm.predict.host_model import HostModel
+from hrnet_mm.predict.results import rounded
+
+
+def make_pose_predictor(
+    cfg: Config,
+    checkpoint: str | Path,
+    device: torch.device,
+    batch_size: int | None,
+    fast: str | None,
+) -> PosePredictor:
+    """The predictor for a config of mmpose; see ``predictor.make_predictor``."""
+    model = HostModel(cfg, checkpoint, device, tuple(PREDICTOR_OF), fast)
+    meta = model.meta or _config_meta(cfg)
+    kind = next(kind for kind in PREDICTOR_OF if isinstance(model.module, kind))
+    return PREDICTOR_OF[kind](model, meta, batch_size)
+
+
+class PosePredictor:
+    """What both kinds of models of mmpose have in common.
+
+    Attributes:
+        loader: see ``predictor.Predictor``.
+        header: what is the same for every image: ``keypoint_names``.
+
+    Args:
+        model: a pose model.
+        meta: mmpose's ``dataset_meta``, with the names and links of the keypoints.
+        batch_size: the number of boxes or images in one forward pass; default: of the class.
+    """
+
+    takes_boxes = False
+    batch_size = 1
+    score_thr = 0.3
+
+    def __init__(self, model: HostModel, meta: dict[str, Any], batch_size: int | None) -> None:
+        self._model = model
+        self.loader = model.loader
+        self._meta = meta
+        self.batch_size = batch_size or self.batch_size
+        self.header = {'keypoint_names': list(meta['keypoint_id2name'].values())}
+
+    def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
+        """The frame with its record's boxes, skeletons and keypoints: (H, W, 3) uint8 BGR."""
+        return draw_poses(
+            as_picture(frame.image),
+            record['instances'],
+            self._meta['skeleton_links'],
+            _bgr(self._meta['skeleton_link_colors']),
+            _bgr(self._meta['keypoint_colors']),
+            score_thr,
+        )
+
+    def _keypoints(self, points: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+        """Keypoints (K, 2) in pixels and their scores (K,), as a record has them."""
+        if len(points) != len(self.header['keypoint_names']):
+            raise UserError(
+                f'the model gives {len(points)} keypoints, its dataset_meta names '
+                f'{len(self.header["keypoint_names"])}'
+            )
+        return {
+            'keypoints': [
+                [*rounded(point, 2), round(float(score), 4)]
+                for point, score in zip(points, scores, strict=True)
+            ],
+            'score': round(float(scores.mean()), 4),
+        }
+
+
+class TopDownPredictor(PosePredictor):
+    """A model that looks for one pose in each box: a ``TopdownPoseEstimator``."""
+
+    takes_boxes = True
+    batch_size = 8
+
+    def predict(
+        self, frames: Sequence[Frame], boxes: Sequence[np.ndarray] | None = None
+    ) -> list[dict[str, Any]]:
+        """Predict the keypoints in every box of every frame.
+
+        Args:
+            frames: the images.
+            boxes: for each frame (N, 5) of x, y, w, h in pixels and score; default: the whole
+                image is the one box.
+
+        Returns:
+            For each frame ``{'instances': [...]}``, each instance with ``bbox`` [x, y, w, h],
+            ``bbox_score``, ``keypoints`` [[x, y, score], ...] in pixels of the image, and
+            ``score``, the mean of the keypoints'.
+
+        Raises:
+            UserError: a box lies outside its image.
+        """
+        if boxes is None:
+            boxes = [_whole_image(frame) for frame in frames]
+        crops = [(frame, box) for frame, rows in zip(frames, boxes, strict=True) for box in rows]
+        instances = self._instances(crops)
+        return [{'instances': [next(instances) for _ in rows]} for rows in boxes]
+
+    def _instances(self, crops: Sequence[tuple[Frame, np.ndarray]]) -> Iterator[dict[str, Any]]:
+        inputs = [self._input_of(frame, box) for frame, box in crops]
+        samples = self._model.predict(inputs, self.batch_size)
+        for (_, box), sample in zip(crops, samples, strict=True):
+            found = sample.pred_instances
+            yield {
+                'bbox': rounded(box[:4], 2),
+                'bbox_score': round(float(box[4]), 4),
+                **self._keypoints(found.keypoints[0, :, :2], found.keypoint_scores[0]),
+            }
+
+    def _input_of(self, frame: Frame, box: np.ndarray) -> dict[str, Any]:
+        x, y, w, h, score = box
+        height, width = frame.image.shape[:2]
+        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+            raise UserError(
+                f'the box {rounded(box[:4], 1)} lies outside the image, which is {width} wide and '
+                f'{height} high'
+            )
+        return {
+            **frame.loaded,
+            'bbox': np.float32([[x, y, x + w, y + h]]),
+            'bbox_score': np.float32([score]),
+            **self._meta,
+        }
+
+
+class BottomUpPredictor(PosePredictor):
+    """A model that finds all poses of an image at once: a ``BottomupPoseEstimator``."""
+
+    def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
+        """Predict all poses of every frame.
+
+        Returns:
+            Records as a top-down model's. An instance's ``bbox`` is the smallest box around its
+            keypoints, and ``bbox_score`` its ``score``.
+        """
+        inputs = [frame.loaded | self._meta for frame in frames]
+        samples = self._model.predict(inputs, batch_size=1)  # DEKR's head refuses more
+        return [{'instances': self._instances(sample.pred_instances)} for sample in samples]
+
+    def _instances(self, found: Any) -> list[dict[str, Any]]:
+        instances = []
+        for points, scores in zip(found.keypoints, found.keypoint_scores, strict=True):
+            pose = self._keypoints(points, scores)
+            corner = points.min(axis=0)
+            box = [*corner, *(points.max(axis=0) - corner)]
+            instances.append({'bbox': rounded(box, 2), 'bbox_score': pose['score'], **pose})
+        return instances
+
+
+PREDICTOR_OF = {
+    TopdownPoseEstimator: TopDownPredictor,
+    BottomupPoseEstimator: BottomUpPredictor,
+}
+
+
+def _config_meta(cfg: Config) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        # mmpose says that it reads the names of the keypoints from its own folder.
+        warnings.filterwarnings('ignore', message='The metainfo config file')
+        meta = dataset_meta_from_config(cfg)
+    if meta is None:
+        raise UserError(
+            'neither the checkpoint nor the train_dataloader of the config tells the keypoints'
+        )
+    return meta
+
+
+def _whole_image(frame: Frame) -> np.ndarray:
+    height, width = frame.image.shape[:2]
+    return np.float32([[0, 0, width, height, 1]])
+
+
+def _bgr(rgb: Any) -> np.ndarray:
+    return np.asarray(rgb, np.uint8).reshape(-1, 3)[:, ::-1]

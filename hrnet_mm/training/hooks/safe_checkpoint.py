@@ -1,0 +1,190 @@
+"""Checkpoints that no kill, crash or full disk can cost."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from hrnet_mm.base.whole_files import WHOLE_FILES, remove_leftovers, write_whole
+from hrnet_mm.registry import HOOKS
+from hrnet_mm.training.folder_lock import hold, hold_for_all, release
+from hrnet_mm.training.hooks.training_id import LAST_TRAINING, id_of, last_training_in
+
+POINTER = 'last_checkpoint'  # the name that MMEngine reads
+INTERRUPTED = 'interrupted.pth'
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """MMEngine's CheckpointHook, with the same options, that always leaves a whole checkpoint.
+
+    MMEngine writes into the file itself, and removes the old checkpoint before it writes the new
+    one. Here a checkpoint and ``last_checkpoint`` take their names when they are complete and on
+    the disk, the pointer after what it points to, and the old ones go last. Until the training ends
+    no other training may save in the same folder. Checkpoints that go to another storage than local
+    files are left to MMEngine.
+
+    Raises:
+        UserError: another training is at work in the folder.
+
+    Example:
+        >>> default_hooks = dict(checkpoint=dict(type='hrnet_mm.SafeCheckpointHook', interval=5))
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        folder = self.out_dir or runner.work_dir
+        self.is_local = (
+            self.file_client_args is None
+            and type(get_file_backend(folder, backend_args=self.backend_args)) is LocalBackend
+        )
+        if self.is_local:
+            self.backend_args = dict(backend=WHOLE_FILES)
+            if runner.iter > 0:
+                forget_other_folders(runner, folder_of_checkpoints(runner.work_dir, self.out_dir))
+        id_of(runner)
+        self.is_resumed, self.has_begun = runner.iter > 0, False
+        super().before_train(runner)
+        if runner.iter > 0:
+            # Saved again with the best score when it is evaluated only after it was resumed.
+            self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
+        if self.is_local:
+            is_held = hold_for_all(Path(self.out_dir), is_main_process())
+            if is_held and is_main_process():
+                remove_leftovers(Path(self.out_dir))
+
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        if self.is_local and is_main_process() and not self.has_begun:
+            take_folder(runner, self.is_resumed)
+        self.has_begun = True
+        super().after_train_iter(runner, *args, **kwargs)
+
+    def after_train(self, runner: Runner) -> None:
+        super().after_train(runner)
+        if self.is_local:
+            release(Path(self.out_dir))
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        if not self.is_local:
+            super()._save_checkpoint_with_step(runner, step, meta)
+            return
+        outdated = self._keep(runner, step)
+        folder = Path(self.out_dir)
+        if is_main_process():
+            with suppress(OSError):  # which saving will tell
+                folder.mkdir(parents=True, exist_ok=True)
+            hold(folder)  # where it was not there before
+        path = folder / self.filename_tmpl.format(step)
+        self.last_ckpt = str(path)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            path.name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            point_to(path, Path(runner.work_dir))
+            for old in (*outdated, Path(runner.work_dir) / INTERRUPTED):
+                old.unlink(missing_ok=True)
+
+    def _keep(self, runner: Runner, step: int) -> list[Path]:
+        """Count a step among the kept ones; the checkpoints that are then too many."""
+        if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
+            return []
+        steps = [*self.keep_ckpt_ids, step]
+        outdated = steps[: -self.max_keep_ckpts]
+        self.keep_ckpt_ids.append(step)
+        runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        return [Path(self.out_dir) / self.filename_tmpl.format(old) for old in outdated]
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
+        if not self.is_local:
+            super()._save_best_checkpoint(runner, metrics)
+            return
+        backend, self.file_backend = self.file_backend, RemovalsNoted()
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        finally:
+            removals, self.file_backend = self.file_backend.removals, backend
+        hub = runner.message_hub.runtime_info
+        best = {path for key, path in hub.items() if key.startswith('best_ckpt')}
+        for path in removals - best:
+            backend.remove(path)
+
+
+class RemovalsNoted(LocalBackend):
+    """Notes which files are to be removed, for the time when the new ones are complete."""
+
+    def __init__(self) -> None:
+        self.removals: set[str] = set()
+
+    def remove(self, filepath: str | Path) -> None:
+        self.removals.add(str(filepath))
+
+
+def take_folder(runner: Runner, is_resumed: bool) -> None:
+    """Make a work folder this training's; of one before it, keep what this one might replace."""
+    work_dir = Path(runner.work_dir)
+    last, training = last_training_in(work_dir), id_of(runner)
+    if last == training:
+        return
+    path = work_dir / INTERRUPTED
+    if path.exists() and (last or not is_resumed):
+        kept = path.rename(path.with_stem(f'{path.stem}_before_{runner.timestamp}'))
+        runner.logger.info(f'The {path.name} of an earlier training is now {kept}.')
+    write_whole(work_dir / LAST_TRAINING, training.encode())
+
+
+def folder_of_checkpoints(work_dir: str | Path, out_dir: str | None) -> Path:
+    """Where MMEngine's CheckpointHook with this ``out_dir`` saves."""
+    work_dir = Path(work_dir).absolute()
+    return work_dir if out_dir in (None, '', str(work_dir)) else Path(out_dir) / work_dir.name
+
+
+def forget_other_folders(runner: Runner, folder: Path) -> None:
+    """Count no checkpoints as a resumed training's that it, or one it is a copy of, has elsewhere.
+
+    MMEngine's hook would remove the best one there when it finds a better, and here those of the
+    same numbers, whosever they are.
+    """
+    info = runner.message_hub.runtime_info
+    source = runner._load_from or find_latest_checkpoint(runner.work_dir) or ''
+    is_here = Path(source).resolve().parent in (folder.resolve(), Path(runner.work_dir).resolve())
+    if not is_here:
+        info.pop('keep_ckpt_ids', None)
+    for key in [key for key in info if key.startswith('best_ckpt')]:
+        if is_here:  # though the folder may have had another name
+            info[key] = str(folder / Path(info[key]).name)
+        else:
+            del info[key]
+
+
+def save_interrupted(runner: Runner, iterations: int) -> Path:
+    """Save all that ``iterations`` steps have made, between the regular checkpoints.
+
+    The next regular checkpoint of a SafeCheckpointHook removes it.
+    """
+    path = Path(runner.work_dir) / INTERRUPTED
+    meta = dict(epoch=runner.epoch, iter=iterations)
+    runner.save_checkpoint(
+        runner.work_dir, INTERRUPTED, meta=meta, backend_args=dict(backend=WHOLE_FILES)
+    )
+    if is_main_process():
+        point_to(path, path.parent)
+    return path
+
+
+def point_to(checkpoint: Path, work_dir: Path) -> None:
+    """Make ``last_checkpoint`` name a checkpoint."""
+    write_whole(work_dir / POINTER, os.fsencode(checkpoint))

@@ -1,0 +1,51 @@
+"""A faster model in the place of a Runner's."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from hrnet_mm.base.errors import UserError
+
+
+class ReplaceModelHook(Hook):
+    """Puts another model into the place of the Runner's before it is tested.
+
+    Hooks that keep a second copy of the weights, as EMAHook does, put the copy that is tested into
+    the Runner's model when the test begins. The other model is made after that, of a copy of its
+    own: the weights that it was given stay, whatever such a hook does to the Runner's model.
+
+    Args:
+        replace: gives it, for a copy of the Runner's model in eval mode and its device.
+
+    Raises:
+        UserError: a hook is to test a second copy of the weights, which the other model has not.
+    """
+
+    priority = 'LOWEST'  # after what loads weights, or exchanges them
+
+    def __init__(self, replace: Callable[[nn.Module, torch.device], nn.Module]) -> None:
+        self.replace = replace
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Replace the Runner's model, or what a wrapper for several processes wraps."""
+        for hook in runner.hooks:
+            both = ('evaluate_on_ema', 'evaluate_on_origin')  # of mmpretrain's EMAHook
+            if all(getattr(hook, name, False) for name in both):
+                raise UserError(
+                    f'{type(hook).__name__}(evaluate_on_origin=True) tests two copies of the '
+                    'weights, and --fast or an exported file has one: leave it out'
+                )
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        device = next(model.parameters()).device
+        fast = self.replace(copy.deepcopy(model).eval(), device)
+        if is_model_wrapper(runner.model):
+            runner.model.module = fast
+        else:
+            runner.model = fast

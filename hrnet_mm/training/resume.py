@@ -1,0 +1,135 @@
+"""Finding the checkpoint that a run goes on from, past broken ones."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from hrnet_mm.base.config import LATEST
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.training.hooks.safe_checkpoint import (
+    INTERRUPTED,
+    POINTER,
+    folder_of_checkpoints,
+    point_to,
+)
+from hrnet_mm.training.hooks.training_id import id_in, last_training_in
+from hrnet_mm.weights.read import read_checkpoint
+from hrnet_mm.weights.sources import is_local
+
+
+def prepare_resume(cfg: Config) -> list[str]:
+    """Let ``cfg.resume`` find a whole checkpoint: the named one or, without ``load_from``, any.
+
+    With ``LATEST`` it is any, too, and ``load_from`` is what a training begins with where there is
+    none yet, as at the first start of a job that is put back into its queue.
+
+    MMEngine takes what ``last_checkpoint`` names; if that is broken, it is set to the newest whole
+    checkpoint here. Those that an earlier training has left in the same folder are not taken. The
+    run goes on with the seed that it began with, drawn or given.
+
+    Returns:
+        Sentences for the user.
+
+    Raises:
+        UserError: the named checkpoint is broken; or there are some, and none is whole.
+    """
+    if cfg.get('load_from') and cfg.get('resume') != LATEST:
+        if is_local(cfg.load_from):
+            return take_seed(cfg, read_training_checkpoint(Path(cfg.load_from)))
+        return []
+    work_dir, broken, earlier = Path(cfg.work_dir), [], []
+    last_training = last_training_in(work_dir)
+    for path in resumable(cfg):
+        try:
+            checkpoint = read_training_checkpoint(path)
+        except UserError as error:
+            broken.append(str(error))
+            continue
+        if last_training and id_in(checkpoint) != last_training:
+            earlier.append(path.name)
+            continue
+        notes = take_seed(cfg, checkpoint)
+        cfg.resume, cfg.load_from = True, None
+        if str(path.absolute()) == named_in(work_dir):
+            return notes
+        point_to(path.absolute(), work_dir)
+        skipped = [*broken, *(f'{name} is of an earlier training' for name in earlier)]
+        return [*(f'skipped: {reason}' for reason in skipped), f'resuming {path}', *notes]
+    if broken:
+        raise UserError(
+            f'--resume: no checkpoint of {work_dir} can be resumed ({"; ".join(broken)}); '
+            'name another with --resume CHECKPOINT, or start anew in another --work-dir'
+        )
+    cfg.resume = False  # else MMEngine takes what last_checkpoint names
+    beginning = 'at the beginning'
+    if cfg.get('load_from'):
+        beginning += f', with the weights of {cfg.load_from}'
+    if not earlier:
+        return [f'there is no checkpoint in {work_dir} yet: training starts {beginning}']
+    return [
+        f'the last training in {work_dir} has saved no checkpoint: it starts {beginning}; '
+        f'{", ".join(earlier)} there: of an earlier one, which --resume CHECKPOINT goes on with'
+    ]
+
+
+def resumable(cfg: Config) -> Iterator[Path]:
+    """Checkpoints of this run: the one that ``last_checkpoint`` names, then from the newest on."""
+    work_dir = Path(cfg.work_dir)
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    folder = folder_of_checkpoints(work_dir, hook.get('out_dir'))
+    kind = 'epoch' if hook.get('by_epoch', True) else 'iter'
+    template = hook.get('filename_tmpl') or f'{kind}_{{}}.pth'
+    pattern = re.compile(re.escape(template).replace(r'\{\}', r'(\d+)'))
+    numbered = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if match := pattern.fullmatch(path.name):
+            numbered[path] = int(match[1])
+    found = sorted(numbered, key=numbered.get, reverse=True)
+    if (work_dir / INTERRUPTED).exists():  # the next regular checkpoint would have removed it
+        found.insert(0, work_dir / INTERRUPTED)
+    if named := named_in(work_dir):
+        # A run that was moved since has its checkpoints under other paths.
+        found.insert(0, Path(named) if Path(named).exists() else folder / Path(named).name)
+    yield from dict.fromkeys(found)
+
+
+def named_in(work_dir: Path) -> str:
+    """What ``last_checkpoint`` says; nothing if it is absent, or was left empty by a kill."""
+    pointer = work_dir / POINTER
+    return os.fsdecode(pointer.read_bytes()).strip() if pointer.is_file() else ''
+
+
+def read_training_checkpoint(path: Path) -> dict[str, Any]:
+    """Load a checkpoint that a run can go on from.
+
+    Raises:
+        UserError: it is absent, damaged, or holds no state of a training.
+    """
+    checkpoint = read_checkpoint(path)
+    meta = checkpoint.get('meta')
+    if not isinstance(meta, dict) or 'iter' not in meta or 'message_hub' not in checkpoint:
+        raise UserError(f'the checkpoint {path} holds weights only, no training to go on with')
+    return checkpoint
+
+
+def take_seed(cfg: Config, checkpoint: dict[str, Any]) -> list[str]:
+    """Shuffle as the run did so far: MMEngine takes its seed only after it built the sampler.
+
+    Returns:
+        A sentence for the user where the config or ``--seed`` asks for another seed.
+    """
+    seed = checkpoint['meta'].get('seed')
+    randomness = cfg.get('randomness') or {}
+    asked = randomness.get('seed')
+    if seed is None or seed == asked:
+        return []
+    cfg.randomness = dict(randomness, seed=seed)
+    if asked is None:
+        return []
+    return [f'the run began with the seed {seed} and goes on with it, not with {asked}']

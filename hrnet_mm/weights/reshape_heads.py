@@ -1,0 +1,85 @@
+"""What two projects keep in different form, on weights by our names.
+
+**Biases** in front of a norm, which some have and others leave out. A norm subtracts its running
+mean m, so that ``norm(W x + b)`` with mean m and ``norm(W x)`` with mean ``m - b`` are the same
+function; in training, the mean of the batch takes b out by itself.
+
+**The background** among a detector's classes: mmdet 1.x puts it first, mmdet 2 and 3 last. And
+mmdet 1.x keeps rows for its box and its mask, which nothing uses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hrnet_mm.weights.contents import Weights
+from hrnet_mm.weights.names import begins_like
+
+_MEAN = 'bn.running_mean'
+_SCORES = re.compile(r'roi_head\.bbox_head\.(\d+\.)?fc_cls\.')
+# With the rows of one class. A layer that has no more than these does not tell classes apart.
+_OTHERS = (
+    (re.compile(r'roi_head\.bbox_head\.(\d+\.)?fc_reg\.'), 4),
+    (re.compile(r'roi_head\.mask_head\.(\d+\.)?conv_logits\.'), 1),
+)
+
+
+def settle_biases(
+    weights: Weights, biased: Sequence[str]
+) -> tuple[dict[str, Tensor], list[str], list[str]]:
+    """Give every convolution in front of a batch norm a bias, or none, as the target wants it.
+
+    Args:
+        weights: by our names, where such a pair is ``X.conv`` and ``X.bn`` (mmcv's ConvModule).
+        biased: the beginnings of the names of the convolutions that have a bias in the target.
+
+    Returns:
+        The weights, the biases that were folded into running means, and those that were added.
+    """
+    settled, folded, added = dict(weights), [], []
+    for mean in [name for name in weights if name.endswith(f'.{_MEAN}')]:
+        conv = mean.removesuffix(_MEAN) + 'conv.'
+        bias = f'{conv}bias'
+        if f'{conv}weight' not in weights:
+            continue
+        wanted = begins_like(conv, biased)
+        if bias in weights and not wanted and weights[bias].shape == weights[mean].shape:
+            settled[mean] = weights[mean] - settled.pop(bias)
+            folded.append(bias)
+        elif wanted and bias not in weights:
+            settled[bias] = torch.zeros_like(weights[mean])
+            added.append(bias)
+    return settled, folded, added
+
+
+def background_last(weights: Weights) -> dict[str, Tensor]:
+    """From mmdet 1.x's order to today's, of weights by our names."""
+    ordered = dict(weights)
+    for name, weight in weights.items():
+        if _SCORES.match(name) and weight.dim():
+            ordered[name] = weight.roll(-1, 0)
+        elif rows := _rows_of_background(name, weight):
+            ordered[name] = weight[rows:]
+    return ordered
+
+
+def background_first(weights: Weights) -> dict[str, Tensor]:
+    """From today's order to mmdet 1.x's; what nothing uses is zero."""
+    ordered = dict(weights)
+    for name, weight in weights.items():
+        if _SCORES.match(name) and weight.dim():
+            ordered[name] = weight.roll(1, 0)
+        elif rows := _rows_of_background(name, weight):
+            ordered[name] = torch.cat((torch.zeros_like(weight[:rows]), weight))
+    return ordered
+
+
+def _rows_of_background(name: str, weight: Tensor) -> int:
+    for pattern, rows in _OTHERS:
+        if pattern.match(name) and weight.dim() and len(weight) > rows:
+            return rows
+    return 0

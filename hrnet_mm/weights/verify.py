@@ -1,0 +1,101 @@
+"""Do converted weights compute what the original ones did? By running both networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.weights.contents import Weights
+from hrnet_mm.weights.convert import Report, convert
+from hrnet_mm.weights.layouts import layout_named
+from hrnet_mm.weights.networks import OUR_LAYOUTS, our_network
+from hrnet_mm.weights.peers import LIBRARIES, library_network
+from hrnet_mm.weights.recognise import Naming
+
+TOLERANCE = 1e-4  # rounding stays far below it, a wrong name does not
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two networks on one image: their largest difference, relative to the largest output."""
+
+    reference: str
+    other: str
+    difference: float
+
+
+@torch.no_grad()
+def compare(weights: Weights, converted: Weights, report: Report, size: int) -> list[Comparison]:
+    """Run the networks of the original and of the converted weights on a random image.
+
+    The original's network is that of the library with its layout, if there is one and it is
+    installed, else ours. The converted weights run in ours and in the target's library. Between
+    tasks the backbones are compared; a detector is, up to its neck.
+
+    Args:
+        weights, converted, report: what ``convert`` took and gave.
+        size: of the image, a multiple of 32, as the libraries need it.
+
+    Raises:
+        UserError: it is not, or some of the weights are missing.
+    """
+    if size < 32 or size % 32:
+        raise UserError(f"--verify {size}: the image's side must be a multiple of 32, as 224 is")
+    source, target = report.source, report.target
+    task = source.layout.task if source.layout.task == target.layout.task else ''
+    task = task if task in OUR_LAYOUTS else 'backbone'
+    originals = {**_library(task, source, weights), **_ours(task, source, weights)}
+    reference, network = next(iter(originals.items()))
+    others = {**_ours(task, target, converted), **_library(task, target, converted)}
+    image = _image(weights[f'{source.backbone}conv1.weight'].shape[1], size)
+    expected = _tensors(network(image))
+    return [
+        Comparison(reference, other, _difference(_tensors(net(image)), expected))
+        for other, net in others.items()
+    ]
+
+
+def check_equal(comparisons: Sequence[Comparison]) -> None:
+    """Make sure that the networks computed the same.
+
+    Raises:
+        UserError: they did not.
+    """
+    for found in comparisons:
+        if not found.difference <= TOLERANCE:
+            raise UserError(
+                f'the weights do not compute the same in {found.other} as in {found.reference}: '
+                f'the largest difference is {found.difference:.1e} of the largest output'
+            )
+
+
+def _ours(task: str, naming: Naming, weights: Weights) -> dict[str, nn.Module]:
+    ours, _ = convert(weights, OUR_LAYOUTS[task], naming)
+    return {'hrnet_mm': our_network(task, ours)}
+
+
+def _library(task: str, naming: Naming, weights: Weights) -> dict[str, nn.Module]:
+    layout = 'backbone' if task == 'backbone' else naming.layout.name
+    theirs, _ = convert(weights, Naming(layout_named(layout)), naming)
+    network = library_network(layout, theirs)
+    return {} if network is None else {LIBRARIES[layout][0]: network}
+
+
+def _image(channels: int, size: int) -> Tensor:
+    return torch.rand(1, channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def _tensors(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (output,) if isinstance(output, Tensor) else tuple(output)
+
+
+def _difference(actual: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> float:
+    """Largest difference over the largest magnitude of ``expected``, over all maps."""
+    differences = (
+        (a - b).abs().max() / b.abs().max() for a, b in zip(actual, expected, strict=True)
+    )
+    return float(max(differences))

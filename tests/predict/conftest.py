@@ -1,0 +1,94 @@
+"""Tiny models with random weights, and pictures to run them on."""
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmpose.apis import init_model
+
+from hrnet_mm.predict import Summary, infer
+from tests.predict.pictures import picture
+from tests.predict.tiny_models import TinyModel, make_tiny_model
+
+CONFIG = """
+_base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
+model = dict(
+    backbone=dict(_delete_=True, type='hrnet_mm.HRNet', arch='w18_small', out_indices=(0,)),
+    head=dict(in_channels=16))
+"""
+
+
+@pytest.fixture(scope='session')
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('config') / 'tiny pose.py'
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture(scope='session')
+def mmpose_model(config: Path) -> torch.nn.Module:
+    torch.manual_seed(0)
+    model = init_model(config, device='cpu')
+    torch.nn.init.normal_(model.head.final_layer.weight, std=0.1)
+    return model
+
+
+@pytest.fixture(scope='session')
+def checkpoint(mmpose_model: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('checkpoint') / 'tiny.pth'
+    meta = {'dataset_meta': mmpose_model.dataset_meta}
+    torch.save({'state_dict': mmpose_model.state_dict(), 'meta': meta}, path)
+    return path
+
+
+@pytest.fixture(scope='session')
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TinyModel]:
+    """A model of ``tiny_models.TINY`` by its name."""
+    folder = tmp_path_factory.mktemp('tiny models')
+    return functools.cache(lambda name: make_tiny_model(name, folder))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Summary]:
+    """Predict with a tiny model, on the CPU and into ``out``."""
+
+    def run(model: TinyModel, source: Path, **options: Any) -> Summary:
+        options = {'out': tmp_path / 'out', 'device': 'cpu', **options}
+        return infer(Path(model.config), Path(model.checkpoint), str(source), **options)
+
+    return run
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Callable[[], dict[str, Any]]:
+    """What ``predictions.json`` in ``out`` holds."""
+    return lambda: json.loads((tmp_path / 'out' / 'predictions.json').read_text())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three images of three sizes and formats, one in a sub-folder with a difficult name."""
+    folder = tmp_path / 'photos'
+    (folder / 'süb folder').mkdir(parents=True)
+    cv2.imwrite(str(folder / 'a.jpg'), picture(96, 128, seed=0))
+    cv2.imwrite(str(folder / 'b.bmp'), picture(64, 64, seed=1))
+    cv2.imwrite(str(folder / 'süb folder' / 'c [1].PNG'), picture(80, 60, seed=2))
+    (folder / 'notes.txt').write_text('no image')
+    return folder
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Five frames of 64 x 48 at 12.5 frames a second."""
+    path = tmp_path / 'my clip.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 12.5, (64, 48))
+    for shade in np.linspace(40, 200, 5):
+        writer.write(np.full((48, 64, 3), shade, np.uint8))
+    writer.release()
+    return path

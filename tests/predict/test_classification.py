@@ -1,0 +1,111 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmpretrain.apis import ImageClassificationInferencer
+
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.images import read_image
+from hrnet_mm.predict import Summary
+from tests.predict.pictures import picture
+from tests.predict.tiny_models import TinyModel
+
+Run = Callable[..., Summary]
+Document = Callable[[], dict[str, Any]]
+
+
+@pytest.fixture(scope='module')
+def classifier(tiny: Callable[[str], TinyModel]) -> TinyModel:
+    return tiny('classification')
+
+
+@pytest.fixture(scope='module')
+def host_classifier(classifier: TinyModel) -> ImageClassificationInferencer:
+    return ImageClassificationInferencer(classifier.config, classifier.checkpoint, device='cpu')
+
+
+def assert_equals_mmpretrain(
+    record: dict, image: np.ndarray, host: ImageClassificationInferencer
+) -> None:
+    [expected] = host(image)
+    labels = np.argsort(-expected['pred_scores'])[:5]
+    assert [part['label'] for part in record['classes']] == labels.tolist()
+    scores = [part['score'] for part in record['classes']]
+    assert np.abs(scores - expected['pred_scores'][labels]).max() < 1e-4
+    assert scores[0] > 2 * scores[-1]
+    assert record['classes'][0]['category'] == expected['pred_class']
+
+
+@pytest.mark.parametrize('batch_size', [None, 2])
+def test_five_likeliest_classes_equal_mmpretrain(
+    run: Run,
+    document: Document,
+    folder: Path,
+    classifier: TinyModel,
+    host_classifier: ImageClassificationInferencer,
+    batch_size: int | None,
+) -> None:
+    summary = run(classifier, folder, batch_size=batch_size)
+    assert str(summary).startswith('3 images, ') and 'instance' not in str(summary)
+    for record in document()['images']:
+        assert_equals_mmpretrain(record, read_image(folder / record['file']), host_classifier)
+
+
+def test_gray_images_equal_mmpretrain_on_three_equal_channels(
+    run: Run,
+    document: Document,
+    tmp_path: Path,
+    classifier: TinyModel,
+    host_classifier: ImageClassificationInferencer,
+) -> None:
+    gray = picture(80, 100, seed=3)[..., 0]
+    cv2.imwrite(str(tmp_path / 'gray.png'), gray)
+    run(classifier, tmp_path / 'gray.png', draw=False)
+    assert_equals_mmpretrain(document()['images'][0], np.dstack([gray] * 3), host_classifier)
+
+
+def test_classes_are_written_into_the_image_unless_they_score_less(
+    run: Run, folder: Path, classifier: TinyModel
+) -> None:
+    original = cv2.imread(str(folder / 'b.bmp'))
+    for score_thr, differs in ((None, True), (0.99, False)):
+        run(classifier, folder / 'b.bmp', score_thr=score_thr)
+        drawn = cv2.imread(str(folder.parent / 'out' / 'b.bmp.png'))
+        assert (drawn != original).any() == differs
+
+
+def with_classes(model: TinyModel, classes: list[str], folder: Path) -> TinyModel:
+    contents = torch.load(model.checkpoint, weights_only=True)
+    contents['meta'] = {'dataset_meta': {'classes': classes}}
+    torch.save(contents, folder / 'named.pth')
+    return TinyModel(model.config, str(folder / 'named.pth'))
+
+
+def test_names_are_the_checkpoint_s_before_the_config_s(
+    run: Run, document: Document, folder: Path, classifier: TinyModel, tmp_path: Path
+) -> None:
+    names = [f'class number {i}' for i in range(1000)]
+    run(with_classes(classifier, names, tmp_path), folder / 'a.jpg')
+    assert document()['class_names'] == names
+    top = document()['images'][0]['classes'][0]
+    assert top['category'] == f'class number {top["label"]}'
+
+
+def test_other_than_the_model_s_number_of_names_is_told_so(
+    run: Run, folder: Path, classifier: TinyModel, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match='gives 1000 classes, its dataset_meta names 2'):
+        run(with_classes(classifier, ['cat', 'dog'], tmp_path), folder / 'a.jpg')
+
+
+def test_without_names_labels_stand_for_themselves(
+    run: Run, document: Document, folder: Path, classifier: TinyModel
+) -> None:
+    run(classifier, folder, cfg_options={'test_dataloader.dataset.type': 'CustomDataset'})
+    assert document()['class_names'] == []
+    for part in document()['images'][0]['classes']:
+        assert part['category'] == str(part['label'])

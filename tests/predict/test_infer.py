@@ -1,0 +1,247 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmpose.apis import inference_topdown
+
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.predict import Summary, infer
+from hrnet_mm.predict.predictor import make_predictor
+
+BOXES = [[10, 5, 60, 80], [40, 20, 50.5, 60.25]]
+Infer = Callable[..., Summary]
+
+
+class CodeOnLoading:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.folder,)
+
+
+@pytest.fixture
+def predict(config: Path, checkpoint: Path, tmp_path: Path) -> Infer:
+    def predict(source: Path, **options: Any) -> Summary:
+        options = {'out': tmp_path / 'out', 'device': 'cpu', **options}
+        return infer(config, options.pop('checkpoint', checkpoint), str(source), **options)
+
+    return predict
+
+
+def predictions(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / 'predictions.json').read_text())
+
+
+def files(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob('*') if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def assert_equals_mmpose(record: dict, image: np.ndarray, boxes: Any, model: Any) -> None:
+    expected = inference_topdown(model, image, boxes, bbox_format='xywh')
+    assert len(record['instances']) == len(expected)
+    for instance, sample in zip(record['instances'], expected, strict=True):
+        keypoints = np.array(instance['keypoints'])
+        scores = sample.pred_instances.keypoint_scores[0]
+        assert np.abs(keypoints[:, :2] - sample.pred_instances.keypoints[0]).max() < 0.006
+        assert np.abs(keypoints[:, 2] - scores).max() < 1e-4
+        assert instance['score'] == pytest.approx(scores.mean(), abs=1e-4)
+
+
+def test_given_boxes_equal_mmpose(predict: Infer, folder: Path, mmpose_model: Any) -> None:
+    predict(folder / 'a.jpg', boxes=BOXES)
+    [record] = predictions(folder.parent / 'out')['images']
+    assert [instance['bbox'] for instance in record['instances']] == BOXES
+    assert [instance['bbox_score'] for instance in record['instances']] == [1, 1]
+    image = cv2.imread(str(folder / 'a.jpg'))
+    assert_equals_mmpose(record, image, np.float32(BOXES), mmpose_model)
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 8])
+def test_whole_images_equal_mmpose(
+    predict: Infer, folder: Path, mmpose_model: Any, batch_size: int
+) -> None:
+    summary = predict(folder, batch_size=batch_size, draw=False)
+    assert (summary.count, summary.skipped, summary.instances) == (3, 0, 3)
+    for record in predictions(folder.parent / 'out')['images']:
+        image = cv2.imdecode(np.fromfile(folder / record['file'], np.uint8), cv2.IMREAD_COLOR)
+        assert (record['height'], record['width']) == image.shape[:2]
+        assert record['instances'][0]['bbox'] == [0, 0, record['width'], record['height']]
+        assert_equals_mmpose(record, image, None, mmpose_model)
+
+
+def test_boxes_of_a_file_go_to_their_images_across_batches(predict: Infer, folder: Path) -> None:
+    file = folder.parent / 'boxes.json'
+    boxes = {'a.jpg': BOXES, 'b.bmp': [], 'c [1].PNG': [[1, 2, 30, 40, 0.5]]}
+    file.write_text(json.dumps(boxes))
+    predict(folder, boxes=file, batch_size=2)
+    records = predictions(folder.parent / 'out')['images']
+    assert [[i['bbox'] for i in record['instances']] for record in records] == [
+        BOXES,
+        [],
+        [[1, 2, 30, 40]],
+    ]
+    assert records[2]['instances'][0]['bbox_score'] == 0.5
+
+
+def test_predictions_name_their_origin_and_keypoints(
+    predict: Infer, folder: Path, config: Path, checkpoint: Path
+) -> None:
+    predict(folder, draw=False)
+    document = predictions(folder.parent / 'out')
+    assert document['config'] == str(config)
+    assert document['checkpoint'] == str(checkpoint)
+    assert document['input'] == str(folder)
+    assert document['keypoint_names'][0] == 'nose'
+    assert len(document['keypoint_names']) == 17
+    assert [image['file'] for image in document['images']] == [
+        'a.jpg',
+        'b.bmp',
+        'süb folder/c [1].PNG',
+    ]
+
+
+def test_drawings_keep_names_and_sizes(predict: Infer, folder: Path) -> None:
+    out = folder.parent / 'out'
+    predict(folder, score_thr=-1)
+    assert files(out) == ['a.jpg', 'b.bmp.png', 'predictions.json', 'süb folder/c [1].PNG']
+    drawn = cv2.imread(str(out / 'b.bmp.png'))
+    original = cv2.imread(str(folder / 'b.bmp'))
+    assert drawn.shape == original.shape
+    assert (drawn != original).any()
+
+
+def test_no_draw_writes_predictions_only(predict: Infer, folder: Path) -> None:
+    predict(folder, draw=False)
+    assert files(folder.parent / 'out') == ['predictions.json']
+
+
+def test_video_is_drawn_as_a_video_of_the_same_speed(predict: Infer, video: Path) -> None:
+    out = video.parent / 'out'
+    summary = predict(video, boxes=[[5, 5, 40, 40]], batch_size=2)
+    assert str(summary).startswith('5 frames, 5 instances, ')
+    assert files(out) == ['my clip.mp4', 'predictions.json']
+    records = predictions(out)['images']
+    assert [(r['file'], r['frame']) for r in records] == [('my clip.mp4', i) for i in range(5)]
+    drawn = cv2.VideoCapture(str(out / 'my clip.mp4'))
+    assert drawn.get(cv2.CAP_PROP_FPS) == 12.5
+    frames = [drawn.read()[1] for _ in range(5)]
+    assert frames[-1].shape == (48, 64, 3)
+    assert drawn.read()[0] is False
+
+
+def test_skipped_images_are_counted(predict: Infer, folder: Path) -> None:
+    (folder / 'a.jpg').write_text('damaged')
+    summary = predict(folder, draw=False)
+    assert str(summary).startswith('2 images (1 skipped), 2 instances, ')
+    assert len(predictions(folder.parent / 'out')['images']) == 2
+
+
+@pytest.mark.parametrize('batch_size', [1, 8])
+def test_an_image_that_fails_does_not_stop_the_others(
+    predict: Infer, folder: Path, batch_size: int
+) -> None:
+    message = '2 of 3 images failed.*b.bmp: the box .* lies outside the image, which is 64 wide and'
+    with pytest.raises(UserError, match=message):
+        predict(folder, boxes=[[100, 10, 20, 20]], batch_size=batch_size)
+    assert files(folder.parent / 'out') == ['a.jpg', 'predictions.json']
+    assert [r['file'] for r in predictions(folder.parent / 'out')['images']] == ['a.jpg']
+    assert cv2.imread(str(folder.parent / 'out' / 'a.jpg')).shape == (96, 128, 3)
+
+
+def test_earlier_predictions_survive_a_failure(predict: Infer, folder: Path) -> None:
+    predict(folder / 'a.jpg')
+    before = (folder.parent / 'out' / 'predictions.json').read_bytes()
+    with pytest.raises(UserError, match='none of 3 images gave a result; the first: .*a.jpg: the'):
+        predict(folder, boxes=[[200, 10, 20, 20]])
+    assert (folder.parent / 'out' / 'predictions.json').read_bytes() == before
+
+
+def test_inputs_are_never_overwritten(predict: Infer, folder: Path) -> None:
+    before = (folder / 'a.jpg').read_bytes()
+    with pytest.raises(UserError, match=r'the drawing of .*a\.jpg would replace it'):
+        predict(folder, out=folder)
+    assert (folder / 'a.jpg').read_bytes() == before
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(
+    predict: Infer, folder: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    damaged, foreign = tmp_path / 'damaged.pth', tmp_path / 'foreign.pth'
+    damaged.write_bytes(checkpoint.read_bytes()[:100_000])
+    torch.save({'state_dict': {}, 'meta': CodeOnLoading(tmp_path / 'made')}, foreign)
+    for path in (damaged, foreign, tmp_path / 'missing.pth', tmp_path):
+        with pytest.raises(UserError, match=path.name):
+            predict(folder, checkpoint=path)
+    assert not (tmp_path / 'made').exists()
+    assert not (tmp_path / 'out').exists()
+
+
+def test_weights_that_give_no_numbers_are_told_so(
+    predict: Infer, folder: Path, checkpoint: Path
+) -> None:
+    contents = torch.load(checkpoint, weights_only=True)
+    contents['state_dict']['head.final_layer.bias'].fill_(float('inf'))
+    broken = folder.parent / 'broken.pth'
+    torch.save(contents, broken)
+    with pytest.raises(UserError, match=r'a\.jpg: the model gives NaN: instances\[0\]'):
+        predict(folder / 'a.jpg', checkpoint=broken)
+
+
+@pytest.mark.parametrize('scope', ['mmrotate', None])
+def test_configs_of_other_hosts_are_refused(scope: str | None) -> None:
+    cfg = Config(dict(default_scope=scope))
+    with pytest.raises(UserError, match=f'default_scope={scope!r} cannot be run, only .* mmdet'):
+        make_predictor(cfg, Path('x.pth'), torch.device('cpu'))
+
+
+def test_models_of_other_kinds_are_refused(predict: Infer, folder: Path) -> None:
+    kinds = 'TopdownPoseEstimator or BottomupPoseEstimator can be run'
+    with pytest.raises(UserError, match=f'is a PoseLifter; of mmpose, models of the kind {kinds}'):
+        predict(folder, cfg_options={'model.type': 'PoseLifter'})
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'test_dataloader.dataset.pipeline': []}, 'test_dataloader of the config has no pipeline'),
+        (
+            {'test_dataloader.dataset.pipeline': [{'type': 'GetBBoxCenterScale'}]},
+            'cannot be read as an image by GetBBoxCenterScale: missing key',
+        ),
+    ],
+)
+def test_pipelines_that_load_no_image_are_told_so(
+    predict: Infer, folder: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        predict(folder / 'a.jpg', cfg_options=options)
+
+
+def test_device_that_is_not_there_is_told_so(predict: Infer, folder: Path) -> None:
+    with pytest.raises(UserError, match='--device cuda:99: this machine has no such device'):
+        predict(folder, device='cuda:99')
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('a = (', 'x.py .*never closed'),
+        ("_base_ = './nowhere.py'", 'nowhere.py'),
+    ],
+)
+def test_broken_configs_are_told_so(tmp_path: Path, folder: Path, text: str, message: str) -> None:
+    (tmp_path / 'x.py').write_text(text)
+    with pytest.raises((UserError, FileNotFoundError), match=message):
+        infer(tmp_path / 'x.py', tmp_path / 'x.pth', str(folder), out=tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()

@@ -1,0 +1,216 @@
+"""Images are loaded as the config says: infer.py predicts what test.py does, bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.deploy.export.formats import FORMATS
+from hrnet_mm.deploy.export.write import export
+from hrnet_mm.predict import Detector, Summary
+from tests.predict.image_kinds import (
+    CLASSIFICATION,
+    KINDS,
+    POSE,
+    SIZES,
+    as_deep,
+    as_png,
+    as_turned,
+    make_segmentor,
+    runner_samples,
+    save_model,
+)
+from tests.predict.pictures import picture
+from tests.predict.tiny_models import TinyModel
+
+Run = Callable[..., Summary]
+
+
+@pytest.mark.parametrize('name', KINDS)
+def test_label_maps_are_those_of_the_runner(name: str, run: Run, tmp_path: Path) -> None:
+    model = make_segmentor(tmp_path, KINDS[name])
+    samples = list(runner_samples(model))
+    assert len(samples) == len(SIZES)
+    named_alone = KINDS[name].suffix == '.npy'
+    run(model, tmp_path / ('images/0.npy' if named_alone else 'images'))
+    for sample in samples[: 1 if named_alone else None]:
+        file = Path(sample.img_path).name
+        labels = cv2.imread(str(tmp_path / f'out/{file}.labels.png'), cv2.IMREAD_UNCHANGED)
+        expected = sample.pred_sem_seg.data[0].numpy()
+        assert labels.shape == expected.shape
+        assert (labels == expected).all()
+    assert max(len(np.unique(sample.pred_sem_seg.data)) for sample in samples) > 1
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A data root with images in three sizes and two boxes on each, in COCO's form."""
+    (tmp_path / 'images').mkdir()
+    images, boxes = [], []
+    for number, (height, width) in enumerate(SIZES):
+        as_png(tmp_path / f'images/{number}.png', picture(height, width, seed=number))
+        images.append(dict(id=number, file_name=f'{number}.png', width=width, height=height))
+        for box in ([3, 5, 30, 40], [8, 2, 25.5, 33]):
+            boxes.append(
+                dict(
+                    id=len(boxes),
+                    image_id=number,
+                    category_id=1,
+                    bbox=box,
+                    segmentation=[[3, 3, 9, 3, 9, 9]],
+                    area=99,
+                    iscrowd=0,
+                    keypoints=[9, 9, 2] * 17,
+                    num_keypoints=17,
+                )
+            )
+    document = dict(images=images, annotations=boxes, categories=[dict(id=1, name='person')])
+    (tmp_path / 'boxes.json').write_text(json.dumps(document))
+    return tmp_path
+
+
+def test_poses_are_those_of_the_runner_whatever_a_step_writes(
+    run: Run, document: Callable[[], dict[str, Any]], photos: Path
+) -> None:
+    (photos / 'pose.py').write_text(POSE.format(root=str(photos)))
+    model = save_model(photos / 'pose.py', 'head.final_layer', 0.1)
+    run(model, photos / 'images', boxes=photos / 'boxes.json', score_thr=9)
+    samples = list(runner_samples(model))
+    instances = [found for record in document()['images'] for found in record['instances']]
+    assert len(instances) == len(samples) == 2 * len(SIZES)
+    for found, sample in zip(instances, samples, strict=True):
+        expected = sample.pred_instances.keypoints[0]
+        assert np.abs(np.array(found['keypoints'])[:, :2] - expected).max() < 0.006
+    gray = cv2.imread(str(photos / 'images/0.png'), cv2.IMREAD_GRAYSCALE)
+    assert (cv2.imread(str(photos / 'out/0.png')) == gray[..., None]).all()
+
+
+def test_classes_are_those_of_the_runner(
+    run: Run, document: Callable[[], dict[str, Any]], photos: Path
+) -> None:
+    (photos / 'classifier.py').write_text(CLASSIFICATION.format(root=str(photos)))
+    model = save_model(photos / 'classifier.py', 'head.fc', 10)
+    run(model, photos / 'images')
+    for record, sample in zip(document()['images'], runner_samples(model), strict=True):
+        scores = sample.pred_score.numpy()
+        found = {part['label']: part['score'] for part in record['classes']}
+        assert found == pytest.approx({label: scores[label] for label in found}, abs=1e-4)
+        assert record['classes'][0]['label'] == scores.argmax()
+
+
+def test_instances_are_those_of_the_runner(
+    run: Run,
+    document: Callable[[], dict[str, Any]],
+    photos: Path,
+    tiny: Callable[[str], TinyModel],
+) -> None:
+    for file in (photos / 'images').iterdir():
+        as_deep(file, cv2.imread(str(file)))
+    dataset = 'test_dataloader.dataset'
+    options = {
+        f'{dataset}.pipeline.0.color_type': 'unchanged',
+        'model.data_preprocessor.mean': [24_000.0] * 3,
+        'model.data_preprocessor.std': [12_000.0] * 3,
+    }
+    run(tiny('detection'), photos / 'images', cfg_options=options)
+    options |= {
+        f'{dataset}.data_root': str(photos),
+        f'{dataset}.ann_file': 'boxes.json',
+        f'{dataset}.data_prefix.img': 'images/',
+        'test_dataloader.num_workers': 0,
+        'test_dataloader.persistent_workers': False,
+    }
+    total = 0
+    for record, sample in zip(
+        document()['images'], runner_samples(tiny('detection'), **options), strict=True
+    ):
+        expected = sample.pred_instances
+        assert [i['label'] for i in record['instances']] == expected.labels.tolist()
+        scores = [instance['score'] for instance in record['instances']]
+        assert scores == pytest.approx(expected.scores.tolist(), abs=1e-4)
+        total += len(scores)
+    assert total > 0
+
+
+def test_drawings_of_deep_images_show_them(run: Run, tmp_path: Path) -> None:
+    """Under the colours of the classes is the image, stretched to 8 bit, and not noise."""
+    model = make_segmentor(tmp_path, KINDS['deep'])
+    run(
+        model,
+        tmp_path / 'images/0.png',
+        cfg_options={'test_dataloader.dataset.metainfo.palette': [[0] * 3] * 5},
+    )
+    drawn = cv2.imread(str(tmp_path / 'out/0.png')).astype(float) / 0.45
+    assert np.abs(drawn - picture(*SIZES[0], seed=0)).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('deep', "clip.mp4: the config loads images with color_type='unchanged', of the channels"),
+        ('derived loader', 'clip.mp4: LoadBrighter, by which the config loads images, opens files'),
+        ('own loader', 'clip.mp4: ReadNumbers, by which the config loads images, opens files'),
+    ],
+)
+def test_videos_that_no_loader_takes_are_told_so(
+    run: Run, tmp_path: Path, video: Path, name: str, message: str
+) -> None:
+    model = make_segmentor(tmp_path, KINDS[name])
+    with pytest.raises(UserError, match=message):
+        run(model, video)
+
+
+def test_videos_become_gray_for_a_model_of_gray_images(
+    run: Run, tmp_path: Path, video: Path
+) -> None:
+    model = make_segmentor(tmp_path, KINDS['gray'])
+    run(model, video)
+    capture = cv2.VideoCapture(str(video))
+    cv2.imwrite(str(tmp_path / 'first.png'), capture.read()[1])
+    run(model, tmp_path / 'first.png')
+    first = (tmp_path / 'out/my clip.mp4.labels/000000.png').read_bytes()
+    assert (tmp_path / 'out/first.png.labels.png').read_bytes() == first
+
+
+def test_channels_that_the_model_does_not_take_are_told_so(run: Run, tmp_path: Path) -> None:
+    model = make_segmentor(tmp_path, KINDS['rgba'])
+    as_png(tmp_path / 'color.png', picture(50, 60, seed=0))
+    with pytest.raises(UserError, match='gives images of 3 channels, the model takes 4'):
+        run(model, tmp_path / 'color.png')
+
+
+def test_a_package_that_decodes_and_is_absent_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_segmentor(tmp_path, KINDS['pillow'])
+    monkeypatch.setattr('hrnet_mm.predict.loading.find_spec', lambda name: None)
+    with pytest.raises(UserError, match="imdecode_backend='pillow', for which the package PIL is"):
+        run(model, tmp_path / 'images')
+
+
+@pytest.mark.parametrize('name', ['gray', 'rgba', 'deep', 'own loader'])
+def test_exports_are_compared_on_images_of_the_models_channels(name: str, tmp_path: Path) -> None:
+    model = make_segmentor(tmp_path, KINDS[name])
+    cfg = Config.fromfile(model.config)
+    done = export(cfg, model.checkpoint, tmp_path / 'x.onnx', FORMATS['onnx'])
+    assert done.example[1] == KINDS[name].channels
+    assert done.difference < 1e-4
+
+
+def test_a_detector_that_turns_photos_otherwise_is_told_so(
+    run: Run, tmp_path: Path, config: Path, checkpoint: Path, tiny: Callable[[str], TinyModel]
+) -> None:
+    as_turned(tmp_path / 'a.jpg', picture(50, 70, seed=0))
+    pose = TinyModel(str(config), str(checkpoint))
+    detector = Detector(Path(tiny('detection').config), tiny('detection').checkpoint)
+    ignored = {'test_dataloader.dataset.pipeline.0.color_type': 'color_ignore_orientation'}
+    with pytest.raises(UserError, match="config loads 50 x 70 pixels, the pose model's 70 x 50"):
+        run(pose, tmp_path / 'a.jpg', detector=detector, cfg_options=ignored)
