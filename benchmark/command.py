@@ -1,138 +1,159 @@
-"""What ``tools/benchmark.py`` does with its arguments."""
+"""Time HRNets side by side: ours, the hosts' copies, timm's, and what runs them faster.
 
-from __future__ import annotations
+python tools/benchmark.py
+python tools/benchmark.py --contestants ours optimised mmpose+freeze openvino --batch 1 8
+python tools/benchmark.py --mode train --batch 4 --isolate --contestants ours ours+cp mmpose
+python tools/benchmark.py --contestants mmpose@fp32 optimised@bf16 openvino@bf16
+python tools/benchmark.py --paper-table pose
+"""
 
-import itertools
-import os
-from argparse import Namespace
-from collections.abc import Iterator, Sequence
+import sys
+from argparse import Namespace, _ArgumentGroup
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmark.contestants import parse_all
-from benchmark.isolated import prepare_process
-from benchmark.machine import describe, machine_of
-from benchmark.measure import Settings
+import hrnet_mm.compat  # noqa: F401  (before any host is imported)
+from benchmark import contestants as spec
 from benchmark.paper_models import PAPER_TASKS
-from benchmark.paper_table import paper_document, paper_lines, run_paper_task
-from benchmark.plot import plot
-from benchmark.report import LEGEND, case_table, document, write_json
-from benchmark.roofline import Peaks, measured_peaks
-from benchmark.run import run_case
-from benchmark.what_to_time import STEP, Case, padded, parse_arch
-from hrnet_mm.base.errors import UsageError, UserError
-from hrnet_mm.training.options import find_device
+from benchmark.what_to_time import MODES, PRECISIONS, UPSAMPLE
+from hrnet_mm.commands.arguments import Parser, add_device, add_size, positive, seconds
 
-# Height and width by task.
-SIZES = dict(pose=(256, 192), seg=(1024, 2048), det=(800, 1333), backbone=(256, 192))
-QUICK = dict(arch=['w18_small'], size=[(64, 64)], batch=[2])
-QUICK_SETTINGS = dict(rounds=2, turn_seconds=0.0, warmup=1)
-QUICK_PEAKS = dict(side=256, num_bytes=2**22, seconds=0.05)
-
-
-def benchmark(args: Namespace, command: Sequence[str]) -> None:
-    """Measure all combinations of the arguments; print tables, write JSON and a plot.
-
-    Raises:
-        UserError: an argument is wrong, or nobody can take part.
-    """
-    contestants, baseline = parse_all(args.contestants, args.precision, args.baseline)
-    cases = list(cases_of(args))
-    settings, machine = _prepare(args)
-    precisions = sorted({contestant.precision for contestant in contestants})
-    peaks = measured_peaks(args.device, precisions, **(QUICK_PEAKS if args.quick else {}))
-    print(describe_peaks(peaks))
-    results = []
-    for number, case in enumerate(cases, start=1):
-        print(f'\ncase {number}/{len(cases)}: {case}', flush=True)
-        results.append(run_case(case, contestants, baseline, settings, peaks, report=_report))
-        print(f'\n{case_table(results[-1])}', flush=True)
-        # After every case, so that an interrupted run keeps what it has.
-        content = document(machine, peaks, settings, command, results)
-        write_json(args.out / 'benchmark.json', content)
-        plot(args.out / 'benchmark.png', results)
-    print(f'\n{LEGEND}')
-    print(f'\n{args.out / "benchmark.json"}, {args.out / "benchmark.png"}')
+NOT_OF_THE_PAPERS_TABLE = [
+    'contestants',
+    'baseline',
+    'task',
+    'arch',
+    'size',
+    'mode',
+    'upsample',
+    'isolate',
+]
+OPTIONS = '\n'.join(
+    f'  {name:14} {what}' for name, what in (spec.EXECUTIONS | spec.SWITCHES).items()
+)
+SHORTS = '\n'.join(f'  {name:14} {what}' for name, what in spec.SHORT.items())
+EPILOG = f"""
+contestants: NETWORK[+OPTION...][@PRECISION]
+  networks: {', '.join(spec.NETWORKS)}
+options:
+{OPTIONS}
+short for:
+{SHORTS}
+"""
 
 
-def paper_table(args: Namespace, command: Sequence[str]) -> None:
-    """The paper's table of memory and time, on this machine.
-
-    Raises:
-        UserError: an argument is wrong.
-    """
-    if len(args.precision) > 1 or len(args.batch or ()) > 1:
-        raise UsageError('--paper-table takes one --precision and one --batch')
-    settings, machine = _prepare(args)
-    batch = args.batch[0] if args.batch else None
-    content: dict[str, Any] = dict(command=list(command), machine=machine, tasks=[])
-    for name in args.paper_table or PAPER_TASKS:
-        result = run_paper_task(
-            name, args.device, args.precision[0], batch, args.quick, settings, report=_report
-        )
-        print(f'\n{paper_lines(result)}\n', flush=True)
-        content['tasks'].append(paper_document(result))
-        write_json(args.out / 'paper_table.json', content)
-    print(args.out / 'paper_table.json')
-
-
-def cases_of(args: Namespace) -> Iterator[Case]:
-    """All combinations of task, architecture, size, batch and mode.
-
-    Raises:
-        UserError: there is no such architecture.
-    """
-    given = dict(arch=args.arch, size=args.size, batch=args.batch or [1])
-    given |= QUICK if args.quick else {}
-    for task in args.task:
-        sizes = given['size'] or [SIZES[task]]
-        archs = [parse_arch(text) for text in given['arch']]
-        for arch, size, batch, mode in itertools.product(archs, sizes, given['batch'], args.mode):
-            if padded(size) != size:
-                _report(f'{size[0]}x{size[1]} is padded to a multiple of {STEP}, as the hosts do')
-            upsample = args.upsample or ''
-            yield Case(task, arch, padded(size), batch, mode, args.device, upsample)
-
-
-def describe_peaks(peaks: Peaks) -> str:
-    """One line on what the machine can do."""
-    products = [f'{name} {rate / 1e9:,.0f} GFLOP/s' for name, rate in peaks.operations.items()]
-    return f'arithmetic {", ".join(products)}; copy {peaks.bytes / 1e9:.1f} GB/s'
-
-
-def _prepare(args: Namespace) -> tuple[Settings, dict[str, Any]]:
-    """Check the device, apply what is the same for everything, and say where this runs."""
-    _check_device(args.device)
-    _make_folder(args.out)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    how = dict(rounds=args.rounds, turn_seconds=args.turn_seconds, warmup=args.warmup)
-    settings = Settings(
-        **how | (QUICK_SETTINGS if args.quick else {}),
-        threads=args.threads or cores,
-        isolate=args.isolate,
-        cudnn_benchmark=not args.no_cudnn_benchmark,
-        debug=args.debug,
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    parser = Parser(__doc__, EPILOG)
+    add_cases(parser.add_argument_group('what (several of each: all combinations)'))
+    add_measurement(parser.add_argument_group('how'))
+    parser.add_argument(
+        '--paper-table',
+        nargs='*',
+        choices=PAPER_TASKS,
+        metavar='TASK',
+        help="instead: the paper's table of memory and time (pose, seg, det; default: all)",
     )
-    prepare_process(args.device, settings.threads, settings.cudnn_benchmark)
-    machine = machine_of(args.device, settings.threads)
-    print(describe(machine), flush=True)
-    if args.quick:
-        print('a rehearsal: these times mean nothing')
-    return settings, machine
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/benchmark'),
+        metavar='DIR',
+        help='the folder of the results; default: work_dirs/benchmark',
+    )
+    args = parser.parse_args(argv)
+    if args.no_cudnn_benchmark and args.device == 'cpu':
+        parser.error('--no-cudnn-benchmark is of a GPU: --device cuda')
+    if args.paper_table is not None:
+        for name in NOT_OF_THE_PAPERS_TABLE:
+            if getattr(args, name) != parser.get_default(name):
+                parser.error(f"--{name} does not go with --paper-table, whose rows are the paper's")
+    return args
 
 
-def _check_device(name: str) -> None:
-    if find_device(name).type not in ('cpu', 'cuda'):
-        raise UserError(f'--device {name}: only cpu and cuda are timed')
+def add_cases(group: _ArgumentGroup) -> None:
+    group.add_argument(
+        '--contestants',
+        nargs='+',
+        default=list(spec.DEFAULT),
+        metavar='C',
+        help='who takes part, see below',
+    )
+    group.add_argument(
+        '--baseline',
+        default='mmpose',
+        metavar='C',
+        help='whom the others are set against; default: mmpose',
+    )
+    group.add_argument(
+        '--task',
+        nargs='+',
+        choices=tuple(UPSAMPLE),
+        default=['pose'],
+        help='whose network; default: pose',
+    )
+    group.add_argument(
+        '--arch',
+        nargs='+',
+        default=['w32'],
+        metavar='A',
+        help='w18, w32, ..., or a width; default: w32',
+    )
+    add_size(group, nargs='+', help='of the images; default: of the task')
+    group.add_argument('--batch', nargs='+', type=positive, metavar='N', help='images; default 1')
+    group.add_argument('--mode', nargs='+', choices=MODES, default=['infer'], help='default: infer')
+    group.add_argument(
+        '--precision', nargs='+', choices=tuple(PRECISIONS), default=['fp32'], help='default: fp32'
+    )
+    group.add_argument('--upsample', choices=('nearest', 'bilinear'), help="default: the task's")
+    add_device(group, 'cpu')
 
 
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f'{type(error).__name__}: {error.strerror}'
-        raise UserError(f'--out {path}: the folder cannot be made ({reason})') from error
+def add_measurement(group: _ArgumentGroup) -> None:
+    group.add_argument(
+        '--threads', type=positive, metavar='N', help='of the CPU; default: one per core'
+    )
+    group.add_argument(
+        '--rounds', type=positive, default=20, metavar='N', help='turns of each; default: 20'
+    )
+    group.add_argument(
+        '--turn-seconds',
+        type=seconds,
+        default=0.1,
+        metavar='S',
+        help='how long a contestant runs in a round at least; default: 0.1',
+    )
+    group.add_argument(
+        '--warmup',
+        type=positive,
+        default=2,
+        metavar='N',
+        help='calls before the first round; default: 2',
+    )
+    group.add_argument(
+        '--isolate',
+        action='store_true',
+        help='also memory, compile time and cold start, each contestant in its own process',
+    )
+    group.add_argument(
+        '--no-cudnn-benchmark', action='store_true', help='cuDNN does not try its algorithms'
+    )
+    group.add_argument(
+        '--quick',
+        action='store_true',
+        help='a rehearsal with the smallest network, images and numbers, whatever else is asked '
+        'for; its times mean nothing',
+    )
 
 
-def _report(text: str) -> None:
-    print(text, flush=True)
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    command = ['tools/benchmark.py', *(sys.argv[1:] if argv is None else argv)]
+    # Imported late: a wrong argument should not wait for them.
+    if args.paper_table is None:
+        from benchmark.commands import benchmark
+
+        benchmark(args, command)
+    else:
+        from benchmark.commands import paper_table
+
+        paper_table(args, command)

@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrnet_mm.base.errors import UserError, run_tool
+from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.arguments import Parser
 
 TOOLS = Path(__file__).resolve().parents[1] / 'tools'
@@ -90,7 +90,3 @@ def run(tool: str, *arguments: object) -> str:
     if process.returncode:
         raise UserError(f'tools/{tool} failed; what it said is above')
     return last_line
-
-
-if __name__ == '__main__':
-    run_tool(main)

@@ -19,7 +19,6 @@ from demo.people.synthetic_people import (
     make_synthetic_people,
     write_image,
 )
-from hrnet_mm.base.errors import run_tool
 from hrnet_mm.commands.arguments import Parser, add_size, count, seed
 
 
@@ -66,7 +65,3 @@ def main(argv: Sequence[str] | None = None) -> None:
         f'{args.train} train images with {people["train"]} people, {args.val} val images with '
         f'{people["val"]} people, {time.perf_counter() - start:.1f} s: {folder}'
     )
-
-
-if __name__ == '__main__':
-    run_tool(main)

@@ -13,8 +13,8 @@ from hrnet_mm.kernels.cpu import instructions
 
 # Tools that are not in a wheel, and their modules.
 OF_THE_CHECKOUT = dict(
-    benchmark='benchmark.__main__',
-    complexity='papers.__main__',
+    benchmark='benchmark.command',
+    complexity='papers.command',
     demo='demo.demo',
     make_dataset='demo.make_dataset',
 )

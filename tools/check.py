@@ -1,7 +1,6 @@
 """Look for mistakes before training; see hrnet_mm/commands/check.py."""
 
-from hrnet_mm.base.errors import run_tool
-from hrnet_mm.commands.check import main
+from hrnet_mm.commands.program import run_program
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_program('hrnet_mm.commands.check')

@@ -1,13 +1,10 @@
-"""Count parameters and multiply-adds; see papers/__main__.py."""
+"""Count parameters and multiply-adds; see papers/command.py."""
 
 import sys
 from pathlib import Path
 
-# What is beside tools/ is not installed.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from hrnet_mm.base.errors import run_tool
-from papers.__main__ import main
+from hrnet_mm.commands.program import run_program
 
 if __name__ == '__main__':
-    run_tool(main)
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # what is beside tools/
+    run_program('papers.command')

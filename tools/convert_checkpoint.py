@@ -1,7 +1,6 @@
 """Convert weights between projects; see hrnet_mm/commands/convert_checkpoint.py."""
 
-from hrnet_mm.base.errors import run_tool
-from hrnet_mm.commands.convert_checkpoint import main
+from hrnet_mm.commands.program import run_program
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_program('hrnet_mm.commands.convert_checkpoint')

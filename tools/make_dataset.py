@@ -3,11 +3,8 @@
 import sys
 from pathlib import Path
 
-# What is beside tools/ is not installed.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from demo.make_dataset import main
-from hrnet_mm.base.errors import run_tool
+from hrnet_mm.commands.program import run_program
 
 if __name__ == '__main__':
-    run_tool(main)
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # what is beside tools/
+    run_program('demo.make_dataset')

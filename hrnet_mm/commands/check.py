@@ -7,7 +7,6 @@ python tools/check.py CONFIG --data-root data/mine --cfg-options train_cfg.max_e
 from argparse import Namespace
 from collections.abc import Sequence
 
-from hrnet_mm.base.errors import run_tool
 from hrnet_mm.commands.arguments import Parser, add_run
 
 
@@ -27,7 +26,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     findings = make_sure(config_from(args), say)
     doubtful = sum(finding.level == 'warning' for finding in findings)
     print(f'{args.config}: nothing is surely wrong, {doubtful} warnings')
-
-
-if __name__ == '__main__':
-    run_tool(main)

@@ -79,9 +79,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     if {found.reference for found in done.comparisons} == {'hrnet_mm'}:
         print('         (no library that has the original layout is installed)')
     print(f'sha256   {done.sha256}\n{args.output}')
-
-
-if __name__ == '__main__':
-    from hrnet_mm.base.errors import run_tool
-
-    run_tool(main)

@@ -12,11 +12,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrnet_mm.base.errors import let_idle_threads_sleep, run_tool
-
-if __name__ == '__main__':
-    let_idle_threads_sleep()  # before torch is imported, as it is below
-
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.commands.arguments import (
     Parser,
@@ -110,7 +105,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     trust = ' --trust-checkpoint' if format.runs_code else ''
     options = as_typed(args.cfg_options)
     print(f'use it      python tools/infer.py {args.config} {args.out} photo.jpg{trust}{options}')
-
-
-if __name__ == '__main__':
-    run_tool(main)

@@ -124,9 +124,3 @@ def main(argv: Sequence[str] | None = None) -> None:
         takeover=args.takeover,
     )
     print(summary)
-
-
-if __name__ == '__main__':
-    from hrnet_mm.base.errors import run_tool
-
-    run_tool(main)

@@ -7,7 +7,6 @@ python tools/test.py CONFIG CHECKPOINT --out predictions.pkl --show-dir drawn
 from argparse import Namespace
 from collections.abc import Sequence
 
-from hrnet_mm.base.errors import run_tool
 from hrnet_mm.commands.arguments import Parser, add_checkpoint, add_fast, add_run
 
 
@@ -36,7 +35,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     apply_test_options(cfg, args)
     metrics = test(cfg, args.trust_checkpoint, args.fast)
     print(', '.join(f'{name} {value:.4g}' for name, value in metrics.items()))
-
-
-if __name__ == '__main__':
-    run_tool(main)

@@ -8,7 +8,6 @@ python tools/train.py CONFIG --data-root data/mine --cfg-options train_cfg.max_e
 from argparse import Namespace
 from collections.abc import Sequence
 
-from hrnet_mm.base.errors import run_tool
 from hrnet_mm.commands.arguments import Parser, add_fast, add_run, seed
 
 
@@ -64,7 +63,3 @@ def main(argv: Sequence[str] | None = None) -> None:
         make_sure(cfg, say, training_phases(cfg))
     runner = train(cfg, args.trust_checkpoint)
     print(f'trained; logs and checkpoints are in {runner.work_dir}')
-
-
-if __name__ == '__main__':
-    run_tool(main)

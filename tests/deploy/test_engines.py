@@ -58,10 +58,10 @@ def test_inductor_freezes_and_takes_other_shapes_and_threads() -> None:
 
 def test_a_gpu_gets_cuda_graphs_by_torch_compile() -> None:
     assert suitable(torch.device('cuda'), 'fp16')[0].name == 'inductor'
-    from hrnet_mm.deploy.engines import inductor
+    from hrnet_mm.deploy.engines import torch_compiled
 
     modes = torch._inductor.list_mode_options()
-    assert modes[inductor.MODE]['triton.cudagraphs']
+    assert modes[torch_compiled.MODE]['triton.cudagraphs']
 
 
 @pytest.mark.parametrize('name', ['eager', 'native', 'openvino', 'onnxruntime'])

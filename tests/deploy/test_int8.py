@@ -135,7 +135,7 @@ def test_optimize_tells_how_near_it_is() -> None:
 
 
 def test_a_broken_network_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hrnet_mm.deploy.engines import openvino as backend
+    from hrnet_mm.deploy.engines import open_vino as backend
 
     other = backend.to_openvino(FusedHRNet(small_net()))
     monkeypatch.setattr(backend, 'quantized', lambda *args, **options: other)

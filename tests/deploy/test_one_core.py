@@ -17,7 +17,7 @@ openvino = pytest.importorskip('openvino')
 
 
 def test_nothing_makes_another_core(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from hrnet_mm.deploy import one_core
+    from hrnet_mm.deploy.engines import open_vino_core as one_core
     from hrnet_mm.deploy.export import openvino as format
     from hrnet_mm.deploy.export.job import Job
     from hrnet_mm.deploy.parts import find_parts

@@ -34,7 +34,8 @@ class InterruptHook(Hook):
     The checkpoint is ``interrupted.pth`` in the work folder, named by ``last_checkpoint``, so that
     resuming loses nothing; with :class:`~hrnet_mm.training.hooks.ExactResumeHook` the run goes
     on with the next batch as if it had not been interrupted. Where gradients are accumulated over
-    iterations, the last of these is awaited. A second signal leaves at once. An evaluation is left unfinished.
+    iterations, the last of these is awaited. A second signal leaves at once. An evaluation is left
+    unfinished.
 
     Args:
         interval (int): In distributed training, the iterations between two agreements of all

@@ -10,8 +10,9 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
-from hrnet_mm.base import errors as cli
-from hrnet_mm.base.errors import UserError, run_tool, sentence_of
+from hrnet_mm.base.errors import UserError, sentence_of
+from hrnet_mm.commands import program
+from hrnet_mm.commands.program import run_tool
 from hrnet_mm.kernels.compiler import library_of_torch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +77,7 @@ def test_other_errors_do_not(error: Exception) -> None:
 @pytest.mark.parametrize('arguments', ['train.py missing.py', 'export.py -h', 'benchmark.py -h'])
 def test_openmp_is_told_before_torch_is_imported(arguments: str) -> None:
     tool, *rest = arguments.split()
-    unset = {name: value for name, value in os.environ.items() if name not in cli.WAITING}
+    unset = {name: value for name, value in os.environ.items() if name not in program.WAITING}
     done = subprocess.run(
         [sys.executable, str(TOOLS / tool), *rest],
         env=unset | dict(OMP_DISPLAY_ENV='verbose'),
@@ -87,14 +88,14 @@ def test_openmp_is_told_before_torch_is_imported(arguments: str) -> None:
     assert spins and {*spins} == {'10000'}
 
 
-@pytest.mark.parametrize('name', cli.WAITING)
+@pytest.mark.parametrize('name', program.WAITING)
 def test_what_the_user_has_set_stays(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {name: '7'}
-    monkeypatch.setattr(cli.os, 'environ', environment)
-    cli.let_idle_threads_sleep()
+    monkeypatch.setattr(program.os, 'environ', environment)
+    program.let_idle_threads_sleep()
     assert environment == {name: '7'}
     environment.clear()
-    cli.let_idle_threads_sleep()
+    program.let_idle_threads_sleep()
     assert environment == {'GOMP_SPINCOUNT': '10000'}
 
 

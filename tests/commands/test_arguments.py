@@ -8,8 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from hrnet_mm.base.errors import UsageError, UserError, run_tool
+from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.commands.arguments import Parser
+from hrnet_mm.commands.program import run_tool
 from tests.training.conftest import ROOT
 
 TOOLS = sorted(path.stem for path in (ROOT / 'tools').glob('*.py'))

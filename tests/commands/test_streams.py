@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(os.name != 'posix', reason='POSIX descriptors')
 
 TOOL = """
 import logging, os, sys
-from hrnet_mm.base.errors import run_tool
+from hrnet_mm.commands.program import run_tool
 
 def main():
     logging.basicConfig(stream=sys.stdout, format='%(message)s', level='INFO')
@@ -69,7 +69,9 @@ def test_streams_that_are_closed_are_no_files_of_others(tmp_path: Path, closed: 
 
 def test_with_readers_all_is_written_as_it_was(tmp_path: Path) -> None:
     environment = os.environ | {'PYTHONIOENCODING': 'latin-1:replace'}
-    said = "from hrnet_mm.base.errors import run_tool; run_tool(lambda: print('\\u00e9\\u4eba'))"
+    said = (
+        "from hrnet_mm.commands.program import run_tool; run_tool(lambda: print('\\u00e9\\u4eba'))"
+    )
     done = subprocess.run([sys.executable, '-c', said], env=environment, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b'\xe9?\n', b'')
 
@@ -77,7 +79,9 @@ def test_with_readers_all_is_written_as_it_was(tmp_path: Path) -> None:
 def test_a_full_disk_is_still_an_error() -> None:
     if not Path('/dev/full').exists():
         pytest.skip('there is no /dev/full')
-    said = "from hrnet_mm.base.errors import run_tool; run_tool(lambda: print('a', flush=True))"
+    said = (
+        "from hrnet_mm.commands.program import run_tool; run_tool(lambda: print('a', flush=True))"
+    )
     with open('/dev/full', 'w') as full:
         command = [sys.executable, '-c', said]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)

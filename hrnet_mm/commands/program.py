@@ -1,0 +1,72 @@
+"""How every tool runs and reports: a clear sentence, exit code 1 (2 for wrong usage), no traceback.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+
+from hrnet_mm.base.errors import UsageError, sentence_of
+from hrnet_mm.commands.streams import outlive_readers
+
+# What says how OpenMP's threads wait for work: the standard, GNU's OpenMP, LLVM's and Intel's.
+WAITING = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
+
+
+def run_program(module: str) -> None:
+    """Run the ``main`` of a module as a program, ``'hrnet_mm.commands.train'``.
+
+    The module is imported only here, as it may import torch, which reads what is set before.
+    """
+    run_tool(lambda: import_module(module).main())
+
+
+def run_tool(main: Callable[[], None]) -> None:
+    """Run a tool's ``main``; turn an exception into one sentence on stderr and an exit code.
+
+    With ``--debug`` the exception goes on, as a traceback.
+    """
+    outlive_readers()
+    let_idle_threads_sleep()
+    if '--debug' in sys.argv:
+        main()
+        return
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit('\nstopped')
+    except UsageError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        hint = 'run again with --debug for the traceback'
+        if is_of_a_package(error):
+            hint = f'python -m hrnet_mm.doctor says which packages are at fault; {hint}'
+        sys.exit(f'error: {sentence_of(error)}\n({hint})')
+
+
+def is_of_a_package(error: BaseException) -> bool:
+    """Whether a module is missing, or failed while it was imported, whatever it raised then."""
+    if isinstance(error, ImportError):
+        return True
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    bodies = [frame.f_globals for frame in frames if frame.f_code.co_name == '<module>']
+    # A config is run as code too, but it is no module.
+    return any(body.get('__spec__') and body['__name__'] != '__main__' for body in bodies)
+
+
+def let_idle_threads_sleep() -> None:
+    """Let OpenMP's threads spin shortly for work and then sleep, if the user has not said how.
+
+    By default they spin 30 times as long and so take the cores from other programs that compute:
+    two trainings on the same cores slow each other down up to a hundred times. Without any spinning
+    (``OMP_WAIT_POLICY=passive``) two are twice as fast again, but one alone takes 1.37 times as
+    long (docs/speed.md). OpenMP reads it when torch is imported.
+    """
+    if not any(name in os.environ for name in WAITING):
+        os.environ['GOMP_SPINCOUNT'] = '10000'
