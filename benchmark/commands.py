@@ -21,7 +21,7 @@ from benchmark.roofline import Peaks, measured_peaks
 from benchmark.run import run_case
 from benchmark.what_to_time import STEP, Case, padded, parse_arch
 from hrnet_mm.base.errors import UsageError, UserError
-from hrnet_mm.training.options import find_device
+from hrnet_mm.commands.from_arguments import find_device
 
 # Height and width by task.
 SIZES = dict(pose=(256, 192), seg=(1024, 2048), det=(800, 1333), backbone=(256, 192))

@@ -15,6 +15,7 @@ from demo.ground_truth import read_labelled
 from hrnet_mm.base.files import replacing
 from hrnet_mm.base.images import Frame
 from hrnet_mm.predict.predictor import Predictor, make_predictor
+from hrnet_mm.weights.checkpoint import Checkpoint
 
 ZOOM = 2
 GAP = 8  # pixels between pictures
@@ -38,7 +39,7 @@ def compare(
         UserError: naming what is wrong with the config or the checkpoint.
     """
     labelled = read_labelled(cfg.default_scope, cfg.test_dataloader.dataset, num_images, ZOOM)
-    predictor = make_predictor(cfg, checkpoint, torch.device('cpu'))
+    predictor = make_predictor(cfg, Checkpoint(str(checkpoint)), torch.device('cpu'))
     frames = [
         Frame(path, path.name, predictor.loader.load(path, picture))
         for path, picture, _ in labelled

@@ -214,7 +214,7 @@ def size_from(least: int) -> Callable[[str], tuple[int, int]]:
 
 
 def device(text: str) -> str:
-    """The name of a device; whether this machine has it, ``options.find_device`` says."""
+    """The name of a device; whether this machine has it, ``from_arguments.find_device`` says."""
     if not DEVICE.fullmatch(text):
         raise ArgumentTypeError(f'{text!r} is no device; give cpu, cuda or cuda:1')
     return text

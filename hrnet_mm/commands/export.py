@@ -77,9 +77,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported late: the hosts take seconds, a wrong argument should not.
     from hrnet_mm.base.config import read_config
     from hrnet_mm.commands.cfg_options import as_typed
-    from hrnet_mm.deploy.export.evaluation import compared_metrics
-    from hrnet_mm.deploy.export.write import export
-    from hrnet_mm.training.options import find_device, take_over
+    from hrnet_mm.commands.export_file import compared_metrics, export
+    from hrnet_mm.commands.from_arguments import find_device, take_over
 
     warnings.simplefilter('ignore')  # the hosts and torch.export warn about their own innards
     said = dict(load_from='CHECKPOINT', resume='CHECKPOINT')

@@ -99,7 +99,7 @@ def add_boxes(parser: ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     # Imported late: the hosts take seconds, a wrong argument should not.
-    from hrnet_mm.predict import Detector, infer
+    from hrnet_mm.commands.infer_files import Detector, infer
 
     detector = None
     if args.detector:

@@ -28,10 +28,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
-    from hrnet_mm.training.options import apply_test_options, config_from
+    from hrnet_mm.commands.from_arguments import config_from, weights_from
+    from hrnet_mm.training.options import apply_test_options
     from hrnet_mm.training.run import test
+    from hrnet_mm.weights.trust import trusting
 
     cfg = config_from(args)
     apply_test_options(cfg, args)
-    metrics = test(cfg, args.trust_checkpoint, args.fast)
+    with trusting(args.trust_checkpoint):
+        metrics = test(cfg, weights_from(args.checkpoint, args.fast))
     print(', '.join(f'{name} {value:.4g}' for name, value in metrics.items()))

@@ -54,12 +54,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.check import make_sure, say
-    from hrnet_mm.training.options import apply_train_options, config_from
+    from hrnet_mm.commands.from_arguments import config_from
+    from hrnet_mm.training.options import apply_train_options
     from hrnet_mm.training.run import train, training_phases
+    from hrnet_mm.weights.trust import trusting
 
     cfg = config_from(args)
     apply_train_options(cfg, args)
     if not args.no_check:
         make_sure(cfg, say, training_phases(cfg))
-    runner = train(cfg, args.trust_checkpoint)
+    with trusting(args.trust_checkpoint):
+        runner = train(cfg)
     print(f'trained; logs and checkpoints are in {runner.work_dir}')

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.base.errors import UsageError, UserError
-from hrnet_mm.deploy.export.formats import FORMATS, SUFFIXES, format_named
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.deploy.export.formats import FORMATS, format_named
 from hrnet_mm.deploy.export.head_file import (
     Description,
     path_beside,
@@ -33,7 +33,7 @@ CONTAINERS = {'tuple': tuple, 'list': list}
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported file that can be run.
+    """An exported file that can be run; fills a model as ``weights.checkpoint`` says.
 
     Attributes:
         path: of the file.
@@ -47,7 +47,18 @@ class Exported:
     contents: dict[str, Any] = field(repr=False)
     files: Sequence[bytes] = field(repr=False)
 
-    def put_into(self, model: nn.Module, device: torch.device) -> nn.Module:
+    load_from = None  # a Runner has nothing to load
+    replaces_model = True
+
+    def read(self) -> dict[str, Any]:
+        return self.contents
+
+    def put_into(
+        self, model: nn.Module, contents: dict[str, Any], device: torch.device
+    ) -> nn.Module:
+        return self.replacement(model, device)
+
+    def replacement(self, model: nn.Module, device: torch.device) -> nn.Module:
         """A copy of a host's model that runs the file; the model itself gets the head's weights.
 
         Args:
@@ -116,26 +127,6 @@ class Moved:
     def __call__(self, image: Tensor) -> Sequence[Tensor]:
         """Image (N, in_channels, H, W) -> maps, on the same device."""
         return tuple(x.to(image.device) for x in self.engine(image.to(self.home)))
-
-
-def as_export(source: object, fast: str | None = None) -> Exported | None:
-    """The exported file that a source is or names; None if it is a checkpoint.
-
-    Args:
-        source: what takes the place of a checkpoint.
-        fast: the precision of an engine that is to be made of a checkpoint.
-
-    Raises:
-        UserError: see :func:`open_export`; or an engine is to be made of an exported file.
-    """
-    if isinstance(source, Exported):
-        return source
-    path = Path(str(source))
-    if path.suffix not in SUFFIXES:
-        return None
-    if fast:
-        raise UsageError(f'--fast makes an engine of a checkpoint; {path} is one already')
-    return open_export(path)
 
 
 def open_export(path: Path, head: Path | None = None) -> Exported:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -11,6 +10,7 @@ from mmengine.config import Config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.predict.classes import read_classes
 from hrnet_mm.predict.host_model import HostModel
+from hrnet_mm.weights.checkpoint import FillsModel
 
 
 class ClassPredictor:
@@ -23,10 +23,9 @@ class ClassPredictor:
 
     Args:
         cfg: a config of the host.
-        checkpoint: its weights.
+        weights: what fills the model.
         device: where it runs.
         batch_size: the number of images in one forward pass; default: of the class.
-        fast: see ``predictor.make_predictor``.
 
     Raises:
         UserError: another kind of model, or a checkpoint that cannot be loaded into it.
@@ -40,12 +39,11 @@ class ClassPredictor:
     def __init__(
         self,
         cfg: Config,
-        checkpoint: str | Path,
+        weights: FillsModel,
         device: torch.device,
         batch_size: int | None,
-        fast: str | None,
     ) -> None:
-        self._model = HostModel(cfg, checkpoint, device, (self.kind,), fast)
+        self._model = HostModel(cfg, weights, device, (self.kind,))
         self.loader = self._model.loader
         self.batch_size = batch_size or self.batch_size
         self.classes = read_classes(self._model.meta, cfg)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
-from copy import copy
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,13 +17,8 @@ from torch import nn
 
 from hrnet_mm.base.config import datasets_of
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.deploy.exported import Exported, as_export
-from hrnet_mm.deploy.on_first_image import optimize_on_first_image
 from hrnet_mm.predict.loading import ImageLoader
-from hrnet_mm.weights.load_all import load_weights
-from hrnet_mm.weights.sources import read_source
-
-MODULE = 'module.'  # before the names of weights in ema_state_dict
+from hrnet_mm.weights.checkpoint import FillsModel, tested_copy
 
 
 class HostModel:
@@ -38,26 +31,23 @@ class HostModel:
 
     Args:
         cfg: a config of a host, with ``default_scope``, ``model`` and ``test_dataloader``.
-        checkpoint: its weights, or an exported file.
+        weights: what fills the model.
         device: where it runs.
         kinds: the classes of models that can be run.
-        fast: the precision of an engine that runs backbone and neck of a checkpoint; default: none.
 
     Raises:
-        UserError: another kind of model, a checkpoint that cannot be loaded into it, or a config
+        UserError: another kind of model, weights that do not fit it, or a config
             without a pipeline for images.
     """
 
     def __init__(
         self,
         cfg: Config,
-        checkpoint: str | Path | Exported,
+        weights: FillsModel,
         device: torch.device,
         kinds: tuple[type, ...],
-        fast: str | None = None,
     ) -> None:
-        exported = as_export(checkpoint)
-        contents = exported.contents if exported else tested_copy(cfg, read_source(checkpoint))
+        contents = tested_copy(cfg, weights.read())
         self._scope = cfg.default_scope
         with DefaultScope.overwrite_default_scope(self._scope):
             self.module = revert_sync_batchnorm(_build(cfg))
@@ -70,13 +60,7 @@ class HostModel:
                 f'models of the kind {" or ".join(kind.__name__ for kind in kinds)} can be run'
             )
         self._in_channels = _in_channels(self.module)
-        self.module.to(device).eval()
-        if exported:
-            self.module = exported.put_into(self.module, device)
-        else:
-            load_weights(self.module, contents, checkpoint)
-            if fast:
-                self.module = optimize_on_first_image(self.module, fast)
+        self.module = weights.put_into(self.module.to(device).eval(), contents, device)
         self.meta = _dataset_meta(contents)
 
     def predict(
@@ -127,25 +111,6 @@ class HostModel:
             ) from error
         finally:
             hook.remove()
-
-
-def tested_copy(cfg: Config, contents: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint with the copy of the weights that the host tests, where it has two.
-
-    That is the averaged one, which EMAHook saves as ``state_dict``; mmpretrain's, with
-    ``evaluate_on_ema=False``, tests the other.
-    """
-    hooks = cfg.get('custom_hooks') or []
-    other = contents.get('ema_state_dict')
-    if not other or all(hook.get('evaluate_on_ema', True) for hook in hooks):
-        return contents
-    weights = copy(contents['state_dict'])  # with the versions of the modules that wrote it
-    weights.update(
-        (key.removeprefix(MODULE), weight)
-        for key, weight in other.items()
-        if key.startswith(MODULE)
-    )
-    return {**contents, 'state_dict': weights}
 
 
 def _build(cfg: Config) -> nn.Module:

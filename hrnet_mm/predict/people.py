@@ -16,6 +16,7 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
 from hrnet_mm.predict.boxes import BoxesOf
 from hrnet_mm.predict.predictor import make_predictor
+from hrnet_mm.weights.checkpoint import FillsModel
 
 if TYPE_CHECKING:
     from mmengine.structures import InstanceData
@@ -48,8 +49,16 @@ class Detector:
         return paths | {'category': self.category, 'score_thr': self.score_thr}
 
 
-def boxes_by_detector(detector: Detector, device: torch.device, batch_size: int | None) -> BoxesOf:
+def boxes_by_detector(
+    detector: Detector, weights: FillsModel, device: torch.device, batch_size: int | None
+) -> BoxesOf:
     """A function that gives the boxes that a detector finds.
+
+    Args:
+        detector: which boxes to take.
+        weights: what fills the detector's model.
+        device: where it runs.
+        batch_size: images in one forward pass.
 
     Raises:
         UserError: the config is no detector's, the checkpoint cannot be loaded into it, or it
@@ -61,7 +70,7 @@ def boxes_by_detector(detector: Detector, device: torch.device, batch_size: int 
             f'--detector takes a config of mmdet; {detector.config} has '
             f'default_scope={cfg.get("default_scope")!r}'
         )
-    predictor: DetectionPredictor = make_predictor(cfg, detector.checkpoint, device, batch_size)
+    predictor: DetectionPredictor = make_predictor(cfg, weights, device, batch_size)
     names = predictor.classes.names
     if detector.category not in names:
         close = difflib.get_close_matches(detector.category, names, n=1)

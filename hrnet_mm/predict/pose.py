@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,17 @@ from hrnet_mm.predict.drawing.picture import as_picture
 from hrnet_mm.predict.drawing.poses import draw_poses
 from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.results import rounded
+from hrnet_mm.weights.checkpoint import FillsModel
 
 
 def make_pose_predictor(
     cfg: Config,
-    checkpoint: str | Path,
+    weights: FillsModel,
     device: torch.device,
     batch_size: int | None,
-    fast: str | None,
 ) -> PosePredictor:
     """The predictor for a config of mmpose; see ``predictor.make_predictor``."""
-    model = HostModel(cfg, checkpoint, device, tuple(PREDICTOR_OF), fast)
+    model = HostModel(cfg, weights, device, tuple(PREDICTOR_OF))
     meta = model.meta or _config_meta(cfg)
     kind = next(kind for kind in PREDICTOR_OF if isinstance(model.module, kind))
     return PREDICTOR_OF[kind](model, meta, batch_size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,6 +12,7 @@ from mmengine.config import Config
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
+from hrnet_mm.weights.checkpoint import FillsModel
 
 if TYPE_CHECKING:
     from hrnet_mm.predict.loading import ImageLoader
@@ -58,24 +58,22 @@ PREDICTORS = {
 
 def make_predictor(
     cfg: Config,
-    checkpoint: str | Path,
+    weights: FillsModel,
     device: torch.device,
     batch_size: int | None = None,
-    fast: str | None = None,
 ) -> Predictor:
     """Build the predictor for a config, with its weights, on a device.
 
     Args:
         cfg: of a host in ``PREDICTORS``.
-        checkpoint: its weights.
+        weights: what fills the model.
         device: where it runs.
         batch_size: the number of images, or boxes, in one forward pass; default: 8, and 1 for the
             large images of detectors, segmentors and bottom-up pose models.
-        fast: the precision of an engine of ``hrnet_mm.deploy``; default: the model as it is.
 
     Raises:
         UserError: configs or models of this kind cannot be run, the host is not installed, or the
-            checkpoint cannot be loaded.
+            weights do not fit the model.
     """
     scope = cfg.get('default_scope')
     if scope not in PREDICTORS:
@@ -85,6 +83,6 @@ def make_predictor(
         )
     try:
         make = pkgutil.resolve_name(PREDICTORS[scope])
-        return make(cfg, checkpoint, device, batch_size, fast)
+        return make(cfg, weights, device, batch_size)
     except ModuleNotFoundError as error:
         raise UserError(f'{error.name} is not installed; configs of {scope} need it') from error

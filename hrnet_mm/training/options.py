@@ -1,115 +1,18 @@
-"""What the arguments of the tools change in a config, and the device that they name."""
+"""What the arguments of train.py and test.py change in a config."""
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
 
 from hrnet_mm.base.checks import as_list
-from hrnet_mm.base.config import LATEST, name_of, read_config
+from hrnet_mm.base.config import LATEST, name_of
 from hrnet_mm.base.errors import UserError
 
-TAKEN = ('HRNet', 'HRFPN', 'HRFuseScales')  # of the hosts, see hrnet_mm.takeover
 FAST_HOOKS = ('ChannelsLastHook', 'FastTrainingHook')
-
-
-def config_from(args: Namespace) -> Config:
-    """Read the config and apply the common options."""
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config, args.cfg_options, args.data_root, said_by(args))
-    if args.takeover:
-        take_over(cfg)
-    cfg.launcher = args.launcher
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-    if args.show_dir:
-        draw_predictions(cfg, args.show_dir)
-    return cfg
-
-
-def said_by(args: Namespace) -> dict[str, str]:
-    """The keys of a config that arguments of train.py or test.py set, with the argument."""
-    said = dict(launcher='--launcher')
-    if 'checkpoint' in args:
-        said |= dict(load_from='CHECKPOINT', resume='CHECKPOINT')
-    flags = {
-        '--work-dir': ('work_dir',),
-        '--seed': ('randomness.seed',),
-        '--deterministic': ('randomness.deterministic',),
-        '--resume': ('resume', 'load_from'),
-        '--auto-scale-lr': ('auto_scale_lr.enable',),
-    }
-    for flag, keys in flags.items():
-        if getattr(args, flag[2:].replace('-', '_'), None) not in (None, False):
-            said |= dict.fromkeys(keys, flag)
-    if getattr(args, 'resume', None) == 'auto':
-        del said['load_from']
-    return said
-
-
-def find_device(name: str | None) -> torch.device:
-    """The device of ``--device``; without a name, the first GPU if there is one.
-
-    Raises:
-        UserError: this machine has no such device.
-    """
-    if name is None:
-        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        known = ['cpu', *(f'cuda:{index}' for index in range(torch.cuda.device_count()))]
-        raise UserError(
-            f'--device {name}: this machine has no such device, or torch is built without it; '
-            f'there is {", ".join(known)}'
-        ) from error
-    return device
-
-
-def take_over(cfg: Config) -> None:
-    """Put our HRNet in the hosts' place, now and whenever the saved config is run again.
-
-    Raises:
-        UserError: the model has nothing of a host that ours could replace.
-    """
-    # Not at the top of the file: a config that imports hrnet_mm.takeover itself must be the first.
-    from hrnet_mm.takeover.switch import take
-
-    take()
-    if not any(is_taken(kind) for kind in types_in(cfg.get('model'))):
-        raise UserError(
-            f'--takeover: the model of the config has no {", ".join(TAKEN)} of a host; with '
-            "hrnet_mm's own HRNet it is not needed"
-        )
-    imports = cfg.setdefault('custom_imports', ConfigDict(imports=[]))
-    imports.imports = [*as_list(imports.imports), 'hrnet_mm.takeover']
-
-
-def types_in(here: Any) -> Iterator[Any]:
-    """The ``type`` of every dict in a part of a config."""
-    if isinstance(here, dict):
-        if 'type' in here:
-            yield here['type']
-        here = list(here.values())
-    if isinstance(here, list | tuple):
-        for item in here:
-            yield from types_in(item)
-
-
-def is_taken(kind: Any) -> bool:
-    """Whether takeover changes what a ``type`` of a config, a name or a class, means."""
-    if not isinstance(kind, str):
-        return kind.__module__.startswith('hrnet_mm.takeover')  # as imported after the takeover
-    return kind.rpartition('.')[2] in TAKEN and not kind.startswith('hrnet_mm.')
 
 
 def apply_train_options(cfg: Config, args: Namespace) -> None:
@@ -180,7 +83,6 @@ def draw_predictions(cfg: Config, folder: str) -> None:
 
 
 def apply_test_options(cfg: Config, args: Namespace) -> None:
-    cfg.load_from = args.checkpoint
     if args.out is not None:
         dump = dict(type='DumpResults', out_file_path=args.out)
         cfg.test_evaluator = [*as_list(cfg.test_evaluator), dump]

@@ -15,16 +15,14 @@ from hrnet_mm.base.checks import check_data
 from hrnet_mm.base.config import name_of
 from hrnet_mm.base.dataset_faults import data_faults_told
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.deploy.exported import as_export
-from hrnet_mm.deploy.on_first_image import optimize_on_first_image
 from hrnet_mm.training.replace_model import ReplaceModelHook
 from hrnet_mm.training.resume import prepare_resume
 from hrnet_mm.training.start import FirstStep, StartingRunner, held, work_folder
 from hrnet_mm.training.without_gpus import DistributedWithoutGPUs
+from hrnet_mm.weights.checkpoint import FillsModel
 from hrnet_mm.weights.pretrained import AnyWeightsHook
 from hrnet_mm.weights.read import read_checkpoint
 from hrnet_mm.weights.sources import is_local, use_our_readers
-from hrnet_mm.weights.trust import trusting
 
 SAFETY_HOOKS = (
     'hrnet_mm.DataFaultsHook',
@@ -37,12 +35,8 @@ SAFETY_HOOKS = (
 RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
 
 
-def train(cfg: Config, trust: bool = False) -> Runner:
+def train(cfg: Config) -> Runner:
     """Train, evaluating on the way, as the config says.
-
-    Args:
-        cfg: the config.
-        trust: run what checkpoints ask to be run (``--trust-checkpoint``).
 
     Raises:
         UserError: data or a checkpoint is absent or unreadable; or another training is at work in
@@ -52,7 +46,7 @@ def train(cfg: Config, trust: bool = False) -> Runner:
     check_data(cfg, phases)
     lose_no_work(cfg)
     folder, is_first = Path(cfg.work_dir), prepare_processes(cfg)
-    with trusting(trust), work_folder(folder, is_first), held(folder, is_first) as notes:
+    with work_folder(folder, is_first), held(folder, is_first) as notes:
         if cfg.get('resume'):
             notes += prepare_resume(cfg)
         if cfg.get('load_from') and not cfg.get('resume'):
@@ -71,13 +65,12 @@ def training_phases(cfg: Config) -> tuple[str, ...]:
     return ('train',) if cfg.get('val_dataloader') is None else ('train', 'val')
 
 
-def test(cfg: Config, trust: bool = False, fast: str | None = None) -> dict[str, float]:
-    """Evaluate ``cfg.load_from`` on the test data and return the metrics.
+def test(cfg: Config, weights: FillsModel) -> dict[str, float]:
+    """Evaluate the model of a config on the test data and return the metrics.
 
     Args:
-        cfg: the config; ``load_from`` may also be a file that tools/export.py wrote.
-        trust: as for :func:`train`.
-        fast: the precision in which an engine of ``hrnet_mm.deploy`` computes backbone and neck.
+        cfg: the config.
+        weights: what fills the model.
 
     Raises:
         UserError: data or the checkpoint is absent or unreadable.
@@ -89,24 +82,16 @@ def test(cfg: Config, trust: bool = False, fast: str | None = None) -> dict[str,
     def job(runner: Runner) -> None:
         metrics.update(runner.test())
 
-    with trusting(trust):
-        hooks = weights_hooks(cfg, fast)
-        with work_folder(Path(cfg.work_dir), prepare_processes(cfg)):
-            run(cfg, ('test',), job, hooks)
+    hooks: list[Hook] = []
+    cfg.load_from = weights.load_from
+    if weights.load_from is not None:
+        check_checkpoint(weights.load_from)
+        hooks.append(AnyWeightsHook(whole=True))
+    if weights.replaces_model:
+        hooks.append(ReplaceModelHook(weights.replacement))
+    with work_folder(Path(cfg.work_dir), prepare_processes(cfg)):
+        run(cfg, ('test',), job, hooks)
     return metrics
-
-
-def weights_hooks(cfg: Config, fast: str | None) -> list[Hook]:
-    """The hooks that fill the model to be tested with what ``cfg.load_from`` names."""
-    exported = as_export(cfg.load_from, fast)
-    if exported:
-        cfg.load_from = None
-        return [ReplaceModelHook(exported.put_into)]
-    check_checkpoint(cfg.load_from)
-    hooks: list[Hook] = [AnyWeightsHook(whole=True)]
-    if fast:
-        hooks.append(ReplaceModelHook(lambda model, _: optimize_on_first_image(model, fast)))
-    return hooks
 
 
 def run(

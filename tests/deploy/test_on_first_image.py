@@ -9,10 +9,11 @@ import cv2
 import pytest
 import torch
 
+from hrnet_mm.commands.from_arguments import weights_from
 from hrnet_mm.deploy.features import OptimizedFeatures
 from hrnet_mm.deploy.on_first_image import optimize_on_first_image
+from hrnet_mm.inference import infer
 from hrnet_mm.models import HRNet
-from hrnet_mm.predict.run import infer
 from hrnet_mm.training.run import test as evaluate
 from tests.deploy.export.test_same_results import numbers_in, pose_config
 from tests.deploy.nets import assert_same, small_net
@@ -57,7 +58,7 @@ def test_a_runner_tests_the_same(tmp_path: Path) -> None:
     for fast in (None, 'fp32'):
         cfg, checkpoint = pose_config(tmp_path)
         cfg.load_from, cfg.work_dir = checkpoint, str(tmp_path / 'run')
-        metrics.append(evaluate(cfg, fast=fast))
+        metrics.append(evaluate(cfg, weights_from(cfg.load_from, fast)))
     assert metrics[1] == pytest.approx(metrics[0], abs=1e-3) and 'coco/AP' in metrics[0]
 
 

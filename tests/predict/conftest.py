@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmpose.apis import init_model
 
-from hrnet_mm.predict import Summary, infer
+from hrnet_mm.inference import Summary, infer
 from tests.predict.pictures import picture
 from tests.predict.tiny_models import TinyModel, make_tiny_model
 

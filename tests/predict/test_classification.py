@@ -10,7 +10,7 @@ from mmpretrain.apis import ImageClassificationInferencer
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
-from hrnet_mm.predict import Summary
+from hrnet_mm.inference import Summary
 from tests.predict.pictures import picture
 from tests.predict.tiny_models import TinyModel
 

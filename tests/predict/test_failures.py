@@ -17,7 +17,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.predict import Summary
+from hrnet_mm.inference import Summary
 from hrnet_mm.predict.results import RecordFile
 from tests.predict.image_kinds import KINDS, make_segmentor
 from tests.predict.pictures import picture

@@ -12,8 +12,9 @@ from mmengine.config import Config
 from mmpose.apis import inference_topdown
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.predict import Summary, infer
+from hrnet_mm.inference import Summary, infer
 from hrnet_mm.predict.predictor import make_predictor
+from hrnet_mm.weights.checkpoint import Checkpoint
 
 BOXES = [[10, 5, 60, 80], [40, 20, 50.5, 60.25]]
 Infer = Callable[..., Summary]
@@ -202,7 +203,7 @@ def test_weights_that_give_no_numbers_are_told_so(
 def test_configs_of_other_hosts_are_refused(scope: str | None) -> None:
     cfg = Config(dict(default_scope=scope))
     with pytest.raises(UserError, match=f'default_scope={scope!r} cannot be run, only .* mmdet'):
-        make_predictor(cfg, Path('x.pth'), torch.device('cpu'))
+        make_predictor(cfg, Checkpoint('x.pth'), torch.device('cpu'))
 
 
 def test_models_of_other_kinds_are_refused(predict: Infer, folder: Path) -> None:

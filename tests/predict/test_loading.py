@@ -13,9 +13,9 @@ import pytest
 from mmengine.config import Config
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.commands.export_file import export
 from hrnet_mm.deploy.export.formats import FORMATS
-from hrnet_mm.deploy.export.write import export
-from hrnet_mm.predict import Detector, Summary
+from hrnet_mm.inference import Detector, Summary
 from tests.predict.image_kinds import (
     CLASSIFICATION,
     KINDS,

@@ -11,7 +11,7 @@ from mmpose.apis import inference_bottomup, inference_topdown, init_model
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
-from hrnet_mm.predict import Summary
+from hrnet_mm.inference import Summary
 from tests.predict.pictures import picture
 from tests.predict.tiny_models import TinyModel
 

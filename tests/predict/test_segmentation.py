@@ -11,7 +11,7 @@ from mmseg.datasets import CityscapesDataset
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame, read_image
-from hrnet_mm.predict import Summary
+from hrnet_mm.inference import Summary
 from hrnet_mm.predict.results import write_label_map
 from tests.predict.pictures import picture
 from tests.predict.tiny_models import TinyModel

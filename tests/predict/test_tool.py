@@ -13,7 +13,7 @@ from mmpose.apis import init_model
 from mmpose.registry import MODELS
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.predict import Summary
+from hrnet_mm.inference import Summary
 from hrnet_mm.takeover.switch import undo
 from tests.predict.tiny_models import TinyModel
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.arguments import Parser, add_run
-from hrnet_mm.training.options import config_from
+from hrnet_mm.commands.from_arguments import config_from
 from tests.takeover.upstream import build, config_folder
 
 ROOT = Path(__file__).resolve().parents[2]

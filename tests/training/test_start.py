@@ -16,6 +16,7 @@ from hrnet_mm.training.hooks.training_id import LAST_TRAINING
 from hrnet_mm.training.run import test as evaluate
 from hrnet_mm.training.run import train
 from hrnet_mm.training.start import NAME_OF_A_LOG_FOLDER
+from hrnet_mm.weights.checkpoint import Checkpoint
 
 CONFIG = Path(__file__).parents[1] / 'robustness/configs/pose.py'
 
@@ -126,12 +127,11 @@ def test_what_was_there_is_left_by_a_test_that_fails(failing, tmp_path: Path, wh
     before = everything(tmp_path)
     assert len(before) > 3
     cfg = failing('before_test')
-    cfg.load_from = str(whole_run)
     cfg.test_dataloader, cfg.test_evaluator, cfg.test_cfg = (
         cfg[f'val_{key}'] for key in ('dataloader', 'evaluator', 'cfg')
     )
     with pytest.raises(Planted):
-        evaluate(cfg)
+        evaluate(cfg, Checkpoint(str(whole_run)))
     assert everything(tmp_path) == before
 
 

@@ -11,32 +11,23 @@ from uuid import uuid4
 
 import torch
 from mmengine.config import Config
-from torch import Tensor, nn
+from torch import nn
 
 import hrnet_mm
-from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.files import replacing, sha256_of
 from hrnet_mm.deploy.differences import odd_size
 from hrnet_mm.deploy.export.comparison import check_same
-from hrnet_mm.deploy.export.examples import (
-    Calibration,
-    calibration_files,
-    default_example,
-    noise_of_size,
-)
-from hrnet_mm.deploy.export.formats import SUFFIXES, Format
-from hrnet_mm.deploy.export.head_file import Description, path_beside, write_head_file
+from hrnet_mm.deploy.export.formats import Format
+from hrnet_mm.deploy.export.head_file import Description, write_head_file
 from hrnet_mm.deploy.export.job import Job
 from hrnet_mm.deploy.exported import open_export
 from hrnet_mm.deploy.fused.layers import Pool
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.optimize import MIN_SIDE
 from hrnet_mm.deploy.parts import Parts, find_parts
-from hrnet_mm.deploy.table import INT8
 from hrnet_mm.models import HRNet
-from hrnet_mm.predict.host_model import HostModel
-from hrnet_mm.weights.convert_file import plain
-from hrnet_mm.weights.sources import fetch, read_source
+from hrnet_mm.weights.sources import fetch
 from hrnet_mm.weights.trust import trusting
 from hrnet_mm.weights.width import name_of, stages_of
 
@@ -80,60 +71,6 @@ class Summary:
             f'{" x ".join(map(str, odd_size(found.least)))}',
             *(f'{size_of(file):<11} {file}' for file in self.files),
         ]
-
-
-def export(
-    cfg: Config,
-    checkpoint: str,
-    out: Path,
-    format: Format,
-    precision: str = 'fp32',
-    size: tuple[int, int] | None = None,
-    calibration: Path | None = None,
-    boxes: Path | None = None,
-    device: torch.device | str = 'cpu',
-    trust: bool = False,
-) -> Summary:
-    """Write the network of a model, run what was written, and compare.
-
-    Args:
-        cfg: a config of a host, the backbone an HRNet of ours.
-        checkpoint: its weights.
-        out: the file; those that belong to it lie beside.
-        format: see ``formats.format_of``.
-        precision: of weights and arithmetic in the file.
-        size: height and width of the images it is compared on. Default: of what the config's test
-            pipeline makes of a picture of 640 x 480.
-        calibration: a folder of images to choose the steps of int8 by.
-        boxes: where a top-down pose model looks in them, see ``examples.Calibration``.
-        device: where a compiled package is to run.
-        trust: run what the checkpoint asks to be run. What is written holds plain values only.
-
-    Raises:
-        UserError: an argument is wrong, or the file differs from the model. Nothing is written.
-    """
-    format.check(out, precision)
-    if (precision == INT8) != (calibration is not None):
-        raise UsageError('--precision int8 and --calibration FOLDER_OF_IMAGES go together')
-    if boxes is not None and calibration is None:
-        raise UsageError('--boxes is of the images of --calibration')
-    photos = None if calibration is None else calibration_files(calibration)
-    if Path(checkpoint).suffix in SUFFIXES:
-        raise UserError(f'{checkpoint} is an exported file; name the checkpoint it is from')
-    with trusting(trust):
-        model = HostModel(cfg, checkpoint, torch.device(device), (nn.Module,))
-        meta = plain(read_source(checkpoint).get('meta') or {})
-    parts = parts_of(model.module)
-    description = describe(cfg, checkpoint, parts, format, precision)
-    images = () if photos is None else Calibration(model, photos, boxes)
-    # The steps of int8 fit images like these only, not noise.
-    image = next(iter(images), None) if size is None else None
-    if image is None:
-        image = example_for(model, size, description)
-    job = Job(parts, image, precision, images, description.note())
-    files = [*format.files(out), path_beside(out)]
-    difference = write_files(job, format, files, meta, description)
-    return Summary(format, files, description, stays_of(parts), tuple(image.shape), difference)
 
 
 def write_files(
@@ -199,25 +136,6 @@ def describe(
         config=cfg.pretty_text,
         version=hrnet_mm.__version__,
     )
-
-
-def example_for(model: HostModel, size: tuple[int, int] | None, description: Description) -> Tensor:
-    """An image of the size asked for, or as the host's pipeline makes it.
-
-    Raises:
-        UserError: it is too small.
-    """
-    device = next(model.module.parameters()).device
-    if size is None:
-        image = default_example(model, description.in_channels)
-        height, width = (max(side, description.least) for side in image.shape[2:])
-        if (height, width) == image.shape[2:]:
-            return image
-        size = (height, width)
-    if min(size) < description.least:
-        least = f'{description.least}x{description.least}'
-        raise UserError(f'--size {size[0]}x{size[1]}: the network needs at least {least} here')
-    return noise_of_size(description.in_channels, size).to(device)
 
 
 def rest_of(parts: Parts) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import cv2
 import pytest
 from mmengine.config import Config
 
+from hrnet_mm.commands.export_file import Summary, export
 from hrnet_mm.deploy.export.formats import FORMATS
-from hrnet_mm.deploy.export.write import Summary, export
-from hrnet_mm.predict import infer
+from hrnet_mm.inference import infer
 from tests.predict.pictures import picture
 from tests.predict.tiny_models import TinyModel, make_tiny_model
 

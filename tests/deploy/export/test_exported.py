@@ -13,12 +13,14 @@ import torch
 from mmengine.config import Config
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.commands.export_file import export
+from hrnet_mm.commands.from_arguments import weights_from
 from hrnet_mm.deploy.export.formats import FORMATS
 from hrnet_mm.deploy.export.head_file import path_beside
-from hrnet_mm.deploy.export.write import export
-from hrnet_mm.deploy.exported import as_export, open_export
-from hrnet_mm.predict.run import infer
+from hrnet_mm.deploy.exported import open_export
+from hrnet_mm.inference import infer
 from hrnet_mm.takeover.switch import taken
+from hrnet_mm.weights.checkpoint import Checkpoint
 from tests.deploy.export.conftest import Predict, Tiny, Write
 from tests.deploy.nets import assert_same
 from tests.peers import small_extra
@@ -26,8 +28,8 @@ from tests.predict.tiny_models import build
 
 
 def test_a_checkpoint_is_no_export(tiny: Tiny) -> None:
-    assert as_export(tiny('face').checkpoint) is None
-    assert as_export('hf-hub:timm/hrnet_w18.ms_aug_in1k') is None
+    for source in (tiny('face').checkpoint, 'hf-hub:timm/hrnet_w18.ms_aug_in1k'):
+        assert weights_from(source) == Checkpoint(str(source))
 
 
 def test_a_moved_or_renamed_pair_still_works(write: Write, tmp_path: Path) -> None:
@@ -92,7 +94,7 @@ def test_what_may_run_code_must_be_trusted(tmp_path: Path, write: Write) -> None
     torch.save(head, path_beside(program))
     program.write_bytes(b'a pickle that nobody reads')
     with pytest.raises(UserError, match='may run code .* add --trust-checkpoint'):
-        as_export(program)
+        weights_from(program)
 
 
 @pytest.fixture(scope='module')

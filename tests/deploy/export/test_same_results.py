@@ -11,9 +11,11 @@ import torch
 from mmengine.config import Config
 
 from demo.people.synthetic_people import make_synthetic_people
+from hrnet_mm.commands.export_file import export
+from hrnet_mm.commands.from_arguments import weights_from
 from hrnet_mm.deploy.export.formats import FORMATS
-from hrnet_mm.deploy.export.write import export
 from hrnet_mm.training.run import test as evaluate
+from hrnet_mm.weights.trust import trusting
 from tests.deploy.export.conftest import Predict, Tiny, Write
 from tests.predict.tiny_models import build
 from tests.training.conftest import CONFIG, ROOT
@@ -85,7 +87,8 @@ def predictions_of(cfg: Config, weights: str, folder: Path) -> tuple[dict[str, f
     """The metrics and the predictions of a Runner."""
     dump = folder / 'predictions.pkl'
     cfg = cfg.copy()
-    cfg.load_from, cfg.work_dir, cfg.launcher = weights, str(folder / 'work'), 'none'
+    cfg.work_dir, cfg.launcher = str(folder / 'work'), 'none'
     cfg.test_evaluator = [cfg.test_evaluator, dict(type='DumpResults', out_file_path=str(dump))]
-    metrics = evaluate(cfg, trust=True)
+    with trusting():
+        metrics = evaluate(cfg, weights_from(weights))
     return metrics, pickle.loads(dump.read_bytes())

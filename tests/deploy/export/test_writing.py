@@ -12,13 +12,14 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.commands.export_file import Summary, export
 from hrnet_mm.deploy.export import comparison
-from hrnet_mm.deploy.export.examples import Calibration, calibration_files
 from hrnet_mm.deploy.export.formats import FORMATS, format_of
 from hrnet_mm.deploy.export.head_file import read_head_file
-from hrnet_mm.deploy.export.write import Summary, export
 from hrnet_mm.deploy.exported import open_export
 from hrnet_mm.predict.host_model import HostModel
+from hrnet_mm.predict.network_inputs import Calibration, calibration_files
+from hrnet_mm.weights.checkpoint import Checkpoint
 from hrnet_mm.weights.trust import trusting
 from tests.deploy.export.conftest import SIZE, Tiny, Write
 from tests.deploy.nets import assert_same
@@ -38,7 +39,9 @@ def maps_of(done: Summary, tiny: TinyModel, image: Tensor) -> tuple[list[Tensor]
 
 def host_model(tiny: TinyModel) -> nn.Module:
     cfg = Config.fromfile(tiny.config)
-    return HostModel(cfg, tiny.checkpoint, torch.device('cpu'), (nn.Module,)).module
+    return HostModel(
+        cfg, Checkpoint(str(tiny.checkpoint)), torch.device('cpu'), (nn.Module,)
+    ).module
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,9 @@ def test_int8_onnx_is_calibrated_on_a_folder(write: Write, photos: Path) -> None
 def test_calibration_looks_into_boxes(tiny: Tiny, photos: Path, tmp_path: Path) -> None:
     cfg, boxes = Config.fromfile(tiny('face').config), tmp_path / 'boxes.json'
     boxes.write_text(json.dumps({'a.png': [[8, 8, 40, 40]], 'b.png': []}))
-    model = HostModel(cfg, tiny('face').checkpoint, torch.device('cpu'), (nn.Module,))
+    model = HostModel(
+        cfg, Checkpoint(str(tiny('face').checkpoint)), torch.device('cpu'), (nn.Module,)
+    )
     images = calibration_files(photos)
     [inside] = Calibration(model, images, boxes)
     whole, _ = Calibration(model, images)

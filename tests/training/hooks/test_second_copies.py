@@ -19,9 +19,10 @@ from torch import nn
 
 from hrnet_mm.base.config import read_config, set_data_root
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.commands.export_file import export
+from hrnet_mm.commands.from_arguments import weights_from
 from hrnet_mm.deploy.export.formats import FORMATS
-from hrnet_mm.deploy.export.write import export
-from hrnet_mm.predict.run import infer
+from hrnet_mm.inference import infer
 from hrnet_mm.training.hooks import FiniteCheckHook
 from hrnet_mm.training.run import test as evaluate
 from tests.training.conftest import people  # noqa: F401  (a fixture)
@@ -89,7 +90,7 @@ class Case:
         """Label maps (N, H, W) as a Runner predicts them."""
         cfg = self.cfg
         cfg.load_from = str(self.exported() if exported else self.checkpoint)
-        assert 'mIoU' in evaluate(cfg, fast=fast)
+        assert 'mIoU' in evaluate(cfg, weights_from(cfg.load_from, fast))
         records = pickle.loads(self.dump.read_bytes())
         return np.concatenate([record['pred_sem_seg']['data'].numpy() for record in records])
 
