@@ -1,5 +1,7 @@
+import functools
 import importlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -8,8 +10,10 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
 import hrnet_mm.compat  # noqa: F401  (the fixes run before a test imports a host)
+from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.kernels import compiler, library
 from hrnet_mm.kernels.cpu import instructions
+from tests.models_of_hosts import TinyModel, make_tiny_model
 
 # Tools that are not in a wheel, and their modules.
 OF_THE_CHECKOUT = dict(
@@ -40,6 +44,20 @@ def load_tool() -> Callable[[str], ModuleType]:
         return importlib.import_module(OF_THE_CHECKOUT.get(name, f'hrnet_mm.commands.{name}'))
 
     return load
+
+
+@pytest.fixture(scope='session')
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six synthetic people to train on and three to evaluate on, as COCO keypoints."""
+    folder = tmp_path_factory.mktemp('data') / 'people'
+    return make_synthetic_people(folder, 6, 3, image_size=(160, 128), progress=None)
+
+
+@pytest.fixture(scope='session')
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TinyModel]:
+    """A model of ``models_of_hosts.TINY`` by its name."""
+    folder = tmp_path_factory.mktemp('tiny models')
+    return functools.cache(lambda name: make_tiny_model(name, folder))
 
 
 @pytest.fixture(params=(NATIVE, 'avx512f', 'avx2', 'sse2'), scope='module')

@@ -23,11 +23,11 @@ from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.base.checks import check_data, named_paths
 from hrnet_mm.base.errors import UserError
 from papers.count import ROWS, Complexity, Part, markdown_line
-from tests.configs.tiny import CONFIGS, DIVISORS, divide, parsed
+from tests.configs.tiny import DIVISORS, divide, parsed
+from tests.helpers import CONFIGS, ROOT
 
-REPO = Path(__file__).parents[1]
-DOCS = REPO / 'docs'
-PAGES = [REPO / 'README.md', *sorted(DOCS.glob('*.md'))]
+DOCS = ROOT / 'docs'
+PAGES = [ROOT / 'README.md', *sorted(DOCS.glob('*.md'))]
 TASKS = sorted({row.task for row in ROWS})
 PHASES = ('train', 'val', 'test')
 LINK = re.compile(r'\]\(([^)\s]+)\)')
@@ -47,7 +47,7 @@ def name_of(path: Path) -> str:
 @cache
 def metadata() -> dict[str, dict[str, int]]:
     """Of every config, by its path below configs/."""
-    files = [yaml.safe_load(path.read_text()) for path in REPO.glob('configs/*/metafile.yml')]
+    files = [yaml.safe_load(path.read_text()) for path in ROOT.glob('configs/*/metafile.yml')]
     entries = itertools.chain.from_iterable(file['Models'] for file in files)
     return {entry['Config'].removeprefix('configs/'): entry['Metadata'] for entry in entries}
 
@@ -88,11 +88,11 @@ def test_relative_links_resolve(page: Path) -> None:
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_files_that_are_named_exist(page: Path) -> None:
     named = {name for name in OUR_FILE.findall(page.read_text()) if not READERS_OWN.fullmatch(name)}
-    assert {name for name in named if not (REPO / name).exists()} == set()
+    assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
 def test_readme_links_every_page() -> None:
-    linked = set(LINK.findall((REPO / 'README.md').read_text()))
+    linked = set(LINK.findall((ROOT / 'README.md').read_text()))
     assert {f'docs/{page.name}' for page in DOCS.glob('*.md')} <= linked
 
 
@@ -218,5 +218,5 @@ def test_the_sentences_for_missing_data_are_quoted(
 
 def test_every_dataset_of_mim_is_listed() -> None:
     page = (DOCS / 'datasets.md').read_text()
-    index = yaml.safe_load((REPO / 'dataset-index.yml').read_text())
+    index = yaml.safe_load((ROOT / 'dataset-index.yml').read_text())
     assert [name for name in index if f'| `{name}` |' not in page] == []

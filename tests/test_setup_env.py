@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ENV = Path(__file__).resolve().parents[1] / 'env'
+from tests.helpers import ROOT
+
+ENV = ROOT / 'env'
 
 
 @pytest.fixture

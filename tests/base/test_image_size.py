@@ -19,7 +19,7 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.image_size import MOST_PIXELS, VARIABLE, claimed_size, why_too_large
 from hrnet_mm.base.images import UnreadableImage, find_frames, read_image
 from hrnet_mm.predict.loading import ImageLoader
-from tests.predict.pictures import load_in_color, picture
+from tests.helpers import load_in_color, picture
 
 WIDTH, HEIGHT = 77, 52
 COLORS = picture(HEIGHT, WIDTH, seed=0)

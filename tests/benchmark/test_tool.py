@@ -19,7 +19,6 @@ from benchmark.what_to_time import Case, LeftOut
 from hrnet_mm.base.errors import UserError
 from tests.benchmark.test_networks import SMALL
 
-REPO = Path(__file__).parents[2]
 PEAKS = Peaks(dict(fp32=1e11), bytes=1e10)
 
 

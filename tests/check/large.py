@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from demo.people.body import KEYPOINTS
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 IMAGES = dict(train=118_287, val=5_000)
 OBJECTS, PEOPLE = 7.3, 2.2  # of an image
 LINKS = 60_000  # to one file; ext4 allows 65,000

@@ -18,8 +18,8 @@ from PIL import Image
 
 from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.base.config import read_config, set_data_root
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SPLITS = dict(train=8, val=4)  # images
 WIDTH, HEIGHT = 160, 128
 ANIMALS = ('cat', 'dog', 'bird')

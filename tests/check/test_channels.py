@@ -1,14 +1,12 @@
 """Another backbone's width is told where the next part of the model has the old one."""
 
-from pathlib import Path
-
 import pytest
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.base.config import read_config
 from hrnet_mm.check.channels import check_channels
+from tests.helpers import CONFIGS
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 POSE = 'pose/hrnet_w32_coco_256x192.py'
 SEG = 'seg/fcn_hrnetv2_w18_cityscapes_512x1024.py'
 DET = 'det/faster_rcnn_hrnetv2p_w18_coco_1x.py'

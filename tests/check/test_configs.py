@@ -8,7 +8,8 @@ import pytest
 from mmengine.config import Config
 
 from hrnet_mm.check.everything import check_config, phases_of
-from tests.configs.tiny import CONFIGS, parsed
+from tests.configs.tiny import parsed
+from tests.helpers import CONFIGS
 
 HOSTS_CONFIGS = [
     'mmpose::body_2d_keypoint/rtmpose/coco/rtmpose-s_8xb256-420e_coco-256x192.py',

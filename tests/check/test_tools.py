@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.robustness.conftest import error_of, start  # noqa: F401  (a fixture)
-from tests.robustness.warm import Run
-from tests.training.conftest import people  # noqa: F401  (a fixture)
+from tests.forked_tools import Run, error_of
+from tests.helpers import ROOT
 
-CONFIG = Path(__file__).parents[1] / 'robustness/configs/pose.py'
+CONFIG = ROOT / 'tests/robustness/configs/pose.py'
 ANNOTATIONS = 'annotations/person_keypoints_train.json'
 
 
 @pytest.fixture
-def spoilt(people: Path, tmp_path: Path) -> Path:  # noqa: F811
+def spoilt(people: Path, tmp_path: Path) -> Path:
     """People of whom one has a keypoint too few, and another is of no listed image."""
     data = shutil.copytree(people, tmp_path / 'people')
     path = data / ANNOTATIONS
@@ -37,7 +36,7 @@ def test_check_names_all_mistakes_and_exits_with_1(spoilt: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_check_of_clean_data_exits_with_0(people: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_check_of_clean_data_exits_with_0(people: Path, tmp_path: Path) -> None:
     run = Run('check.py', CONFIG, '--data-root', people, cwd=tmp_path)
     assert run.wait() == 0, run.output
     assert run.output.endswith('nothing is surely wrong, 0 warnings\n')
@@ -45,12 +44,11 @@ def test_check_of_clean_data_exits_with_0(people: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_training_stops_at_a_mistake_unless_it_is_told_not_to_look(
-    start,  # noqa: F811
-    spoilt: Path,
-    tmp_path: Path,
+    spoilt: Path, tmp_path: Path
 ) -> None:
-    flags = '--data-root', spoilt, '--no-validate'
-    assert 'annotation 1 has 48 numbers' in error_of(start('pose', tmp_path / 'run', *flags))
+    flags = '--data-root', spoilt, '--work-dir', tmp_path / 'run', '--no-validate'
+    checked = Run('train.py', CONFIG, *flags, cwd=tmp_path)
+    assert 'annotation 1 has 48 numbers' in error_of(checked)
     assert not (tmp_path / 'run').exists()
-    unchecked = start('pose', tmp_path / 'run', *flags, '--no-check')
+    unchecked = Run('train.py', CONFIG, *flags, '--no-check', cwd=tmp_path)
     assert 'annotation 1' not in error_of(unchecked)

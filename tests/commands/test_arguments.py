@@ -11,7 +11,7 @@ import pytest
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.commands.arguments import Parser
 from hrnet_mm.commands.program import run_tool
-from tests.training.conftest import ROOT
+from tests.helpers import ROOT
 
 TOOLS = sorted(path.stem for path in (ROOT / 'tools').glob('*.py'))
 # The least that each tool must be given.

@@ -16,7 +16,7 @@ from hrnet_mm.base.config import read_config
 from hrnet_mm.base.config_changes import change
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.cfg_options import ConfigOptions, as_typed, parse_value
-from tests.training.conftest import ROOT
+from tests.helpers import ROOT
 
 POSE = ROOT / 'configs/pose/hrnet_w32_coco_256x192.py'
 SEG = ROOT / 'configs/seg/fcn_hrnetv2_w18_small_cityscapes_512x1024.py'

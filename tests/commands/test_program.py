@@ -14,9 +14,8 @@ from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.commands import program
 from hrnet_mm.commands.program import run_tool
 from hrnet_mm.kernels.compiler import library_of_torch
+from tests.helpers import ROOT, TOOLS
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / 'tools'
 DOCTOR = 'python -m hrnet_mm.doctor'
 
 
@@ -37,7 +36,7 @@ def test_a_tool_that_cannot_import_a_package_names_the_doctor(
     (tmp_path / 'mmcv' / '__init__.py').write_text(module)
     tool = [
         sys.executable,
-        ROOT / 'tools/infer.py',
+        TOOLS / 'infer.py',
         ROOT / 'configs/demo/hrnet_small_synthetic_128x96.py',
     ]
     done = subprocess.run(

@@ -20,7 +20,8 @@ from torch import nn
 
 from demo.people.synthetic_people import make_synthetic_people
 from tests.configs.recipes import expected_recipe, recipe_of
-from tests.configs.tiny import CONFIGS, load_config, num_keypoints, tiny_config
+from tests.configs.tiny import load_config, num_keypoints, tiny_config
+from tests.helpers import CONFIGS
 
 HOSTS = ('mmpose', 'mmdet', 'mmseg', 'mmpretrain')
 EVERY_CONFIG = sorted(

@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from tests.configs.tiny import load_config
-from tests.peers import randomize, relative_difference
+from tests.helpers import randomize, relative_difference
 
 WITH_NECK = 'seg/fcn_hrnetv2_w48_cityscapes_512x1024.py'
 RESIZE_CONCAT = 'seg/fcn_hrnetv2_w48_cityscapes_512x1024_resize_concat.py'

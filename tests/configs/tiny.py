@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+from tests.helpers import CONFIGS
 
 # Sizes of images, crops and heatmaps, and numbers of regions: all are divided to make a step cheap.
 SIZE_KEYS = ('input_size', 'heatmap_size', 'scale', 'scales', 'crop_size', 'size', 'stride')

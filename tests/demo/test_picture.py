@@ -13,8 +13,8 @@ from demo.ground_truth import read_labelled
 from demo.people.synthetic_people import make_synthetic_people
 from demo.picture import GAP, TITLE_HEIGHT, ZOOM, compare
 from hrnet_mm.base.config import read_config, set_data_root
-from tests.configs.tiny import CONFIGS
-from tests.predict.tiny_models import build
+from tests.helpers import CONFIGS
+from tests.models_of_hosts import build
 
 DEMOS = dict(
     mmpose='hrnet_small_synthetic_128x96.py',

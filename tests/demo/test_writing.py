@@ -1,7 +1,5 @@
 import itertools
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +7,7 @@ import pytest
 from demo.people import synthetic_people
 from demo.people.scene import make_scene
 from demo.people.synthetic_people import SPLITS, make_synthetic_people
-
-TOOL = Path(__file__).parents[2] / 'tools' / 'make_dataset.py'
+from tests.helpers import run_tool
 
 
 def make(folder: Path, **changes: object) -> Path:
@@ -21,11 +18,6 @@ def make(folder: Path, **changes: object) -> Path:
 def contents(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob('*') if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def run_tool(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(TOOL), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 # Same seed, same data
@@ -128,7 +120,10 @@ def test_wrong_argument_is_named(tmp_path, changes, message):
 
 def test_tool_prints_counts_and_place(tmp_path):
     out, preview = tmp_path / 'people', tmp_path / 'sheet.png'
-    run = run_tool('--out', out, '--train', 2, '--val', 1, '--size', '80x96', '--preview', preview)
+    run = run_tool(
+        *('make_dataset.py', '--out', out, '--preview', preview),
+        *('--train', 2, '--val', 1, '--size', '80x96'),
+    )
     assert run.returncode == 0, run.stderr
     last = run.stdout.splitlines()[-1]
     assert '2 train images' in last and last.endswith(str(out))
@@ -136,7 +131,7 @@ def test_tool_prints_counts_and_place(tmp_path):
 
 
 def test_tool_fails_with_one_sentence(tmp_path):
-    run = run_tool('--out', tmp_path / 'people', '--train', -5)
+    run = run_tool('make_dataset.py', '--out', tmp_path / 'people', '--train', -5)
     assert run.returncode == 2
     assert "argument --train: '-5'" in run.stderr and 'Traceback' not in run.stderr
-    assert run_tool('--nonsense').returncode == 2
+    assert run_tool('make_dataset.py', '--nonsense').returncode == 2

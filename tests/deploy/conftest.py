@@ -12,7 +12,7 @@ from torch import nn
 from hrnet_mm.deploy import optimize
 from hrnet_mm.deploy.table import BACKENDS
 from hrnet_mm.models import HRNet
-from tests.deploy.nets import small_net
+from tests.helpers import small_net
 
 # Without inductor, which compiles anew for every copy.
 EVERY_ENGINE = ['eager', 'native', 'onnxruntime', 'openvino']

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from hrnet_mm.deploy.table import BACKENDS, FASTEST_FIRST, PRECISIONS, suitable
-from tests.deploy.nets import NECKS, assert_same, maps_of, small_neck, small_net
-from tests.peers import relative_difference
+from tests.helpers import NECKS, assert_same, maps_of, relative_difference, small_neck, small_net
 
 CPU = torch.device('cpu')
 HALF_TOLERANCES = dict(bf16=3e-2, fp16=5e-3)

@@ -10,7 +10,7 @@ from torch import nn
 
 from hrnet_mm.deploy.fused.folding import fold
 from hrnet_mm.deploy.fused.layers import FusedConv
-from tests.deploy.nets import assert_same, ready
+from tests.helpers import assert_same, ready
 
 
 @pytest.mark.parametrize('bias', [False, True])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy import optimize, table
 from hrnet_mm.deploy.fused.network import FusedHRNet
-from tests.deploy.nets import NECKS, maps_of, small_neck, small_net
+from tests.helpers import NECKS, maps_of, small_neck, small_net
 
 openvino = pytest.importorskip('openvino')
 needs_nncf = pytest.mark.skipif(find_spec('nncf') is None, reason='nncf is not installed')

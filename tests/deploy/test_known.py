@@ -21,7 +21,7 @@ from hrnet_mm.kernels.library import find_compiler
 from hrnet_mm.models import ExchangeUnit, HRNet, HRNetV2
 from hrnet_mm.models.blocks import BasicBlock
 from hrnet_mm.models.hrmodule import Upsample
-from tests.deploy.nets import CHANNELS, assert_same, ready, small_neck, small_net
+from tests.helpers import CHANNELS, assert_same, ready, small_neck, small_net
 
 TRANSLATORS = {  # the module, its class, and the package that it needs
     'own_kernels_plan': ('Planner', 'torch'),

@@ -5,8 +5,7 @@ import torch
 
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.models import HRNet
-from tests.deploy.nets import NECKS, assert_same, maps_of, ready, small_neck, small_net
-from tests.peers import small_extra
+from tests.helpers import NECKS, assert_same, maps_of, ready, small_extra, small_neck, small_net
 
 UPSAMPLES = {
     'nearest': dict(upsample='nearest'),

@@ -16,9 +16,8 @@ from hrnet_mm.inference import infer
 from hrnet_mm.models import HRNet
 from hrnet_mm.training.run import test as evaluate
 from tests.deploy.export.test_same_results import numbers_in, pose_config
-from tests.deploy.nets import assert_same, small_net
-from tests.predict.pictures import picture
-from tests.predict.tiny_models import make_tiny_model
+from tests.helpers import assert_same, picture, small_net
+from tests.models_of_hosts import make_tiny_model
 
 
 def test_the_engine_is_made_for_the_first_image_and_kept() -> None:

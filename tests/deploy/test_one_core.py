@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hrnet_mm.deploy import optimize
-from tests.deploy.nets import assert_same, small_net
+from tests.helpers import assert_same, small_net
 
 openvino = pytest.importorskip('openvino')
 

@@ -16,10 +16,16 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy import optimize, table
 from hrnet_mm.models import HRNet
 from hrnet_mm.takeover import switch
-from tests.deploy.nets import assert_same, ready, small_net
-from tests.peers import host_hrnet, randomize, relative_difference, small_extra
-from tests.predict.pictures import picture
-from tests.predict.tiny_models import TinyModel, make_tiny_model
+from tests.helpers import (
+    assert_same,
+    picture,
+    randomize,
+    ready,
+    relative_difference,
+    small_extra,
+    small_net,
+)
+from tests.models_of_hosts import TinyModel, make_tiny_model
 
 Prediction = dict[str, Tensor]
 
@@ -207,7 +213,7 @@ def test_a_backend_that_cannot_says_why() -> None:
 
 def other_backbone() -> nn.Module:
     model = nn.Module()
-    model.backbone = host_hrnet('mmpose')(small_extra())
+    model.backbone = importlib.import_module('mmpose.models').HRNet(small_extra())
     return model.eval()
 
 

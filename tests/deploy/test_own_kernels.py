@@ -13,7 +13,7 @@ from hrnet_mm.deploy.engines.own_kernels_plan import Step, Value, in_order, plac
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.kernels import library, tiles
 from hrnet_mm.models import HRNet
-from tests.deploy.nets import NECKS, assert_same, maps_of, ready, small_neck, small_net
+from tests.helpers import NECKS, assert_same, maps_of, ready, small_neck, small_net
 
 pytestmark = pytest.mark.skipif(library.find_compiler() is None, reason='needs a C++ compiler')
 

@@ -14,7 +14,7 @@ from hrnet_mm.kernels.library import load_library
 from hrnet_mm.kernels.training import use_native_training
 from hrnet_mm.models import HRNet
 from hrnet_mm.training.hooks.channels_last import use_channels_last
-from tests.peers import relative_difference, small_extra
+from tests.helpers import relative_difference, small_extra
 
 
 def skip_without(precision: torch.dtype) -> None:

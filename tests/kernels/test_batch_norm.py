@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.helpers import relative_difference
 from tests.kernels.layers import (
     assert_close,
     channels_last,
@@ -13,7 +14,6 @@ from tests.kernels.layers import (
     results,
     skip_without,
 )
-from tests.peers import relative_difference
 
 pytestmark = pytest.mark.usefixtures('every_instruction_set')
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hrnet_mm.kernels import convolution, tiles
+from tests.helpers import relative_difference
 from tests.kernels import emulation
 from tests.kernels.layers import (
     assert_close,
@@ -16,7 +17,6 @@ from tests.kernels.layers import (
     results,
     skip_without,
 )
-from tests.peers import relative_difference
 
 pytestmark = pytest.mark.usefixtures('every_instruction_set')
 

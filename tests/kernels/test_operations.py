@@ -9,10 +9,9 @@ from hrnet_mm.deploy.engines.own_kernels_engine import NativeEngine
 from hrnet_mm.deploy.fused.layers import FusedConv, Pool, UpsampleSum
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.models.hrmodule import Upsample
-from tests.deploy.nets import assert_same, maps_of, small_net
+from tests.helpers import assert_same, maps_of, relative_difference, small_net
 from tests.kernels import emulation
 from tests.kernels.layers import skip_without
-from tests.peers import relative_difference
 
 pytestmark = pytest.mark.usefixtures('every_instruction_set')
 

@@ -11,8 +11,8 @@ from hrnet_mm.kernels.convolution import NativeConv2d
 from hrnet_mm.kernels.recompute import RecomputationOfNorms
 from hrnet_mm.kernels.training import NativeBasicBlock, NativeBottleneck, use_native_training
 from hrnet_mm.models import HRNet
+from tests.helpers import small_extra
 from tests.kernels.layers import channels_last, results, skip_without, small_block, small_hrnet
-from tests.peers import small_extra
 
 pytestmark = pytest.mark.usefixtures('every_instruction_set')
 

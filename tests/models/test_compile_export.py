@@ -7,7 +7,7 @@ from torch.export import Dim, export
 
 from hrnet_mm.models import HRNet, HRNetCls, HRNetV1, HRNetV2, HRNetV2p
 from hrnet_mm.models.hrmodule import Upsample
-from tests.peers import relative_difference, small_extra
+from tests.helpers import relative_difference, small_extra
 
 CHANNELS = [8, 16, 32, 64]
 

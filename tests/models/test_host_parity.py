@@ -1,16 +1,82 @@
 """The same weights give the same numbers as every other copy of HRNet."""
 
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
+import timm
 import torch
 from mmengine.registry import DefaultScope
 from mmseg.models.decode_heads import FCNHead
 from torch import Tensor, nn
 
 from hrnet_mm.models import HRNet, HRNetCls, HRNetV2, HRNetV2p
-from tests.peers import PEERS, Peer, mmseg_hrnet, randomize, relative_difference
+from tests.helpers import extra_of, randomize, relative_difference, train_three_steps
 
 VARIANTS = ('w18', 'w32', 'w48')
 TOLERANCE = 1e-6
+NEAREST = dict(mode='nearest', align_corners=None)
+BILINEAR = dict(mode='bilinear', align_corners=False)
+BILINEAR_ALIGNED = dict(mode='bilinear', align_corners=True)
+
+
+def host_hrnet(host: str) -> type[nn.Module]:
+    return importlib.import_module(f'{host}.models.backbones.hrnet').HRNet
+
+
+def mmpose_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
+    extra = extra_of(arch) | dict(upsample=upsample)
+    extra['stage4']['multiscale_output'] = True
+    return host_hrnet('mmpose')(extra)
+
+
+def mmdet_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
+    return host_hrnet('mmdet')(extra_of(arch), norm_eval=False)
+
+
+def mmseg_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
+    return host_hrnet('mmseg')(extra_of(arch))
+
+
+def mmpretrain_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
+    return host_hrnet('mmpretrain')(extra=extra_of(arch))
+
+
+def timm_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
+    """timm's network up to the four maps: its ``features_only`` form without the stem's map."""
+    net = timm.create_model(
+        f'hrnet_{arch}',
+        pretrained=False,
+        features_only=True,
+        feature_location='',
+        out_indices=(1, 2, 3, 4),
+    )
+    assert net.incre_modules is None
+    return net
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    build: Callable[[str, dict[str, Any]], nn.Module]
+    upsample: dict[str, Any]
+
+    def __str__(self) -> str:
+        corners = '-aligned' if self.upsample['align_corners'] else ''
+        return f'{self.name}-{self.upsample["mode"]}{corners}'
+
+
+PEERS = (
+    Peer('mmpose', mmpose_hrnet, NEAREST),
+    Peer('mmpose', mmpose_hrnet, BILINEAR),
+    Peer('mmpose', mmpose_hrnet, BILINEAR_ALIGNED),
+    Peer('mmdet', mmdet_hrnet, NEAREST),
+    Peer('mmseg', mmseg_hrnet, BILINEAR),
+    Peer('mmpretrain', mmpretrain_hrnet, NEAREST),
+    Peer('timm', timm_hrnet, NEAREST),
+)
 
 
 def ours_and_theirs(peer: Peer, arch: str) -> tuple[HRNet, nn.Module]:
@@ -48,23 +114,10 @@ def test_equals_peer_output_bit_for_bit(peer: Peer, arch: str) -> None:
 def test_trains_like_peer(peer: Peer, arch: str) -> None:
     nets = ours_and_theirs(peer, arch)
     images = [torch.randn(2, 3, 64, 64) for _ in range(3)]
-    ours, theirs = (train(net, images) for net in nets)
+    ours, theirs = (train_three_steps(net, images) for net in nets)
     assert list(ours) == list(theirs)
     differences = {name: relative_difference(ours[name], theirs[name]) for name in theirs}
     assert max(differences.values()) <= TOLERANCE, max(differences, key=differences.get)
-
-
-def train(net: nn.Module, images: list[Tensor]) -> dict[str, Tensor]:
-    """Three SGD steps; the last step's gradients and the final running statistics."""
-    net.train()
-    optimizer = torch.optim.SGD(net.parameters(), lr=1e-4)
-    for image in images:
-        optimizer.zero_grad()
-        sum(y.square().mean() for y in net(image)).backward()
-        optimizer.step()
-    gradients = {name: parameter.grad for name, parameter in net.named_parameters()}
-    statistics = {name: buffer.double() for name, buffer in net.named_buffers()}
-    return gradients | statistics
 
 
 def hrnet_maps(width: int, height: int = 32) -> list[Tensor]:

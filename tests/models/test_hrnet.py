@@ -6,11 +6,7 @@ from torch import nn
 
 from hrnet_mm.models import ARCHS, ExchangeUnit, HRNet
 from hrnet_mm.models.blocks import ResidualBlock
-from tests.peers import extra_of, relative_difference
-
-
-def loss_of(net: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    return sum(y.square().mean() for y in net(image))
+from tests.helpers import extra_of, loss_of, relative_difference
 
 
 @pytest.mark.parametrize('arch', [*ARCHS, 8, 24])

@@ -6,7 +6,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmark.memory import allocated
 from hrnet_mm.models import HRNet
-from tests.models.test_hrnet import loss_of
+from tests.helpers import loss_of
 
 WITH_CP = [True, 'block', 'branch', 'module', 'norm']
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from demo.people.synthetic_people import make_synthetic_people
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
     *('hrnet_mm', 'hrnet_mm_startup.py', 'hrnet_mm_startup.pth', 'configs', 'tools'),
     *('model-index.yml', 'dataset-index.yml', 'setup.py', 'setup.cfg', 'pyproject.toml'),

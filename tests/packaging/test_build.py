@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import ROOT, Environment
+from tests.helpers import ROOT
+from tests.packaging.conftest import Environment
 
 pytestmark = pytest.mark.slow
 MIM = 'hrnet_mm/.mim/'

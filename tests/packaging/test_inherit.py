@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import ROOT, Environment, succeed
+from tests.helpers import ROOT
+from tests.packaging.conftest import Environment, succeed
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import ROOT
-from tests.ports import reserved_port
+from tests.helpers import CONFIGS, TOOLS, reserved_port
 
-TOOLS = ROOT / 'tools'
-DEMO = ROOT / 'configs' / 'demo' / 'hrnet_small_synthetic_128x96.py'
+DEMO = CONFIGS / 'demo' / 'hrnet_small_synthetic_128x96.py'
 ONE_EPOCH = ('train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'train_dataloader.batch_size=4')
 TOO_FEW = {'dist_train': 1, 'dist_test': 2, 'slurm_train': 2, 'slurm_test': 3}
 

@@ -15,7 +15,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from papers.rows import ROWS, Row
-from tests.packaging.conftest import ROOT
+from tests.helpers import ROOT
 from tests.papers.test_count import counted
 
 HOSTS = {'pose': 'mmpose', 'face': 'mmpose', 'det': 'mmdet', 'seg': 'mmseg', 'cls': 'mmpretrain'}

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from tests.packaging.conftest import ROOT, Environment, succeed
+from tests.helpers import ROOT
+from tests.packaging.conftest import Environment, succeed
 
 pytestmark = pytest.mark.slow
 DEMO = 'hrnet_small_synthetic_128x96'

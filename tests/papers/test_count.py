@@ -21,8 +21,6 @@ from papers.count import (
 )
 from papers.rows import CONFIGS
 
-REPO = Path(__file__).parents[2]
-
 # Ours minus the printed number, where they differ; docs/model_zoo.md says why, or that we cannot.
 BOX_AND_CLASS_LAYERS = 512 * 1024 * (81 + 320) / 2**30  # on 512 RoIs, missing in print
 CLASS_AT_480 = 720 * 120**2 / 2**30  # of one class more than Cityscapes has

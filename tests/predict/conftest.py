@@ -1,6 +1,5 @@
 """Tiny models with random weights, and pictures to run them on."""
 
-import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,8 @@ import torch
 from mmpose.apis import init_model
 
 from hrnet_mm.inference import Summary, infer
-from tests.predict.pictures import picture
-from tests.predict.tiny_models import TinyModel, make_tiny_model
+from tests.helpers import picture
+from tests.models_of_hosts import TinyModel
 
 CONFIG = """
 _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
@@ -45,13 +44,6 @@ def checkpoint(mmpose_model: torch.nn.Module, tmp_path_factory: pytest.TempPathF
     meta = {'dataset_meta': mmpose_model.dataset_meta}
     torch.save({'state_dict': mmpose_model.state_dict(), 'meta': meta}, path)
     return path
-
-
-@pytest.fixture(scope='session')
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TinyModel]:
-    """A model of ``tiny_models.TINY`` by its name."""
-    folder = tmp_path_factory.mktemp('tiny models')
-    return functools.cache(lambda name: make_tiny_model(name, folder))
 
 
 @pytest.fixture

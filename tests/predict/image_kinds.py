@@ -17,8 +17,8 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch import nn
 
-from tests.predict.pictures import picture
-from tests.predict.tiny_models import TinyModel, build
+from tests.helpers import picture
+from tests.models_of_hosts import TinyModel, build
 
 SIZES = [(52, 77), (64, 64), (91, 45)]  # heights and widths, two of them no multiples of 32
 

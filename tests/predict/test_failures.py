@@ -19,9 +19,9 @@ from mmengine.registry import TRANSFORMS
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.inference import Summary
 from hrnet_mm.predict.results import RecordFile
+from tests.helpers import picture
+from tests.models_of_hosts import TinyModel
 from tests.predict.image_kinds import KINDS, make_segmentor
-from tests.predict.pictures import picture
-from tests.predict.tiny_models import TinyModel
 
 Run = Callable[..., Summary]
 HEADER = {'config': 'x.py', 'class_names': ['a', 'b']}

@@ -10,7 +10,7 @@ from mmpose.apis import MMPoseInferencer
 from mmpretrain.apis import ImageClassificationInferencer
 from mmseg.apis import MMSegInferencer
 
-from tests.predict.tiny_models import TinyModel
+from tests.models_of_hosts import TinyModel
 
 Tiny = Callable[[str], TinyModel]
 

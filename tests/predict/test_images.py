@@ -6,7 +6,7 @@ import pytest
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import find_frames, read_image
-from tests.predict.pictures import load_in_color, picture
+from tests.helpers import load_in_color, picture
 
 
 def names(source: object, out: Path = Path('out')) -> list[str]:

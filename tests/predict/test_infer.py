@@ -1,5 +1,4 @@
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,10 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.inference import Summary, infer
 from hrnet_mm.predict.predictor import make_predictor
 from hrnet_mm.weights.checkpoint import Checkpoint
+from tests.helpers import RunsCode
 
 BOXES = [[10, 5, 60, 80], [40, 20, 50.5, 60.25]]
 Infer = Callable[..., Summary]
-
-
-class CodeOnLoading:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (self.folder,)
 
 
 @pytest.fixture
@@ -180,7 +170,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(
 ) -> None:
     damaged, foreign = tmp_path / 'damaged.pth', tmp_path / 'foreign.pth'
     damaged.write_bytes(checkpoint.read_bytes()[:100_000])
-    torch.save({'state_dict': {}, 'meta': CodeOnLoading(tmp_path / 'made')}, foreign)
+    torch.save({'state_dict': {}, 'meta': RunsCode(tmp_path / 'made')}, foreign)
     for path in (damaged, foreign, tmp_path / 'missing.pth', tmp_path):
         with pytest.raises(UserError, match=path.name):
             predict(folder, checkpoint=path)

@@ -16,6 +16,8 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.deploy.export.formats import FORMATS
 from hrnet_mm.inference import Detector, Summary
+from tests.helpers import picture
+from tests.models_of_hosts import TinyModel
 from tests.predict.image_kinds import (
     CLASSIFICATION,
     KINDS,
@@ -28,8 +30,6 @@ from tests.predict.image_kinds import (
     runner_samples,
     save_model,
 )
-from tests.predict.pictures import picture
-from tests.predict.tiny_models import TinyModel
 
 Run = Callable[..., Summary]
 

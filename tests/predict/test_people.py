@@ -14,7 +14,7 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
 from hrnet_mm.inference import Detector, Summary
 from hrnet_mm.predict.people import wanted_boxes
-from tests.predict.tiny_models import TinyModel
+from tests.models_of_hosts import TinyModel
 
 Run = Callable[..., Summary]
 Document = Callable[[], dict[str, Any]]

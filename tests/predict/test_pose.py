@@ -12,8 +12,8 @@ from mmpose.apis import inference_bottomup, inference_topdown, init_model
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
 from hrnet_mm.inference import Summary
-from tests.predict.pictures import picture
-from tests.predict.tiny_models import TinyModel
+from tests.helpers import picture
+from tests.models_of_hosts import TinyModel
 
 Run = Callable[..., Summary]
 Document = Callable[[], dict[str, Any]]

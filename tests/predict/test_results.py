@@ -5,7 +5,7 @@ import pytest
 from hrnet_mm.base.files import replacing
 from hrnet_mm.base.images import find_frames
 from hrnet_mm.predict.results import drawing_path, video_writer
-from tests.predict.pictures import load_in_color
+from tests.helpers import load_in_color
 
 
 def test_file_is_replaced_only_without_an_error(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame, read_image
 from hrnet_mm.inference import Summary
 from hrnet_mm.predict.results import write_label_map
-from tests.predict.pictures import picture
-from tests.predict.tiny_models import TinyModel
+from tests.helpers import picture
+from tests.models_of_hosts import TinyModel
 
 Run = Callable[..., Summary]
 Document = Callable[[], dict[str, Any]]

@@ -1,8 +1,6 @@
 """tools/infer.py as a user runs it."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,19 +13,21 @@ from mmpose.registry import MODELS
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.inference import Summary
 from hrnet_mm.takeover.switch import undo
-from tests.predict.tiny_models import TinyModel
+from tests.helpers import run_tool
+from tests.models_of_hosts import TinyModel
 
 HOST_CONFIG = """
 _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
 stages = {f'stage{i}': dict(num_channels=tuple(8 * 2**j for j in range(i))) for i in (2, 3, 4)}
 model = dict(backbone=dict(extra=stages, init_cfg=None), head=dict(in_channels=8))
 """
-TOOL = Path(__file__).parents[2] / 'tools' / 'infer.py'
 
 
 @pytest.mark.slow
 def test_tool_ends_with_one_line_that_counts(config: Path, checkpoint: Path, folder: Path) -> None:
-    done = run_tool(config, checkpoint, folder, '--bbox', '1', '2', '30', '40', cwd=folder.parent)
+    done = run_tool(
+        'infer.py', config, checkpoint, folder, '--bbox', '1', '2', '30', '40', cwd=folder.parent
+    )
     assert done.returncode == 0, done.stderr
     last_line = done.stdout.splitlines()[-1]
     assert last_line.startswith('3 images, 3 instances, ')
@@ -37,7 +37,7 @@ def test_tool_ends_with_one_line_that_counts(config: Path, checkpoint: Path, fol
 
 @pytest.mark.slow
 def test_tool_fails_with_one_sentence(config: Path, folder: Path) -> None:
-    failed = run_tool(config, 'nowhere.pth', folder, cwd=folder.parent)
+    failed = run_tool('infer.py', config, 'nowhere.pth', folder, cwd=folder.parent)
     assert failed.returncode == 1
     assert 'error: there is no checkpoint nowhere.pth\n' in failed.stderr
     assert 'Traceback' not in failed.stderr
@@ -55,7 +55,7 @@ def test_tool_fails_with_one_sentence(config: Path, folder: Path) -> None:
     ],
 )
 def test_wrong_usage_of_the_tool_exits_with_2(folder: Path, options: list[str]) -> None:
-    failed = run_tool('x.py', 'x.pth', folder, *options, cwd=folder.parent)
+    failed = run_tool('infer.py', 'x.py', 'x.pth', folder, *options, cwd=folder.parent)
     assert failed.returncode == 2
     assert failed.stderr.startswith('usage: ')
 
@@ -66,7 +66,7 @@ def test_tool_runs_a_detector_then_pose(
 ) -> None:
     detector = tiny('detection')
     done = run_tool(
-        *(config, checkpoint, folder, '--device', 'cpu'),
+        *('infer.py', config, checkpoint, folder, '--device', 'cpu'),
         *('--detector', detector.config, detector.checkpoint),
         *('--det-class', 'mouse', '--det-score-thr', '0.1'),
         cwd=folder.parent,
@@ -107,8 +107,3 @@ def test_takeover_runs_a_hosts_config_on_ours(
     finally:
         undo()
     assert torch.allclose(actual, expected, atol=1e-3)
-
-
-def run_tool(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, '-W', 'ignore', TOOL, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)

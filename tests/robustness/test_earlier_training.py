@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.robustness.conftest import SEED, Training, assert_equal
-from tests.robustness.harm import config_with
+from tests.robustness.trainings import SEED, Training, assert_equal, config_with
 
 pytestmark = pytest.mark.slow
 

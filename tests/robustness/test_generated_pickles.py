@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked_tools import SERVER
 from tests.robustness.generated_pickles import run
-from tests.robustness.warm import SERVER
 
 COUNT = int(os.environ.get('GENERATED_PICKLES', 300))
 SEED = int(os.environ.get('GENERATED_PICKLES_SEED', 1))

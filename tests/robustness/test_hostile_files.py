@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked_tools import LONGEST
+from tests.helpers import ROOT
 from tests.robustness.hostile_files import payloads
-from tests.robustness.warm import LONGEST, ROOT
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.robustness.warm import ROOT
+from tests.helpers import ROOT
 
 SOURCES = sorted(
     path

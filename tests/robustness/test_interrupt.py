@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 
 from hrnet_mm.weights.read import read_checkpoint
-from tests.ports import reserved_port
-from tests.robustness.conftest import (
+from tests.forked_tools import Run
+from tests.helpers import reserved_port
+from tests.robustness.trainings import (
     CONFIGS,
     FIRST_ITERATION,
     SEED,
     Training,
     assert_equal,
+    be_rank,
+    config_with,
     equal,
     start_training,
 )
-from tests.robustness.harm import config_with
-from tests.robustness.warm import Run
 
 pytestmark = pytest.mark.slow
 
@@ -171,9 +172,3 @@ def test_processes_of_one_training_stop_together(people: Path, tmp_path: Path) -
     assert train('cut', '--resume')[0] == [0, 0]
     whole, cut = (read_checkpoint(tmp_path / name / 'epoch_2.pth') for name in ('whole', 'cut'))
     assert equal(cut['state_dict'], whole['state_dict'])
-
-
-def be_rank(rank: int, port: int) -> None:
-    """What torchrun tells each of two processes."""
-    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))

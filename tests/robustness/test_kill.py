@@ -12,8 +12,16 @@ from pathlib import Path
 import pytest
 
 from hrnet_mm.training.resume import read_training_checkpoint
-from tests.robustness.conftest import FIRST_ITERATION, SEED, Training, assert_equal, error_of
-from tests.robustness.harm import allow_small_files_only, config_with, die_in_large_files
+from tests.forked_tools import error_of
+from tests.robustness.trainings import (
+    FIRST_ITERATION,
+    SEED,
+    Training,
+    allow_small_files_only,
+    assert_equal,
+    config_with,
+    die_in_large_files,
+)
 
 RUNS = int(os.environ.get('KILLED_RUNS', '3'))
 ONE_EPOCH = ('--seed', SEED, '--cfg-options', 'train_cfg.max_epochs=1')

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from hrnet_mm.weights.read import read_checkpoint
-from tests.robustness.conftest import SEED, Training, error_of
-from tests.robustness.harm import config_with
+from tests.forked_tools import error_of
+from tests.robustness.trainings import SEED, Training, config_with
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.robustness.conftest import SEED, Training, assert_equal, error_of
+from tests.forked_tools import error_of
+from tests.robustness.trainings import SEED, Training, assert_equal
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hrnet_mm.models.archs import EXPANSION
 from hrnet_mm.models.hrnet import HRNet
-from tests.peers import small_extra
+from tests.helpers import small_extra
 
 quick = settings(
     max_examples=40,

@@ -11,8 +11,7 @@ import torch
 from hrnet_mm.base.config import read_config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.training.resume import prepare_resume
-from tests.robustness.conftest import CONFIGS, SEED, Training, assert_equal
-from tests.robustness.harm import config_with
+from tests.robustness.trainings import CONFIGS, SEED, Training, assert_equal, config_with
 
 pytestmark = pytest.mark.slow
 

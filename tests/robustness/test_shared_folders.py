@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from hrnet_mm.training.folder_lock import hold, release
-from tests.ports import reserved_port
-from tests.robustness.conftest import CONFIGS, error_of, start_training
-from tests.robustness.test_interrupt import be_rank
-from tests.robustness.warm import Run
+from tests.forked_tools import Run, error_of
+from tests.helpers import reserved_port
+from tests.robustness.trainings import CONFIGS, be_rank, start_training
 
 pytestmark = pytest.mark.slow
 

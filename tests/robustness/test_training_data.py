@@ -17,15 +17,16 @@ from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 
 from hrnet_mm.base.config import read_config
-from tests.robustness.conftest import CONFIGS, error_of
-from tests.robustness.warm import ROOT
+from tests.forked_tools import error_of
+from tests.helpers import ROOT
+from tests.robustness.trainings import CONFIGS
 
 ONE_EPOCH = ('--no-validate', '--cfg-options', 'train_cfg.max_epochs=1')
 ANNOTATIONS = 'annotations/person_keypoints_train.json'
 
 
 @pytest.fixture
-def data(people: Path, tmp_path: Path) -> Path:  # noqa: F811
+def data(people: Path, tmp_path: Path) -> Path:
     """People of its own for a test to spoil."""
     return shutil.copytree(people, tmp_path / 'données 人')
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hrnet_mm.deploy import optimize, table
 from hrnet_mm.takeover.switch import HOSTS
-from tests.deploy.nets import assert_same
+from tests.helpers import assert_same
 from tests.takeover.test_stand_ins import CHANNELS, pair
 
 SIZES = [(64, 64), (72, 104), (33, 47), (100, 180)]

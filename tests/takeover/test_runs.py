@@ -11,9 +11,9 @@ from mmengine.config import Config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.arguments import Parser, add_run
 from hrnet_mm.commands.from_arguments import config_from
+from tests.helpers import ROOT, TOOLS
 from tests.takeover.upstream import build, config_folder
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = 'body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
 UPSTREAM = config_folder('mmpose') / NAME
 TINY_RUN = (
@@ -71,14 +71,14 @@ def test_mmposes_own_train_tool_trains_ours(coco: Path, tmp_path: Path) -> None:
 def test_our_tools_train_and_evaluate_an_unedited_config(coco: Path, tmp_path: Path) -> None:
     common = ('--takeover', '--data-root', coco, '--work-dir', tmp_path)
     output = run(
-        ROOT / 'tools/train.py',
+        TOOLS / 'train.py',
         *(UPSTREAM, *common, '--no-validate', '--cfg-options', *TINY_RUN),
     )
     assert 'hrnet_mm stands in for the HRNet of mmpose' in output
     saved = Config.fromfile(tmp_path / UPSTREAM.name, import_custom_modules=False)
     assert saved.custom_imports.imports == ['hrnet_mm.takeover']
     output = run(
-        ROOT / 'tools/test.py',
+        TOOLS / 'test.py',
         *(UPSTREAM, tmp_path / 'epoch_1.pth', *common),
         *('--cfg-options', 'test_dataloader.dataset.bbox_file=None'),
     )

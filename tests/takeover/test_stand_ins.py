@@ -10,8 +10,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from hrnet_mm.takeover.switch import HOSTS, taken
-from tests.models.test_host_parity import train
-from tests.peers import BILINEAR, randomize, relative_difference, small_extra
+from tests.helpers import randomize, relative_difference, small_extra, train_three_steps
 from tests.takeover.upstream import registry_of
 
 CLASSES = (
@@ -91,7 +90,7 @@ def test_multiscale_output_off_returns_the_finest_map_only(host: str) -> None:
 def test_trains_like_the_host(host: str) -> None:
     theirs, ours = pair(host, norm_eval=False)
     images = [image() for _ in range(3)]
-    expected, actual = train(theirs, images), train(ours, images)
+    expected, actual = train_three_steps(theirs, images), train_three_steps(ours, images)
     assert list(actual) == list(expected)
     differences = {name: relative_difference(actual[name], expected[name]) for name in expected}
     assert max(differences.values()) <= 1e-6, max(differences, key=differences.get)
@@ -188,13 +187,13 @@ def test_checkpoints_have_the_hosts_names_with_group_norm(host: str) -> None:
 
 
 def test_mmpose_upsamples_as_extra_says() -> None:
-    extra = all_maps_of('mmpose') | dict(upsample=BILINEAR)
+    extra = all_maps_of('mmpose') | dict(upsample=dict(mode='bilinear', align_corners=False))
     assert same_bits(*pair('mmpose', extra=extra), image())
 
 
 @pytest.mark.parametrize('host', ['mmdet', 'mmseg', 'mmpretrain'])
 def test_other_hosts_pass_over_upsample_in_extra(host: str) -> None:
-    extra = all_maps_of(host) | dict(upsample=BILINEAR)
+    extra = all_maps_of(host) | dict(upsample=dict(mode='bilinear', align_corners=False))
     assert same_bits(*pair(host, extra=extra), image())
 
 

@@ -11,10 +11,8 @@ from mmengine.config import Config
 from torch import nn
 
 from hrnet_mm.takeover.switch import HOSTS, take, taken, undo
-from tests.peers import small_extra
+from tests.helpers import ROOT, small_extra
 from tests.takeover.upstream import build, model_config, registry_of
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def classes_in_place(host: str) -> dict[str, type[nn.Module]]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.peers import randomize
+from tests.helpers import randomize
 from tests.takeover.upstream import build, hrnet_configs, model_config
 
 CONFIGS = tuple(hrnet_configs())

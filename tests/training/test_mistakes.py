@@ -8,7 +8,7 @@ import torch
 from hrnet_mm.base.checks import check_data, named_paths
 from hrnet_mm.base.config import read_config, set_data_root
 from hrnet_mm.base.errors import UserError
-from tests.training.conftest import ROOT
+from tests.helpers import ROOT, run_tool
 
 COCO_CONFIG = ROOT / 'configs/pose/hrnet_w32_coco_256x192.py'
 
@@ -73,7 +73,7 @@ def test_bad_checkpoint_is_named(checkpoints, name: str, message: str) -> None:
 )
 @pytest.mark.slow
 def test_train_says_what_is_wrong_and_leaves_nothing(
-    run_tool, people: Path, tmp_path: Path, checkpoints, arguments: list[object], message: str
+    people: Path, tmp_path: Path, checkpoints, arguments: list[object], message: str
 ) -> None:
     if message == '--amp needs a GPU' and torch.cuda.is_available():
         pytest.skip('this machine has a GPU')
@@ -85,7 +85,7 @@ def test_train_says_what_is_wrong_and_leaves_nothing(
         )
         arguments[options:options] = ['--data-root', str(people), '--no-validate']
     before = set(tmp_path.iterdir())
-    done = run_tool('train.py', *arguments, *coco_names(wants_data, arguments))
+    done = run_tool('train.py', *arguments, *coco_names(wants_data, arguments), cwd=tmp_path)
     error = done.stderr.strip().splitlines()[-2]
     assert done.returncode == 1
     assert error.startswith('error: ') and message in error
@@ -118,22 +118,22 @@ def test_absent_file_of_head_sizes_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_wrong_usage_exits_with_2(run_tool) -> None:
+def test_wrong_usage_exits_with_2(tmp_path: Path) -> None:
     for tool in ('train.py', 'test.py', 'infer.py', 'make_dataset.py'):
-        done = run_tool(tool, '--no-such-flag')
+        done = run_tool(tool, '--no-such-flag', cwd=tmp_path)
         assert done.returncode == 2, tool
         assert 'usage:' in done.stderr
 
 
 @pytest.mark.slow
-def test_a_checkpoint_after_fast_is_told_from_a_precision(run_tool) -> None:
-    done = run_tool('test.py', 'config.py', '--fast', 'best.pth')
+def test_a_checkpoint_after_fast_is_told_from_a_precision(tmp_path: Path) -> None:
+    done = run_tool('test.py', 'config.py', '--fast', 'best.pth', cwd=tmp_path)
     assert done.returncode == 2
     assert "--fast: 'best.pth' is none of fp32, bf16, fp16; where no precision" in done.stderr
 
 
-def test_debug_shows_the_traceback(run_tool) -> None:
-    done = run_tool('train.py', 'nowhere.py', '--debug')
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    done = run_tool('train.py', 'nowhere.py', '--debug', cwd=tmp_path)
     assert done.returncode == 1
     assert 'Traceback' in done.stderr
 

@@ -17,8 +17,9 @@ from hrnet_mm.training.run import test as evaluate
 from hrnet_mm.training.run import train
 from hrnet_mm.training.start import NAME_OF_A_LOG_FOLDER
 from hrnet_mm.weights.checkpoint import Checkpoint
+from tests.helpers import ROOT
 
-CONFIG = Path(__file__).parents[1] / 'robustness/configs/pose.py'
+CONFIG = ROOT / 'tests/robustness/configs/pose.py'
 
 
 class Planted(Exception):

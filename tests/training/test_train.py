@@ -13,6 +13,7 @@ import torch
 
 from hrnet_mm.kernels.cpu import computes_in
 from hrnet_mm.weights.read import read_checkpoint
+from tests.helpers import run_tool
 from tests.weights import official
 
 pytestmark = pytest.mark.slow
@@ -23,7 +24,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def test_two_processes_train_as_one_on_the_union_batch(
-    run_tool, config: Path, people: Path, tmp_path: Path
+    config: Path, people: Path, tmp_path: Path
 ) -> None:
     options = [
         *('--data-root', people, '--seed', 3, '--no-validate', '--cfg-options'),
@@ -37,12 +38,14 @@ def test_two_processes_train_as_one_on_the_union_batch(
         'train_dataloader.drop_last=True',
     ]
     alone = ['--work-dir', tmp_path / 'alone', *options, 'train_dataloader.batch_size=4']
-    done = run_tool('train.py', config, *alone)
+    done = run_tool('train.py', config, *alone, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     torchrun = ('torchrun', '--standalone', '--nproc-per-node=2')
     launcher = (str(Path(sys.executable).with_name(torchrun[0])), *torchrun[1:])
     both = ['--launcher', 'pytorch', '--work-dir', tmp_path / 'both', *options]
-    done = run_tool('train.py', config, *both, 'train_dataloader.batch_size=2', launcher=launcher)
+    done = run_tool(
+        'train.py', config, *both, 'train_dataloader.batch_size=2', launcher=launcher, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     start, expected, actual = (
         weights(tmp_path / path)
@@ -55,12 +58,11 @@ def test_two_processes_train_as_one_on_the_union_batch(
 
 
 def test_train_then_test_writes_predictions_drawings_and_scalars(
-    run_tool, config: Path, people: Path, tmp_path: Path
+    config: Path, people: Path, tmp_path: Path
 ) -> None:
     work_dir = tmp_path / 'run'
-    done = run_tool(
-        'train.py', config, '--data-root', people, '--work-dir', work_dir, '--tensorboard'
-    )
+    flags = '--data-root', people, '--work-dir', work_dir, '--tensorboard'
+    done = run_tool('train.py', config, *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert 'eta:' in done.stdout + done.stderr
     assert list(work_dir.glob('*/vis_data/events.out.tfevents*'))
@@ -69,6 +71,7 @@ def test_train_then_test_writes_predictions_drawings_and_scalars(
     done = run_tool(
         *('test.py', config, checkpoint, '--data-root', people),
         *('--out', predictions, '--show-dir', drawn),
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1].startswith('coco/AP ')
@@ -78,7 +81,7 @@ def test_train_then_test_writes_predictions_drawings_and_scalars(
 
 
 def test_fast_training_gives_the_same_and_in_bf16_nearly(
-    run_tool, config: Path, people: Path, tmp_path: Path
+    config: Path, people: Path, tmp_path: Path
 ) -> None:
     # SGD: Adam divides gradients by their size, and so makes rounding of what is near 0 large.
     sgd = ['optim_wrapper.optimizer.type=SGD', 'optim_wrapper.optimizer.lr=0.5']
@@ -86,7 +89,9 @@ def test_fast_training_gives_the_same_and_in_bf16_nearly(
     runs = dict(plain=[], fp32=['--fast'], bf16=['--fast', 'bf16'])
     said = {}
     for name, more in runs.items():
-        done = run_tool('train.py', config, *options, *more, '--work-dir', tmp_path / name)
+        done = run_tool(
+            'train.py', config, *options, *more, '--work-dir', tmp_path / name, cwd=tmp_path
+        )
         assert done.returncode == 0, done.stderr
         said[name] = done.stdout + done.stderr
     start, plain, fp32, bf16 = (
@@ -112,7 +117,7 @@ def test_fast_training_gives_the_same_and_in_bf16_nearly(
 
 @pytest.mark.parametrize('layout', ['official-pose', 'official-cls'])
 def test_training_starts_from_weights_of_other_projects(
-    run_tool, config: Path, people: Path, tmp_path: Path, layout: str
+    config: Path, people: Path, tmp_path: Path, layout: str
 ) -> None:
     """``load_from`` as it is; a learning rate of zero leaves what was loaded."""
     timms = timm.create_model('hrnet_w18_small', pretrained=False)
@@ -127,6 +132,7 @@ def test_training_starts_from_weights_of_other_projects(
             'model.head.in_channels=16',
         ),
         *('train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0'),
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert f'{layout} weights of a w18_small' in done.stdout + done.stderr

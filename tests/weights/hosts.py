@@ -17,7 +17,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from hrnet_mm.models.archs import Stage
-from tests.peers import extra_of, small_extra
+from tests.helpers import extra_of, small_extra
 from tests.takeover.upstream import config_folder
 from tests.weights.official import stages_of
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hrnet_mm.models.archs import Stage, stages_from_arch, stages_from_extra
-from tests.peers import small_extra
+from tests.helpers import small_extra
 
 Weights = dict[str, Tensor]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.models import HRNet
 from hrnet_mm.weights.convert import convert
-from tests.peers import small_extra
+from tests.helpers import small_extra
 from tests.weights import hosts, official
 
 THERE_AND_BACK = [

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +11,15 @@ import torch
 from safetensors.torch import load_file
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.commands import convert_checkpoint
 from hrnet_mm.weights.convert_file import convert_file, lines_of, plain
 from hrnet_mm.weights.read import read_checkpoint
+from tests.helpers import RunsCode, run_tool
 from tests.weights import hosts, official
-from tests.weights.test_read import RunsCode
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'convert_checkpoint.py'
+
+def run_main(*arguments: object) -> None:
+    convert_checkpoint.main(list(map(str, arguments)))
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_prefix_chooses_one_of_two_networks_and_the_rest_is_counted(
         for key, weight in weights.items()
     }
     torch.save(both, tmp_path / 'both.pth')
-    run_tool(tmp_path / 'both.pth', tmp_path / 'x.pth', '--to', 'mmpose', '--prefix', 'teacher')
+    run_main(tmp_path / 'both.pth', tmp_path / 'x.pth', '--to', 'mmpose', '--prefix', 'teacher')
     written = read_checkpoint(tmp_path / 'x.pth')['state_dict']
     assert all(torch.equal(written[key], both[f'teacher.{key}']) for key in networks['teacher'])
     assert f'outside  {len(networks["student"])} keys are not below teacher' in (
@@ -183,18 +183,11 @@ def test_only_plain_values_of_a_trusted_file_are_kept(tmp_path: Path) -> None:
     assert not (tmp_path / 'made').exists()
 
 
-def run_tool(*arguments: object) -> None:
-    spec = importlib.util.spec_from_file_location('tool', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    tool.main(list(map(str, arguments)))
-
-
 def test_the_tool_prints_what_it_did(
     source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / 'x.safetensors'
-    run_tool(source, out, '--to', 'official', '--verify', 64)
+    run_main(source, out, '--to', 'official', '--verify', 64)
     printed = capsys.readouterr().out
     lines = printed.splitlines()
     assert lines[0].endswith('mmpose -> official-pose')
@@ -208,10 +201,10 @@ def test_the_tool_runs_what_a_file_asks_for_only_if_told_to(
     contents = dict(model=official.pose(4), x=RunsCode(tmp_path / 'made'))
     torch.save(contents, tmp_path / 'x.pth')
     arguments = (tmp_path / 'x.pth', tmp_path / 'y.pth', '--to', 'mmpose')
-    with pytest.raises(UserError, match=r'asks for posix\.mkdir'):
-        run_tool(*arguments)
+    with pytest.raises(UserError, match=r'asks for os\.makedirs'):
+        run_main(*arguments)
     assert not (tmp_path / 'made').exists() and not (tmp_path / 'y.pth').exists()
-    run_tool(*arguments, '--trust-checkpoint')
+    run_main(*arguments, '--trust-checkpoint')
     assert (tmp_path / 'made').exists()
     assert 'x.pth may run now' in capsys.readouterr().err
     assert 'state_dict' in read_checkpoint(tmp_path / 'y.pth')
@@ -219,8 +212,9 @@ def test_the_tool_runs_what_a_file_asks_for_only_if_told_to(
 
 @pytest.mark.slow
 def test_the_tool_fails_with_one_sentence(tmp_path: Path) -> None:
-    command = [sys.executable, TOOL, 'gone.pth', 'y.pth', '--to', 'official']
-    failed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    failed = run_tool(
+        'convert_checkpoint.py', 'gone.pth', 'y.pth', '--to', 'official', cwd=tmp_path
+    )
     assert failed.returncode == 1
     assert failed.stderr.startswith('error: there is no checkpoint gone.pth\n')
     assert not any(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hrnet_mm.models import HRNet
 from hrnet_mm.weights.fit import fit
-from tests.peers import randomize, relative_difference, small_extra
+from tests.helpers import randomize, relative_difference, small_extra
 from tests.weights import hosts, official
 
 OURS = hosts.OURS

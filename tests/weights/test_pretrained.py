@@ -20,9 +20,8 @@ from hrnet_mm.models import HRNet
 from hrnet_mm.weights.fit import adapt_input
 from hrnet_mm.weights.sources import use_our_readers
 from hrnet_mm.weights.trust import trusting
-from tests.peers import small_extra
+from tests.helpers import RunsCode, small_extra
 from tests.weights import hosts, official
-from tests.weights.test_read import RunsCode
 
 OURS = hosts.OURS
 FILES = {

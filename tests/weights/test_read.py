@@ -17,18 +17,9 @@ from safetensors.torch import save, save_file
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.weights.read import read_checkpoint
 from hrnet_mm.weights.trust import is_trusted, trusting
+from tests.helpers import RunsCode
 
 WEIGHTS = {'conv.weight': torch.arange(6.0).reshape(2, 3)}
-
-
-class RunsCode:
-    """Unpickled without care, it makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.folder),)
 
 
 def test_every_format_reads_alike(tmp_path: Path) -> None:
@@ -72,7 +63,7 @@ def test_what_training_scripts_keep_beside_weights_is_read(tmp_path: Path) -> No
 def test_code_is_refused_by_its_name_and_not_run(tmp_path: Path, legacy: bool) -> None:
     contents = dict(state_dict=WEIGHTS, hook=RunsCode(tmp_path / 'made'))
     torch.save(contents, tmp_path / 'x.pth', _use_new_zipfile_serialization=not legacy)
-    refused = r'x\.pth is refused: it asks for posix\.mkdir, .*--trust-checkpoint'
+    refused = r'x\.pth is refused: it asks for os\.makedirs, .*--trust-checkpoint'
     with pytest.raises(UserError, match=refused):
         read_checkpoint(tmp_path / 'x.pth')
     assert not (tmp_path / 'made').exists()

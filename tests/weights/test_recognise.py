@@ -9,7 +9,7 @@ import torch
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.models import HRNet
 from hrnet_mm.weights.recognise import recognise
-from tests.peers import small_extra
+from tests.helpers import small_extra
 from tests.weights import hosts, official
 
 OFFICIAL = {

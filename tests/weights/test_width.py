@@ -8,7 +8,7 @@ import torch
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.models import ARCHS, HRNet
 from hrnet_mm.weights.width import backbone_of, check_same_width, name_of, stages_of
-from tests.peers import small_extra
+from tests.helpers import small_extra
 
 
 @pytest.mark.parametrize('arch', ARCHS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +14,14 @@ from mmengine.config import Config
 from hrnet_mm.commands.export_file import Summary, export
 from hrnet_mm.deploy.export.formats import FORMATS
 from hrnet_mm.inference import infer
-from tests.predict.pictures import picture
-from tests.predict.tiny_models import TinyModel, make_tiny_model
+from tests.helpers import picture
+from tests.models_of_hosts import TinyModel
 
 SIZE = (96, 128)
 
 Tiny = Callable[[str], TinyModel]
 Write = Callable[..., Summary]
 Predict = Callable[[str, object], dict[str, Any]]
-
-
-@pytest.fixture(scope='session')
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TinyModel]:
-    """A model of ``tiny_models.TINY`` by its name."""
-    folder = tmp_path_factory.mktemp('tiny models')
-    return functools.cache(lambda name: make_tiny_model(name, folder))
 
 
 @pytest.fixture

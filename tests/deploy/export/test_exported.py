@@ -22,9 +22,8 @@ from hrnet_mm.inference import infer
 from hrnet_mm.takeover.switch import taken
 from hrnet_mm.weights.checkpoint import Checkpoint
 from tests.deploy.export.conftest import Predict, Tiny, Write
-from tests.deploy.nets import assert_same
-from tests.peers import small_extra
-from tests.predict.tiny_models import build
+from tests.helpers import assert_same, small_extra
+from tests.models_of_hosts import build
 
 
 def test_a_checkpoint_is_no_export(tiny: Tiny) -> None:

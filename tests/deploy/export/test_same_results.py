@@ -17,8 +17,8 @@ from hrnet_mm.deploy.export.formats import FORMATS
 from hrnet_mm.training.run import test as evaluate
 from hrnet_mm.weights.trust import trusting
 from tests.deploy.export.conftest import Predict, Tiny, Write
-from tests.predict.tiny_models import build
-from tests.training.conftest import CONFIG, ROOT
+from tests.helpers import CONFIGS
+from tests.models_of_hosts import POSE_TRAINING, build
 
 CASES = [(name, 'onnx') for name in ('detection', 'segmentation', 'classification', 'face')]
 CASES += [(name, 'openvino') for name in ('detection', 'segmentation', 'face')]
@@ -70,7 +70,7 @@ def pose_config(folder: Path) -> tuple[Config, str]:
     """
     people = make_synthetic_people(folder / 'people', 1, 2, image_size=(160, 128), progress=None)
     path, checkpoint = folder / 'tiny_pose.py', folder / 'tiny_pose.pth'
-    path.write_text(CONFIG.format(root=ROOT))
+    path.write_text(POSE_TRAINING.format(configs=CONFIGS))
     cfg = Config.fromfile(path)
     for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
         cfg[loader].dataset.data_root = f'{people}/'

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.export.conftest import Tiny
-
-TOOLS = Path(__file__).parents[3] / 'tools'
-
-
-def run_tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, '-W', 'ignore', TOOLS / name, *arguments]
-    env = os.environ | {'OMP_NUM_THREADS': '1'}
-    return subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True)
+from tests.helpers import run_tool
 
 
 @pytest.mark.slow

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
@@ -16,18 +14,9 @@ from hrnet_mm.training.run import check_checkpoint
 from hrnet_mm.weights.read import read_checkpoint
 from hrnet_mm.weights.trust import trusting
 from tests.deploy.export.conftest import Tiny
+from tests.helpers import RunsCode
 
 LoadTool = Callable[[str], ModuleType]
-
-
-class RunsCode:
-    """Unpickled without care, it makes a folder, however often."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.makedirs, (str(self.folder), 0o777, True)
 
 
 @pytest.fixture

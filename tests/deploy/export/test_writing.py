@@ -22,8 +22,8 @@ from hrnet_mm.predict.network_inputs import Calibration, calibration_files
 from hrnet_mm.weights.checkpoint import Checkpoint
 from hrnet_mm.weights.trust import trusting
 from tests.deploy.export.conftest import SIZE, Tiny, Write
-from tests.deploy.nets import assert_same
-from tests.predict.tiny_models import TinyModel, build
+from tests.helpers import assert_same
+from tests.models_of_hosts import TinyModel, build
 
 
 def maps_of(done: Summary, tiny: TinyModel, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:

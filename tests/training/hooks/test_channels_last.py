@@ -10,7 +10,7 @@ from torch import nn
 
 from hrnet_mm.training.hooks.channels_last import use_channels_last
 from tests.configs.tiny import load_config
-from tests.peers import randomize
+from tests.helpers import randomize
 
 
 def build(config: str) -> nn.Module:

@@ -12,7 +12,7 @@ from hrnet_mm.models import HRNet
 from hrnet_mm.training.hooks import FastTrainingHook
 from hrnet_mm.training.hooks.fast_training import compile_regions, use_autocast
 from tests.configs.tiny import load_config
-from tests.peers import randomize, relative_difference
+from tests.helpers import randomize, relative_difference
 
 DETECTOR = 'demo/mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py'
 SEGMENTOR = 'demo/fcn_hrnetv2_w18_small_synthetic_320x256.py'

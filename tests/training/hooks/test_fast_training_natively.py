@@ -13,8 +13,8 @@ from hrnet_mm.kernels import library
 from hrnet_mm.kernels.convolution import NativeConv2d
 from hrnet_mm.models import HRNet
 from hrnet_mm.training.hooks import fast_training
+from tests.helpers import small_extra
 from tests.kernels.compilers import copying, machine, script, stand_in_library
-from tests.peers import small_extra
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from hrnet_mm.deploy.export.formats import FORMATS
 from hrnet_mm.inference import infer
 from hrnet_mm.training.hooks import FiniteCheckHook
 from hrnet_mm.training.run import test as evaluate
-from tests.training.conftest import people  # noqa: F401  (a fixture)
+from tests.helpers import ROOT
 
 CONFIG = """
 _base_ = {base!r}
@@ -34,7 +34,7 @@ test_evaluator = [_base_.val_evaluator, dict(type='DumpResults', out_file_path={
 test_cfg = dict()
 custom_hooks = [{hook!r}]
 """
-BASE = Path(__file__).parents[2] / 'robustness/configs/seg.py'
+BASE = ROOT / 'tests/robustness/configs/seg.py'
 AVERAGED, PLAIN = 1, 2  # seeds
 HOOKS = {
     'mmengine': (dict(type='EMAHook'), AVERAGED),
@@ -124,7 +124,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def case(request, people: Path, tmp_path: Path, exports: Path) -> Case:  # noqa: F811
+def case(request, people: Path, tmp_path: Path, exports: Path) -> Case:
     hook, seed = (HOOKS | {'both-tested': BOTH})[request.param]
     case = Case(tmp_path, people, hook, exports / f'of_{seed}.onnx')
     case.expected, other = case.predicted(seed), case.predicted(AVERAGED + PLAIN - seed)

@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from mmengine.config import config
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers import TOOLS
+
 HOSTS = ('mmpose', 'mmseg')
 PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
 SERVER = multiprocessing.get_context('forkserver')
@@ -81,10 +82,19 @@ def run_tool(
     leave_configs_unformatted()
     if first is not None:
         first()
-    sys.argv = [str(ROOT / 'tools' / tool), *arguments]
+    sys.argv = [str(TOOLS / tool), *arguments]
     runpy.run_path(sys.argv[0], run_name='__main__')
 
 
 def leave_configs_unformatted() -> None:
     """Formatting their text for every checkpoint is two thirds of so small a training."""
     config.FormatCode = lambda text, **style: (text, True)
+
+
+def error_of(run: Run) -> str:
+    """The sentence of a tool that ended with an error."""
+    assert run.wait() == 1, run.output
+    assert 'Traceback' not in run.output
+    sentence, _, hint = run.output.rpartition('error: ')[2].rstrip().rpartition('\n')
+    assert hint == '(run again with --debug for the traceback)'
+    return sentence

@@ -12,7 +12,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+from tests.helpers import CONFIGS
 
 DETECTION = """
 _base_ = '{configs}/det/mask_rcnn_hrnetv2p_w18_coco_1x.py'
@@ -58,6 +58,18 @@ model = dict(
 test_pipeline = _base_.val_pipeline
 test_pipeline[1].update(type='BottomupResize', input_size=(128, 128))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+"""
+POSE_TRAINING = """
+_base_ = '{configs}/demo/hrnet_small_synthetic_128x96.py'
+width = 4
+model = dict(
+    backbone=dict(extra=dict(
+        stage1=dict(num_channels=(8,)), stage2=dict(num_channels=(4, 8)),
+        stage3=dict(num_channels=(4, 8, 16)), stage4=dict(num_channels=(4, 8, 16, 32)))),
+    head=dict(in_channels=4))
+train_cfg = dict(max_epochs=3, val_interval=3)
+train_dataloader = dict(batch_size=4)
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1))
 """
 FACE = """
 _base_ = '{configs}/face/hrnetv2_w18_wflw_256x256.py'
