@@ -5,24 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.contestants import Contestant, parse
-from benchmark.measurements import Started, TrunkJob, difference, start
-from benchmark.networks import reference_weights
+from benchmark.measurements import Started, difference
 from benchmark.run import compared
 from benchmark.what_to_time import Case, LeftOut
+from tests.benchmark.helpers import SMALL, started
 
-SMALL = dict(arch='w18_small', size=(64, 64), batch=2)
 COPIES = [
     *((name, 'nearest') for name in ('mmpose', 'mmdet', 'timm')),
     *((name, 'bilinear') for name in ('mmpose', 'mmseg')),
 ]
-
-
-def started(case: Case, contestant: str | Contestant, folder: Path) -> Started:
-    weights = folder / 'weights.pth'
-    torch.save(reference_weights(case), weights)
-    contestant = parse(contestant) if isinstance(contestant, str) else contestant
-    return start(TrunkJob(case, contestant, weights))
 
 
 @pytest.mark.parametrize('task', ['pose', 'seg', 'det', 'backbone'])

@@ -8,7 +8,7 @@ import torch
 
 from benchmark.measurements import difference
 from benchmark.what_to_time import Case, LeftOut
-from tests.benchmark.test_networks import SMALL, started
+from tests.benchmark.helpers import SMALL, started
 
 ROUNDING = dict(fp32=1e-4, bf16=0.1, int8=1.0)
 

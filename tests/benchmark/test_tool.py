@@ -17,7 +17,7 @@ from benchmark.roofline import Peaks, Work
 from benchmark.run import CaseResult, Result, run_case
 from benchmark.what_to_time import Case, LeftOut
 from hrnet_mm.base.errors import UserError
-from tests.benchmark.test_networks import SMALL
+from tests.benchmark.helpers import SMALL
 
 PEAKS = Peaks(dict(fp32=1e11), bytes=1e10)
 

@@ -14,7 +14,6 @@ from mmengine.config import ConfigDict
 from hrnet_mm.check import make_sure
 from hrnet_mm.check.everything import check_config, phases_of
 from tests.check.sets import HEIGHT, WIDTH, DataSet, copy_of
-from tests.check.test_mistakes import clean_sets  # noqa: F401  (a fixture)
 from tests.configs.tiny import parsed
 
 Change = Callable[[DataSet], None]
@@ -122,10 +121,7 @@ def boxes_are_a_little_larger_than_people(data: DataSet) -> None:
     ('name', 'change'), CASES, ids=lambda part: getattr(part, '__name__', part)
 )
 def test_is_not_blamed(
-    name: str,
-    change: Change,
-    clean_sets: dict[str, DataSet],  # noqa: F811
-    tmp_path: Path,
+    name: str, change: Change, clean_sets: dict[str, DataSet], tmp_path: Path
 ) -> None:
     data = copy_of(clean_sets[name], tmp_path / 'set')
     change(data)

@@ -13,12 +13,6 @@ from tests.check.score import messages, names, spoilt
 from tests.check.sets import MAKERS, DataSet, copy_of
 
 
-@pytest.fixture(scope='session')
-def clean_sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DataSet]:
-    folder = tmp_path_factory.mktemp('clean')
-    return {name: make(folder / name) for name, make in MAKERS.items()}
-
-
 @pytest.mark.parametrize('name', MAKERS)
 def test_clean_sets_give_no_stop_and_no_warning(name: str, clean_sets: dict[str, DataSet]) -> None:
     assert messages(clean_sets[name]) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -12,11 +11,8 @@ from torch import nn
 from hrnet_mm.deploy import optimize
 from hrnet_mm.deploy.table import BACKENDS
 from hrnet_mm.models import HRNet
+from tests.deploy.helpers import Made
 from tests.helpers import small_net
-
-# Without inductor, which compiles anew for every copy.
-EVERY_ENGINE = ['eager', 'native', 'onnxruntime', 'openvino']
-Made = Callable[[str], tuple[nn.Module, HRNet]]
 
 
 @pytest.fixture(scope='package')

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hrnet_mm.deploy import on_first_image, optimize
 from hrnet_mm.deploy.on_first_image import optimize_on_first_image
-from tests.deploy.conftest import EVERY_ENGINE, Made
+from tests.deploy.helpers import EVERY_ENGINE, Made
 from tests.helpers import NECKS, assert_same, maps_of, small_neck, small_net
 
 IMAGE = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hrnet_mm.deploy import optimize
 from hrnet_mm.deploy.image_spec import ImageSpec
 from hrnet_mm.deploy.on_first_image import optimize_on_first_image
-from tests.deploy.conftest import EVERY_ENGINE, Made
+from tests.deploy.helpers import EVERY_ENGINE, Made
 from tests.helpers import assert_same, small_net
 
 SIZE = (40, 33)

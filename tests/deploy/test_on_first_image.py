@@ -15,7 +15,7 @@ from hrnet_mm.deploy.on_first_image import optimize_on_first_image
 from hrnet_mm.inference import infer
 from hrnet_mm.models import HRNet
 from hrnet_mm.training.run import test as evaluate
-from tests.deploy.export.test_same_results import numbers_in, pose_config
+from tests.deploy.helpers import numbers_in, pose_config
 from tests.helpers import assert_same, picture, small_net
 from tests.models_of_hosts import make_tiny_model
 

@@ -1,18 +1,15 @@
 """The package built as for its users, and environments in which it is installed."""
 
-import os
 import shutil
 import subprocess
 import sys
-import sysconfig
-import venv
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from demo.people.synthetic_people import make_synthetic_people
 from tests.helpers import ROOT
+from tests.packaging.helpers import Environment, succeed
 
 SOURCES = (
     *('hrnet_mm', 'hrnet_mm_startup.py', 'hrnet_mm_startup.pth', 'configs', 'tools'),
@@ -21,50 +18,6 @@ SOURCES = (
 )
 NOT_SOURCES = shutil.ignore_patterns('__pycache__', '.mim')
 PIP = ('-m', 'pip', '--quiet', '--disable-pip-version-check')
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment that has all that this one has, but only its own hrnet_mm."""
-
-    folder: Path
-
-    @classmethod
-    def create(cls, folder: Path) -> 'Environment':
-        venv.create(folder, symlinks=True)
-        shared = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
-        (cls(folder).site_packages / 'shared.pth').write_text('\n'.join(shared))
-        return cls(folder)
-
-    @property
-    def python(self) -> Path:
-        return self.folder / 'bin' / 'python'
-
-    @property
-    def site_packages(self) -> Path:
-        return next(self.folder.glob('lib/python*/site-packages'))
-
-    def run(
-        self, *arguments: object, cwd: Path | None = None, **variables: str
-    ) -> subprocess.CompletedProcess:
-        """Run ``python ARGUMENTS`` as in a shell where this environment is active."""
-        path = f'{self.folder / "bin"}{os.pathsep}{os.environ["PATH"]}'
-        quiet = {'OMP_NUM_THREADS': '1', 'PYTHONWARNINGS': 'ignore', 'COLUMNS': '200'}
-        env = {**os.environ, **quiet, 'PATH': path, **variables}
-        if 'PYTHONPATH' not in variables:
-            env.pop('PYTHONPATH', None)
-        return subprocess.run(
-            [str(self.python), *map(str, arguments)],
-            cwd=cwd or self.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-        )
-
-
-def succeed(done: subprocess.CompletedProcess) -> str:
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def copy_sources(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import ROOT
-from tests.packaging.conftest import Environment
+from tests.packaging.helpers import Environment
 
 pytestmark = pytest.mark.slow
 MIM = 'hrnet_mm/.mim/'

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import ROOT
-from tests.packaging.conftest import Environment, succeed
+from tests.packaging.helpers import Environment, succeed
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent

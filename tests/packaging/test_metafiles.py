@@ -14,9 +14,9 @@ from mmengine.hub import get_config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
+from papers.count import count_row
 from papers.rows import ROWS, Row
 from tests.helpers import ROOT
-from tests.papers.test_count import counted
 
 HOSTS = {'pose': 'mmpose', 'face': 'mmpose', 'det': 'mmdet', 'seg': 'mmseg', 'cls': 'mmpretrain'}
 
@@ -102,7 +102,7 @@ def test_results_are_those_of_the_model_zoo(row: Row) -> None:
 @pytest.mark.parametrize('row', ROWS, ids=lambda row: Path(row.config).stem)
 def test_sizes_are_those_of_the_model(row: Row) -> None:
     metadata = ENTRIES[f'configs/{row.config}']['Metadata']
-    complexity = counted(row)
+    complexity = count_row(row)
     assert metadata['Input Size'] == 'x'.join(map(str, row.shape))
     assert (metadata['Parameters'], metadata['FLOPs']) == (complexity.params, complexity.macs)
 

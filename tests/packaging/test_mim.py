@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from tests.helpers import ROOT
-from tests.packaging.conftest import Environment, succeed
+from tests.packaging.helpers import Environment, succeed
 
 pytestmark = pytest.mark.slow
 DEMO = 'hrnet_small_synthetic_128x96'

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from hrnet_mm.deploy import optimize, table
 from hrnet_mm.takeover.switch import HOSTS
-from tests.helpers import assert_same
-from tests.takeover.test_stand_ins import CHANNELS, pair
+from tests.helpers import CHANNELS, assert_same
+from tests.takeover.upstream import pair
 
 SIZES = [(64, 64), (72, 104), (33, 47), (100, 180)]
 NECKS = dict(mmdet='HRFPN', mmpretrain='HRFuseScales')

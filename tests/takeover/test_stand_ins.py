@@ -10,8 +10,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from hrnet_mm.takeover.switch import HOSTS, taken
-from tests.helpers import randomize, relative_difference, small_extra, train_three_steps
-from tests.takeover.upstream import registry_of
+from tests.helpers import CHANNELS, relative_difference, small_extra, train_three_steps
+from tests.takeover.upstream import all_maps_of, pair, registry_of, theirs_and_ours
 
 CLASSES = (
     *((host, 'HRNet') for host in HOSTS),
@@ -20,32 +20,6 @@ CLASSES = (
 )
 WITH_FROZEN_STAGES = ('mmpose', 'mmseg')
 WITH_PRETRAINED = ('mmdet', 'mmseg')
-CHANNELS = [8, 16, 32, 64]
-
-
-def theirs_and_ours(host: str, name: str) -> tuple[type[nn.Module], type[nn.Module]]:
-    theirs = registry_of(host).get(name)
-    with taken(host):
-        ours = registry_of(host).get(name)
-    assert theirs is not ours
-    return theirs, ours
-
-
-def pair(host: str, name: str = 'HRNet', *args: Any, **options: Any) -> tuple[nn.Module, nn.Module]:
-    """The host's module and ours, built alike and with the same weights."""
-    if name == 'HRNet':
-        options = dict(extra=all_maps_of(host)) | options
-    theirs, ours = (cls(*args, **options) for cls in theirs_and_ours(host, name))
-    assert list(ours.state_dict()) == list(theirs.state_dict())
-    ours.load_state_dict(randomize(theirs).state_dict(), strict=True)
-    return theirs, ours
-
-
-def all_maps_of(host: str) -> dict[str, Any]:
-    extra = small_extra()
-    if host == 'mmpose':
-        extra['stage4']['multiscale_output'] = True
-    return extra
 
 
 def same_bits(theirs: nn.Module, ours: nn.Module, x: Any) -> bool:

@@ -17,6 +17,7 @@ from mmengine.registry import DefaultScope, Registry
 from torch import nn
 
 from hrnet_mm.takeover.switch import HOSTS, taken
+from tests.helpers import randomize, small_extra
 
 
 def config_folder(host: str) -> Path:
@@ -61,3 +62,28 @@ def build(host: str, cfg: dict[str, Any], take: bool = False) -> nn.Module:
         DefaultScope.overwrite_default_scope(host),
     ):
         return registry_of(host).build(deepcopy(cfg))  # mmseg writes into it
+
+
+def theirs_and_ours(host: str, name: str) -> tuple[type[nn.Module], type[nn.Module]]:
+    theirs = registry_of(host).get(name)
+    with taken(host):
+        ours = registry_of(host).get(name)
+    assert theirs is not ours
+    return theirs, ours
+
+
+def pair(host: str, name: str = 'HRNet', *args: Any, **options: Any) -> tuple[nn.Module, nn.Module]:
+    """The host's module and ours, built alike and with the same weights."""
+    if name == 'HRNet':
+        options = dict(extra=all_maps_of(host)) | options
+    theirs, ours = (cls(*args, **options) for cls in theirs_and_ours(host, name))
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(randomize(theirs).state_dict(), strict=True)
+    return theirs, ours
+
+
+def all_maps_of(host: str) -> dict[str, Any]:
+    extra = small_extra()
+    if host == 'mmpose':
+        extra['stage4']['multiscale_output'] = True
+    return extra

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,12 @@ from mmengine.config import Config
 from hrnet_mm.commands.export_file import Summary, export
 from hrnet_mm.deploy.export.formats import FORMATS
 from hrnet_mm.inference import infer
+from tests.deploy.helpers import SIZE, Predict, Tiny, Write
 from tests.helpers import picture
-from tests.models_of_hosts import TinyModel
-
-SIZE = (96, 128)
-
-Tiny = Callable[[str], TinyModel]
-Write = Callable[..., Summary]
-Predict = Callable[[str, object], dict[str, Any]]
 
 
 @pytest.fixture
-def write(tiny: Callable[[str], TinyModel], tmp_path: Path) -> Write:
+def write(tiny: Tiny, tmp_path: Path) -> Write:
     """Export a tiny model in a format."""
 
     def write(name: str, format: str, **options: Any) -> Summary:

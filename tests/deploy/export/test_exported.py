@@ -21,7 +21,7 @@ from hrnet_mm.deploy.exported import open_export
 from hrnet_mm.inference import infer
 from hrnet_mm.takeover.switch import taken
 from hrnet_mm.weights.checkpoint import Checkpoint
-from tests.deploy.export.conftest import Predict, Tiny, Write
+from tests.deploy.helpers import Predict, Tiny, Write
 from tests.helpers import assert_same, small_extra
 from tests.models_of_hosts import build
 

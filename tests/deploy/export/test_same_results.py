@@ -7,18 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from mmengine.config import Config
 
-from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.commands.from_arguments import weights_from
 from hrnet_mm.deploy.export.formats import FORMATS
 from hrnet_mm.training.run import test as evaluate
 from hrnet_mm.weights.trust import trusting
-from tests.deploy.export.conftest import Predict, Tiny, Write
-from tests.helpers import CONFIGS
-from tests.models_of_hosts import POSE_TRAINING, build
+from tests.deploy.helpers import Predict, Tiny, Write, numbers_in, pose_config
 
 CASES = [(name, 'onnx') for name in ('detection', 'segmentation', 'classification', 'face')]
 CASES += [(name, 'openvino') for name in ('detection', 'segmentation', 'face')]
@@ -38,15 +34,6 @@ def test_infer_predicts_the_same(
     assert numbers_in(actual['images']) == pytest.approx(numbers_in(expected['images']), abs=0.02)
 
 
-def numbers_in(value: Any) -> list[float]:
-    """Every number in what JSON gave, in order."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return [number for part in value for number in numbers_in(part)]
-    return [float(value)] if isinstance(value, int | float) else []
-
-
 @pytest.mark.parametrize('format', ['onnx', 'openvino'])
 def test_a_runner_tests_the_same(format: str, tmp_path: Path) -> None:
     cfg, checkpoint = pose_config(tmp_path)
@@ -61,26 +48,6 @@ def test_a_runner_tests_the_same(format: str, tmp_path: Path) -> None:
         assert a['id'] == e['id']
         keypoints = [x['pred_instances']['keypoints'].ravel() for x in (a, e)]
         assert keypoints[0] == pytest.approx(keypoints[1], abs=1e-2)
-
-
-def pose_config(folder: Path) -> tuple[Config, str]:
-    """A config of synthetic people, and a checkpoint whose heatmaps have clear peaks.
-
-    The peaks are decoded by MSRA's rule: UDP's magnifies rounding where a heatmap is flat.
-    """
-    people = make_synthetic_people(folder / 'people', 1, 2, image_size=(160, 128), progress=None)
-    path, checkpoint = folder / 'tiny_pose.py', folder / 'tiny_pose.pth'
-    path.write_text(POSE_TRAINING.format(configs=CONFIGS))
-    cfg = Config.fromfile(path)
-    for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
-        cfg[loader].dataset.data_root = f'{people}/'
-    cfg.test_evaluator.ann_file = f'{people}/annotations/person_keypoints_val.json'
-    cfg.model.head.decoder.update(type='MSRAHeatmap', sigma=2)
-    cfg.model.head.decoder.pop('blur_kernel_size')
-    model = build(cfg.copy())
-    torch.nn.init.normal_(model.head.final_layer.weight, std=10)
-    torch.save({'state_dict': model.state_dict(), 'meta': {}}, checkpoint)
-    return cfg, str(checkpoint)
 
 
 def predictions_of(cfg: Config, weights: str, folder: Path) -> tuple[dict[str, float], list[Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.export.conftest import Tiny
+from tests.deploy.helpers import Tiny
 from tests.helpers import run_tool
 
 

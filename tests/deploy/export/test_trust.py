@@ -13,7 +13,7 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.training.run import check_checkpoint
 from hrnet_mm.weights.read import read_checkpoint
 from hrnet_mm.weights.trust import trusting
-from tests.deploy.export.conftest import Tiny
+from tests.deploy.helpers import Tiny
 from tests.helpers import RunsCode
 
 LoadTool = Callable[[str], ModuleType]

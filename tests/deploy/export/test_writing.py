@@ -21,7 +21,7 @@ from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.network_inputs import Calibration, calibration_files
 from hrnet_mm.weights.checkpoint import Checkpoint
 from hrnet_mm.weights.trust import trusting
-from tests.deploy.export.conftest import SIZE, Tiny, Write
+from tests.deploy.helpers import SIZE, Tiny, Write
 from tests.helpers import assert_same
 from tests.models_of_hosts import TinyModel, build
 
