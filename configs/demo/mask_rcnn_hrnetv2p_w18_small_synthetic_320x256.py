@@ -26,10 +26,12 @@ model = dict(
     test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
 )
 train_pipeline = _base_.train_dataloader.dataset.pipeline
-train_pipeline[1].update(with_mask=True)
+__train_steps = {step['type']: step for step in train_pipeline}
+__train_steps['LoadAnnotations'].update(with_mask=True)
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_pipeline = _base_.val_dataloader.dataset.pipeline
-val_pipeline[2].update(with_mask=True)
+__val_steps = {step['type']: step for step in val_pipeline}
+__val_steps['LoadAnnotations'].update(with_mask=True)
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(metric=['bbox', 'segm'])

@@ -14,5 +14,6 @@ param_scheduler = _base_.param_scheduler[1:]
 param_scheduler[0].update(type='MultiStepLR', milestones=[30, 50], end=60)
 auto_scale_lr = dict(base_batch_size=16)
 train_pipeline = _base_.train_pipeline
-train_pipeline[3].update(type='RandomBBoxTransform', rotate_factor=30)
+__train_steps = {step['type']: step for step in train_pipeline}
+__train_steps['RandomBBoxTransform'].update(rotate_factor=30)
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))

@@ -8,9 +8,10 @@ optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = _base_.param_scheduler[1:]
 auto_scale_lr = dict(base_batch_size=256)
 train_pipeline = _base_.train_pipeline
+__train_steps = {step['type']: step for step in train_pipeline}
 # The official code clips normal numbers, mmpose truncates them: scale has the paper's range, and
 # rotation the standard deviation of N(0, 45) clipped at 90 degrees, which is 43.
-train_pipeline[4].update(
-    type='RandomBBoxTransform', shift_prob=0, scale_factor=(0.65, 1.35), rotate_factor=80
+__train_steps['RandomBBoxTransform'].update(
+    shift_prob=0, scale_factor=(0.65, 1.35), rotate_factor=80
 )
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))

@@ -9,9 +9,10 @@ optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = _base_.param_scheduler[1:]
 auto_scale_lr = dict(base_batch_size=256)
 train_pipeline = _base_.train_pipeline
+__train_steps = {step['type']: step for step in train_pipeline}
 # Less than on COCO, as in the official experiment: scale has its range, and rotation the standard
 # deviation of N(0, 30) clipped at 60 degrees, which is 29.
-train_pipeline[3].update(
-    type='RandomBBoxTransform', shift_prob=0, scale_factor=(0.75, 1.25), rotate_factor=53
+__train_steps['RandomBBoxTransform'].update(
+    shift_prob=0, scale_factor=(0.75, 1.25), rotate_factor=53
 )
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))

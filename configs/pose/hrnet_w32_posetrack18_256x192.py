@@ -12,7 +12,8 @@ optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = _base_.param_scheduler[1:]
 auto_scale_lr = dict(base_batch_size=256)
 train_pipeline = _base_.train_pipeline
-train_pipeline[4].update(
-    type='RandomBBoxTransform', shift_prob=0, scale_factor=(0.65, 1.35), rotate_factor=80
+__train_steps = {step['type']: step for step in train_pipeline}
+__train_steps['RandomBBoxTransform'].update(
+    shift_prob=0, scale_factor=(0.65, 1.35), rotate_factor=80
 )
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))

@@ -33,10 +33,12 @@ train_cfg = dict(max_iters=num_iters, val_interval=num_iters // 10)
 default_hooks = dict(checkpoint=dict(interval=num_iters // 10))
 auto_scale_lr = dict(enable=False, base_batch_size=16)
 train_pipeline = [step for step in _base_.train_pipeline if step['type'] != 'PhotoMetricDistortion']
-train_pipeline[2].update(type='RandomResize', scale=crop_size, ratio_range=(0.5, 1.6))
-train_pipeline[3].update(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0)
+__train_steps = {step['type']: step for step in train_pipeline}
+__train_steps['RandomResize'].update(scale=crop_size, ratio_range=(0.5, 1.6))
+__train_steps['RandomCrop'].update(crop_size=crop_size, cat_max_ratio=1.0)
 test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(type='Resize', scale=(2048, 520))
+__test_steps = {step['type']: step for step in test_pipeline}
+__test_steps['Resize'].update(scale=(2048, 520))
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -32,13 +32,13 @@ train_cfg = dict(max_iters=110000, val_interval=11000)
 default_hooks = dict(checkpoint=dict(interval=11000))
 auto_scale_lr = dict(enable=False, base_batch_size=40)
 train_pipeline = [step for step in _base_.train_pipeline if step['type'] != 'PhotoMetricDistortion']
-train_pipeline[2].update(
-    type='RandomResize', scale=crop_size, ratio_range=(0.5, 1.6), keep_ratio=False
-)
-train_pipeline[3].update(type='RandomCrop', crop_size=crop_size, cat_max_ratio=1.0)
-train_pipeline[4].update(type='RandomFlip', swap_seg_labels=[(14, 15), (16, 17), (18, 19)])
+__train_steps = {step['type']: step for step in train_pipeline}
+__train_steps['RandomResize'].update(scale=crop_size, ratio_range=(0.5, 1.6), keep_ratio=False)
+__train_steps['RandomCrop'].update(crop_size=crop_size, cat_max_ratio=1.0)
+__train_steps['RandomFlip'].update(swap_seg_labels=[(14, 15), (16, 17), (18, 19)])
 test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(type='Resize', scale=crop_size, keep_ratio=False)
+__test_steps = {step['type']: step for step in test_pipeline}
+__test_steps['Resize'].update(scale=crop_size, keep_ratio=False)
 data_root = 'data/LIP/'
 train_dataloader = dict(
     batch_size=10,

@@ -21,5 +21,6 @@ train_cfg = dict(max_iters=60000, val_interval=6000)
 default_hooks = dict(checkpoint=dict(interval=6000))
 auto_scale_lr = dict(enable=False, base_batch_size=16)
 train_pipeline = [step for step in _base_.train_pipeline if step['type'] != 'PhotoMetricDistortion']
-train_pipeline[3].update(type='RandomCrop', cat_max_ratio=1.0)
+__train_steps = {step['type']: step for step in train_pipeline}
+__train_steps['RandomCrop'].update(cat_max_ratio=1.0)
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

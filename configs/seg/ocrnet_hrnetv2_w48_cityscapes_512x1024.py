@@ -15,5 +15,6 @@ train_cfg = dict(max_iters=120000, val_interval=12000)
 default_hooks = dict(checkpoint=dict(interval=12000))
 auto_scale_lr = dict(enable=False, base_batch_size=12)
 train_pipeline = [step for step in _base_.train_pipeline if step['type'] != 'PhotoMetricDistortion']
-train_pipeline[3].update(type='RandomCrop', cat_max_ratio=1.0)
+__train_steps = {step['type']: step for step in train_pipeline}
+__train_steps['RandomCrop'].update(cat_max_ratio=1.0)
 train_dataloader = dict(batch_size=3, dataset=dict(pipeline=train_pipeline))
