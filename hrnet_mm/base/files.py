@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+from hrnet_mm.base.errors import UserError
+
+UNFINISHED = 'training'  # in the names of files that write_whole has not finished
+LEFTOVER = re.compile(rf'\.{UNFINISHED}\d+(\.pth)?')
 
 
 @contextmanager
@@ -15,10 +22,10 @@ def replacing(path: Path, mark: str = '', number: int | None = None) -> Iterator
 
     Args:
         path: the file.
-        mark: a word in the name of the temporary one, ``.mark1234.pth``, by which what a killed
-            process was writing is found.
-        number: in that name, the same for files that are written as one. By default one that nobody
-            else has, as two containers that share a folder are both process 1.
+        mark: a word in the name of the temporary file, ``.mark1234.pth``, by which one that a
+            killed process has left is found.
+        number: the number in that name; files that are written as one share it. By default it is
+            one that nobody else has: two containers that share a folder are both process 1.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     number = uuid4().int if number is None else number
@@ -28,6 +35,42 @@ def replacing(path: Path, mark: str = '', number: int | None = None) -> Iterator
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, bring it to the disk, and only then give it its name.
+
+    Raises:
+        UserError: it cannot be written; what ``path`` held before is unchanged.
+    """
+    try:
+        with replacing(path, UNFINISHED) as temporary, temporary.open('wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
+    except OSError as error:
+        raise UserError(
+            f'{path} cannot be written ({error.strerror}); what was saved before is unchanged'
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names of the files in a folder to the disk, before anything relies on them."""
+    if os.name != 'posix':
+        return  # elsewhere a folder cannot be opened
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the files that :func:`write_whole` of a killed process was writing into ``folder``."""
+    for path in folder.iterdir():
+        if LEFTOVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -9,7 +9,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
-from hrnet_mm.base.whole_files import write_whole
+from hrnet_mm.base.files import write_whole
 from hrnet_mm.registry import HOOKS
 from hrnet_mm.training.hooks.training_id import id_of
 

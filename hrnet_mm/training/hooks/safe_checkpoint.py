@@ -8,17 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
-from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.fileio import LocalBackend, get_file_backend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from hrnet_mm.base.whole_files import WHOLE_FILES, remove_leftovers, write_whole
+from hrnet_mm.base.files import remove_leftovers, write_whole
 from hrnet_mm.registry import HOOKS
 from hrnet_mm.training.folder_lock import hold, hold_for_all, release
 from hrnet_mm.training.hooks.training_id import LAST_TRAINING, id_of, last_training_in
 
 POINTER = 'last_checkpoint'  # the name that MMEngine reads
 INTERRUPTED = 'interrupted.pth'
+WHOLE_FILES = 'hrnet_mm.whole_files'  # the name of the backend below
+
+
+@register_backend(WHOLE_FILES, force=True)
+class WholeFileBackend(LocalBackend):
+    """MMEngine's local files, written whole: ``backend_args=dict(backend=WHOLE_FILES)``."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        write_whole(Path(filepath), obj)
 
 
 @HOOKS.register_module()
