@@ -20,7 +20,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
 from demo.people.synthetic_people import make_synthetic_people
-from hrnet_mm.base.checks import check_data, named_paths
+from hrnet_mm.base.config import check_paths, named_paths
 from hrnet_mm.base.errors import UserError
 from papers.count import ROWS, Complexity, Part, markdown_line
 from tests.configs.tiny import DIVISORS, divide, parsed
@@ -155,7 +155,7 @@ def test_example_configs_train_and_predict(
     folder = cats_and_dogs if page.stem == 'cls' else people
     monkeypatch.chdir(folder)
     cfg = read_example(code, folder)
-    check_data(cfg, PHASES)
+    check_paths(cfg, PHASES)
     for part in (cfg.model, cfg.train_dataloader, cfg.val_dataloader):
         divide(part, DIVISORS[cfg.default_scope])
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
@@ -206,12 +206,12 @@ def test_the_sentences_for_missing_data_are_quoted(
     cfg = parsed(CONFIGS / 'pose/hrnet_w32_coco_256x192.py')
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as missing_root:
-        check_data(cfg, PHASES)
+        check_paths(cfg, PHASES)
     for _, path in itertools.chain.from_iterable(named_paths(cfg, phase) for phase in PHASES):
         if 'person_detection_results' not in path:
             Path(path).mkdir(parents=True, exist_ok=True)
     with pytest.raises(UserError) as missing_boxes:
-        check_data(cfg, PHASES)
+        check_paths(cfg, PHASES)
     assert f'    error: {missing_root.value}\n' in page
     assert f'    error: {missing_boxes.value}\n' in page
 

@@ -1,4 +1,4 @@
-"""Reading a config and changing it as the command line says, with mistakes named before a run."""
+"""Reading a config as the command line changes it, and finding what its parts name."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ def read_config(
     path: str | Path,
     options: Mapping[str, Any] | None = None,
     data_root: str | None = None,
-    said: Mapping[str, str] | None = None,
+    arguments: Mapping[str, str] | None = None,
 ) -> Config:
     """Read a config file and change it as the command line says.
 
     Args:
-        path: of the file.
-        options: what ``--cfg-options`` name; they have the last word.
+        path: the config file.
+        options: values by dotted key, as ``--cfg-options`` name them; they have the last word.
         data_root: see :func:`set_data_root`.
-        said: by key, the argument of the tool that says what stands there.
+        arguments: the keys that arguments of the tool set, with the argument, for example
+            ``{'work_dir': '--work-dir'}``; no option may set them too.
 
     Raises:
         UserError: the file is absent or no config, or an option would not do what it says, see
             :func:`hrnet_mm.base.config_changes.change`.
-        UsageError: an option is said by another argument.
+        UsageError: an option sets what another argument sets.
     """
-    check_not_said(options or {}, said or {})
+    check_not_set_twice(options or {}, arguments or {})
     path = Path(path)
     if not path.is_file():
         raise UserError(f'there is no config {path}')
@@ -51,20 +52,20 @@ def read_config(
     return cfg
 
 
-def check_not_said(options: Iterable[str], said: Mapping[str, str]) -> None:
-    """Refuse ``--cfg-options load_from=x.pth`` where CHECKPOINT takes its place.
+def check_not_set_twice(options: Iterable[str], arguments: Mapping[str, str]) -> None:
+    """Refuse ``--cfg-options load_from=x.pth`` beside the argument CHECKPOINT, which sets it too.
 
     Raises:
         UsageError: naming the argument.
     """
     for key in options:
-        for name, argument in said.items():
+        for name, argument in arguments.items():
             if key == name or key.startswith(f'{name}.') or name.startswith(f'{key}.'):
                 raise UsageError(f'--cfg-options {key}: this is what {argument} says')
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:
-    """Read all data from another folder: datasets, and paths that begin with the old one.
+    """Let datasets and evaluators read from another folder: change all paths in the old one.
 
     Raises:
         UserError: the config's datasets have no ``data_root`` that could be replaced.
@@ -84,6 +85,7 @@ def set_data_root(cfg: Config, data_root: str) -> None:
 
 
 def replace_prefix(value: Any, old_roots: set[str], new: str) -> Any:
+    """A part of a config in which each path below one of the old roots is below the new one."""
     if isinstance(value, dict):
         return ConfigDict({k: replace_prefix(v, old_roots, new) for k, v in value.items()})
     if isinstance(value, list | tuple):
@@ -96,14 +98,14 @@ def replace_prefix(value: Any, old_roots: set[str], new: str) -> Any:
 
 
 def datasets_of(loader: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """The datasets of a dataloader's config, those inside of wrappers included."""
+    """The datasets of a dataloader's config, those inside of wrappers in place of the wrappers."""
     return (dataset for _, dataset in keyed_datasets_of(loader))
 
 
 def keyed_datasets_of(
     loader: dict[str, Any] | None, key: str = 'dataset'
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The same, each with its key in the loader, e.g. ``dataset.datasets[1]``."""
+    """The datasets of a dataloader's config, each with its key, e.g. ``dataset.datasets[1]``."""
     dataset = (loader or {}).get('dataset')
     if dataset is None:
         return
@@ -114,6 +116,70 @@ def keyed_datasets_of(
         yield key, dataset
     for suffix, part in inner:
         yield from keyed_datasets_of(dict(dataset=part), key + suffix)
+
+
+def check_paths(cfg: Config, phases: tuple[str, ...]) -> None:
+    """Make sure that the files and folders which the phases (train, val, test) name exist.
+
+    Raises:
+        UserError: naming the first absent path, the key that asks for it, and the remedy.
+    """
+    for phase in phases:
+        for key, path in named_paths(cfg, phase):
+            if '://' not in path and not Path(path).exists():
+                remedy = f'put the dataset there, name its folder with --data-root, or change {key}'
+                if key.endswith('.bbox_file'):
+                    remedy = f'put it there, or use ground-truth boxes: --cfg-options {key}=None'
+                raise UserError(f'there is no {path} ({key} in the config): {remedy}')
+
+
+def named_paths(cfg: Config, phase: str) -> Iterator[tuple[str, str]]:
+    """Pairs of config key and local path of a phase's datasets and evaluators."""
+    for dataset in datasets_of(cfg.get(f'{phase}_dataloader')):
+        if not reads_local_files(dataset):
+            continue
+        key = f'{phase}_dataloader.dataset'
+        root = dataset.get('data_root') or ''
+        if root:
+            yield f'{key}.data_root', root
+        if dataset.get('ann_file'):
+            yield f'{key}.ann_file', join_root(root, dataset['ann_file'])
+        prefixes = dataset.get('data_prefix') or {}
+        if isinstance(prefixes, str):  # one folder, as mmpretrain takes it
+            yield f'{key}.data_prefix', join_root(root, prefixes)
+            prefixes = {}
+        for name, folder in prefixes.items():
+            if isinstance(folder, str) and folder:
+                yield f'{key}.data_prefix.{name}', join_root(root, folder)
+        for name in ('bbox_file', 'headbox_file'):  # mmpose takes them as they are
+            if dataset.get(name):
+                yield f'{key}.{name}', dataset[name]
+    for evaluator in as_list(cfg.get(f'{phase}_evaluator')):
+        if (
+            isinstance(evaluator, dict)
+            and evaluator.get('ann_file')
+            and reads_local_files(evaluator)
+        ):
+            yield f'{phase}_evaluator.ann_file', evaluator['ann_file']
+
+
+def reads_local_files(part: Mapping[str, Any]) -> bool:
+    """Whether a dataset or an evaluator of a config reads files of this machine."""
+    return (part.get('backend_args') or {}).get('backend', 'local') == 'local'
+
+
+def join_root(root: str, path: str) -> str:
+    """A dataset's path as the host joins it to ``data_root``; each may be a URL."""
+    if '://' in path:
+        return path
+    return f'{root.rstrip("/")}/{path}' if '://' in root else str(Path(root) / path)
+
+
+def as_list(value: Any) -> list[Any]:
+    """A part of a config of which there may be none, one or several: [], [value], list(value)."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def name_of(part: Any) -> str:

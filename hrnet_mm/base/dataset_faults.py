@@ -10,9 +10,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from hrnet_mm.base.checks import joined
 from hrnet_mm.base.coco_file import Wanted, read_coco_file, reasons_to_skip, unusable
-from hrnet_mm.base.config import datasets_of
+from hrnet_mm.base.config import datasets_of, join_root
 from hrnet_mm.base.errors import UserError
 
 IN_WORKER = 'in DataLoader worker process'
@@ -49,7 +48,7 @@ def dataset_fault(cfg: Config, phases: tuple[str, ...], message: str) -> str | N
     for phase in phases:
         for dataset in datasets_of(cfg.get(f'{phase}_dataloader')):
             kind, file = str(dataset.get('type')), dataset.get('ann_file') or ''
-            path = Path(joined(dataset.get('data_root') or '', file))
+            path = Path(join_root(dataset.get('data_root') or '', file))
             if path.suffix == '.json' and ('Coco' in kind or NOT_COCO in message):
                 fault = annotation_fault(path, with_keypoints='data_mode' in dataset)
                 if fault is None and message == NOTHING_TO_READ:

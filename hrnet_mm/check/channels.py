@@ -9,8 +9,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from hrnet_mm.base.checks import as_list
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.check.findings import Finding, stop
 from hrnet_mm.check.network import built
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from hrnet_mm.base.checks import as_list
 from hrnet_mm.base.coco_file import CocoFile, Wanted, listed, read_coco_file, reasons_to_skip
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.base.dataset_faults import few, no_class_of
 from hrnet_mm.check import boxes, coco
 from hrnet_mm.check.classes import (

@@ -9,9 +9,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from hrnet_mm.base.checks import as_list
 from hrnet_mm.base.coco_file import CocoFile, Wanted, read_coco_file
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.check.coco import few
 from hrnet_mm.check.findings import Finding, stop, warn
 from hrnet_mm.check.sources import Source

@@ -10,8 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS
 
-from hrnet_mm.base.checks import as_list
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.check.evaluators import evaluators_of
 from hrnet_mm.check.findings import Finding, stop, warn
 from hrnet_mm.check.sources import class_of

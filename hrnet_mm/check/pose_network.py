@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from hrnet_mm.base.checks import as_list
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.check.findings import Finding, stop, warn
 from hrnet_mm.check.network import built
 from hrnet_mm.check.sources import Source

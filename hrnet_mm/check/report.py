@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from mmengine.config import Config
 
-from hrnet_mm.base.checks import check_data
+from hrnet_mm.base.config import check_paths
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.check.everything import check, phases_of
 from hrnet_mm.check.findings import Finding
@@ -30,7 +30,7 @@ def make_sure(
         UserError: something is surely wrong, or data are not there.
     """
     phases = phases_of(cfg) if phases is None else phases
-    check_data(cfg, tuple(phases))
+    check_paths(cfg, tuple(phases))
     findings = check(cfg, phases)
     for level in ('note', 'warning'):
         for finding in findings:

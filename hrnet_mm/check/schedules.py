@@ -7,8 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from hrnet_mm.base.checks import as_list
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.check.findings import Finding, note, stop, warn
 
 WARMUPS = ('LinearLR', 'ConstantLR')

@@ -11,8 +11,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope, Registry
 
-from hrnet_mm.base.checks import is_local
-from hrnet_mm.base.config import keyed_datasets_of
+from hrnet_mm.base.config import keyed_datasets_of, reads_local_files
 from hrnet_mm.base.errors import sentence_of
 from hrnet_mm.check.findings import Finding, note, stop
 from hrnet_mm.check.keypoint_info import check_metainfo
@@ -86,7 +85,7 @@ class Source:
     def is_local(self) -> bool:
         """Whether its files are on this machine."""
         paths = [self.dataset.ann_file, *(self.dataset.data_prefix or {}).values()]
-        return is_local(self.cfg) and not any('://' in str(path) for path in paths)
+        return reads_local_files(self.cfg) and not any('://' in str(path) for path in paths)
 
     @property
     def is_labelled(self) -> bool:
@@ -127,7 +126,7 @@ def sources_of(cfg: Config, phase: str) -> Iterator[Source | Finding]:
 
 
 def is_remote(dataset: Mapping[str, Any]) -> bool:
-    return not is_local(dataset) or '://' in str(dataset.get('data_root'))
+    return not reads_local_files(dataset) or '://' in str(dataset.get('data_root'))
 
 
 def class_of(registry: Registry, kind: Any, scope: str | None) -> type | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from hrnet_mm.base.checks import as_list
+from hrnet_mm.base.config import as_list
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.takeover.switch import take
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, ConfigDict
 
-from hrnet_mm.base.checks import as_list
-from hrnet_mm.base.config import LATEST, name_of
+from hrnet_mm.base.config import LATEST, as_list, name_of
 from hrnet_mm.base.errors import UserError
 
 FAST_HOOKS = ('ChannelsLastHook', 'FastTrainingHook')

@@ -11,8 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from hrnet_mm.base.checks import check_data
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import check_paths, name_of
 from hrnet_mm.base.dataset_faults import data_faults_told
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.training.replace_model import ReplaceModelHook
@@ -43,7 +42,7 @@ def train(cfg: Config) -> Runner:
             the work folder.
     """
     phases = training_phases(cfg)
-    check_data(cfg, phases)
+    check_paths(cfg, phases)
     lose_no_work(cfg)
     folder, is_first = Path(cfg.work_dir), prepare_processes(cfg)
     with work_folder(folder, is_first), held(folder, is_first) as notes:
@@ -75,7 +74,7 @@ def test(cfg: Config, weights: FillsModel) -> dict[str, float]:
     Raises:
         UserError: data or the checkpoint is absent or unreadable.
     """
-    check_data(cfg, ('test',))
+    check_paths(cfg, ('test',))
     metrics: dict[str, float] = {}
     add_hooks(cfg, 'hrnet_mm.DataFaultsHook')
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hrnet_mm.base.checks import check_data, named_paths
-from hrnet_mm.base.config import read_config, set_data_root
+from hrnet_mm.base.config import check_paths, named_paths, read_config, set_data_root
 from hrnet_mm.base.errors import UserError
 from tests.helpers import ROOT, run_tool
 
@@ -111,10 +110,10 @@ def test_absent_file_of_head_sizes_is_named(tmp_path: Path) -> None:
     set_data_root(cfg, str(tmp_path))
     for _, path in named_paths(cfg, 'val'):
         Path(path).mkdir(parents=True, exist_ok=True)
-    check_data(cfg, ('val',))
+    check_paths(cfg, ('val',))
     (tmp_path / 'annotations/mpii_gt_val.mat').rmdir()
     with pytest.raises(UserError, match=r'mpii_gt_val\.mat \(val_dataloader\.dataset\.headbox_f.*'):
-        check_data(cfg, ('val',))
+        check_paths(cfg, ('val',))
 
 
 @pytest.mark.slow
