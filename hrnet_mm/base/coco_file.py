@@ -1,7 +1,8 @@
-"""A COCO file as columns, read entry by entry: 118,000 images take a fraction of their JSON."""
+"""A COCO file as columns of numbers, read in a fraction of the memory that its JSON takes."""
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,31 +13,35 @@ from typing import Any
 
 import numpy as np
 
-from hrnet_mm.base.annotations import annotation_entries
-from hrnet_mm.base.polygons import place_fault, segmentation_fault
+from hrnet_mm.base.annotations import (
+    annotation_entries,
+    keypoints_fault,
+    place_fault,
+    segmentation_fault,
+)
 
-LOOKED_AT = 1000  # annotations whose mask and box are compared, and each thousandth after these
-NOTHING = array('d', [float('nan')] * 4)
+COMPARED = 1000  # annotations whose mask and box are compared, and each thousandth after these
+NO_BOX = array('d', [math.nan] * 4)
 
 
 @dataclass
 class CocoFile:
-    """What the checks want to know of an annotation file.
+    """The columns of an annotation file: one entry for each image or each annotation.
 
     Attributes:
         path: the file.
-        image_ids, names: of each image, as they stand there.
+        image_ids, names: the id and file_name of each image.
         sizes: (images, 2) width and height.
-        ids, images_of, categories_of: of each annotation: its id, image_id and category_id.
+        ids, images_of, categories_of: the id, image_id and category_id of each annotation.
         boxes: (annotations, 4), NaN where there is none or no numbers.
         areas: (annotations,), NaN where there is none.
         crowds, ignored: (annotations,) bool.
         with_keypoints, with_visible: (annotations,) bool: has a list; has a visible point in it.
-        counts: of each annotation: num_keypoints, -1 where there is none.
+        counts: num_keypoints of each annotation, -1 where there is none.
         keypoints: (annotations, 3 K), NaN where an annotation has none or they are wrong.
-        categories: as they stand there.
-        faults: for a kind of fault, the annotations that have it and what is wrong with each.
-        run_lengths: sizes (height, width) of segmentations in run lengths, by annotation.
+        categories: the entries of that list.
+        faults: by kind, what is wrong with which annotation, ``{'bbox': {3: 'has the bbox 7'}}``.
+        run_lengths: [height, width] of each segmentation in run lengths, by annotation.
     """
 
     path: Path
@@ -63,55 +68,56 @@ class CocoFile:
         return len(self.ids)
 
     def name(self, number: int) -> str:
+        """What messages call an annotation: ``annotation 1768``, by its id."""
         return f'annotation {self.ids[number]!r}'
 
     def add_fault(self, kind: str, text: str) -> None:
-        """Remember what is wrong with the annotation that is read now."""
+        """Note what is wrong with the annotation that was added last."""
         self.faults.setdefault(kind, {})[len(self.ids) - 1] = text
 
     @cached_property
     def image_numbers(self) -> np.ndarray:
-        """(annotations,) where the image of each is in the list of images; -1: nowhere."""
+        """(annotations,) the place of each one's image in the list of images; -1: it has none."""
         number_of = {image_id: number for number, image_id in enumerate(self.image_ids)}
         return np.array([number_of.get(image_id, -1) for image_id in self.images_of], int)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FieldsToRead:
     """What is read of each annotation.
 
     Attributes:
-        keypoint_keys: the lists that are joined to its keypoints; none: of detection.
-        keypoints: their number K; 0 where their coordinates are not wanted.
-        masks: whether segmentations are trained on.
-        needed: keys that the host takes from every annotation.
-        is_labelled: whether there has to be a list of annotations.
+        keypoint_keys: the lists that are joined to its keypoints; none for detection.
+        num_keypoints: the number K of keypoints; 0 where their coordinates are not read.
+        masks: whether segmentations are read.
+        needed: keys that the host takes from every annotation, for example ``('iscrowd',)``.
+        is_labelled: whether the file needs a list of annotations.
     """
 
     keypoint_keys: Sequence[str] = ()
-    keypoints: int = 0
+    num_keypoints: int = 0
     masks: bool = False
     needed: Sequence[str] = ()
     is_labelled: bool = True
 
 
-def read_coco_file(path: Path, wanted: Wanted) -> CocoFile:
-    """Read the columns.
+def read_coco_file(path: Path, fields: FieldsToRead) -> CocoFile:
+    """Read the columns of an annotation file.
 
     Raises:
-        UserError: it is no COCO file, or an entry lacks a key; what and where.
+        UserError: it is no COCO file, or an entry lacks a key; naming what and where.
     """
     file = CocoFile(path)
     sizes = array('d')
     for name, position, entry in annotation_entries(
-        path, bool(wanted.keypoint_keys), wanted.is_labelled
+        path, bool(fields.keypoint_keys), fields.is_labelled
     ):
         if name == 'images' and position is not None:
             file.image_ids.append(entry['id'])
             file.names.append(entry['file_name'])
             sizes.extend(numbers((entry['width'], entry['height']), 2))
         elif name == 'annotations' and position is not None:
-            add_annotation(file, entry, wanted)
+            add_annotation(file, entry, fields)
         elif name == 'categories' and position is not None:
             file.categories.append(entry)
     file.sizes = np.array(sizes).reshape(-1, 2)
@@ -119,44 +125,45 @@ def read_coco_file(path: Path, wanted: Wanted) -> CocoFile:
     file.areas, file.counts = np.array(file.areas), np.array(file.counts)
     for key in ('crowds', 'ignored', 'with_keypoints', 'with_visible'):
         setattr(file, key, np.array(getattr(file, key), bool))
-    if wanted.keypoints:
-        file.keypoints = np.array(file.keypoints).reshape(-1, 3 * wanted.keypoints)
+    if fields.num_keypoints:
+        file.keypoints = np.array(file.keypoints).reshape(-1, 3 * fields.num_keypoints)
     return file
 
 
 def numbers(values: Any, length: int) -> array:
-    """The values as numbers, NaN where they are none."""
+    """The values as numbers; ``length`` times NaN if they are others or not as many."""
     try:
         row = array('d', values)
     except TypeError:
         row = array('d')
-    return row if len(row) == length else array('d', [float('nan')] * length)
+    return row if len(row) == length else array('d', [math.nan] * length)
 
 
-def add_annotation(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> None:
+def add_annotation(file: CocoFile, entry: Mapping[str, Any], fields: FieldsToRead) -> None:
+    """Append one annotation to the columns, and note what is wrong with it."""
     file.ids.append(entry['id'])
     file.images_of.append(entry['image_id'])
     file.categories_of.append(entry['category_id'])
     try:
         file.boxes.extend(array('d', entry['bbox']))
     except KeyError:
-        file.boxes.extend(NOTHING)
+        file.boxes.extend(NO_BOX)
     except TypeError:
-        file.boxes.extend(NOTHING)
+        file.boxes.extend(NO_BOX)
         file.add_fault('bbox', f'has the bbox {entry["bbox"]!r}')
     try:
         file.areas.append(entry['area'])
     except (KeyError, TypeError):
-        file.areas.append(NOTHING[0])
+        file.areas.append(math.nan)
     crowd = entry.get('iscrowd')
     file.crowds.append(bool(crowd))
     if crowd not in (0, 1, None):  # any text is true, '0' too
         file.add_fault('iscrowd', f'has the iscrowd {crowd!r}, not the number 0 or 1')
     file.ignored.append(bool(entry.get('ignore')))
-    for key in wanted.needed:
+    for key in fields.needed:
         if key not in entry:
             file.add_fault('key', f'lacks {key!r}')
-    if wanted.keypoint_keys:
+    if fields.keypoint_keys:
         keypoints = entry.get('keypoints')
         file.with_keypoints.append('keypoints' in entry)
         file.with_visible.append(
@@ -164,16 +171,16 @@ def add_annotation(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> 
             and entry.get('num_keypoints') != 0
             and (not isinstance(keypoints, list) or any(keypoints))
         )
-    if wanted.keypoints:
+    if fields.num_keypoints:
         count = entry.get('num_keypoints', -1)
         file.counts.append(count if isinstance(count, int) else -1)
-        add_keypoints(file, entry, wanted)
-    if wanted.masks:
+        add_keypoints(file, entry, fields)
+    if fields.masks:
         segmentation = entry.get('segmentation')
         fault = segmentation_fault(segmentation)
         if fault is not None and not entry.get('iscrowd'):
             file.add_fault('segmentation', fault)
-        elif fault is None and (len(file) <= LOOKED_AT or len(file) % LOOKED_AT == 0):
+        elif fault is None and (len(file) <= COMPARED or len(file) % COMPARED == 0):
             fault = place_fault(segmentation, entry.get('bbox'))
             if fault is not None:
                 file.add_fault('place', fault)
@@ -181,10 +188,10 @@ def add_annotation(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> 
             file.run_lengths[len(file) - 1] = segmentation['size']
 
 
-def add_keypoints(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> None:
-    """Three numbers for each keypoint, or a row of NaN and what is wrong with them."""
-    length, row, fault = 3 * wanted.keypoints, array('f'), None
-    for key in wanted.keypoint_keys:
+def add_keypoints(file: CocoFile, entry: Mapping[str, Any], fields: FieldsToRead) -> None:
+    """Append three numbers for each keypoint, or as many NaN with a note of what is wrong."""
+    length, row, fault = 3 * fields.num_keypoints, array('f'), None
+    for key in fields.keypoint_keys:
         values = entry.get(key)
         try:
             row.extend(array('f', values))
@@ -195,28 +202,19 @@ def add_keypoints(file: CocoFile, entry: Mapping[str, Any], wanted: Wanted) -> N
         if fault is None and len(row):
             fault = (
                 f'has {len(row)} numbers in its keypoints, of {len(row) / 3:.3g} keypoints, not '
-                f'{length}: x, y and visibility of the {wanted.keypoints} that metainfo names'
+                f'{length}: x, y and visibility of the {fields.num_keypoints} that metainfo names'
             )
-        row = array('f', [float('nan')] * length)
+        row = array('f', [math.nan] * length)
     if fault is not None:
         file.add_fault('keypoints', fault)
     file.keypoints.extend(row)
 
 
-def keypoints_fault(key: str, values: Any) -> str:
-    if not isinstance(values, list):
-        return f'has the {key} {values!r}, not a list of x, y and visibility of each'
-    number, wrong = next(
-        ((i, v) for i, v in enumerate(values) if not isinstance(v, int | float)), (0, values[:3])
-    )
-    return f'has {wrong!r} as number {number} of its {key}, not a number'
-
-
 def reasons_to_skip(file: CocoFile, with_keypoints: bool, with_boxes: bool = True) -> np.ndarray:
-    """Why the hosts leave out each annotation, the first reason; '' where they do not.
+    """The first reason why the hosts leave out each annotation.
 
     Returns:
-        (annotations,) str.
+        (annotations,) str, for example 'of a crowd'; '' where they do not leave it out.
     """
     images = file.image_numbers
     left, top, width, height = file.boxes.T
@@ -238,17 +236,18 @@ def reasons_to_skip(file: CocoFile, with_keypoints: bool, with_boxes: bool = Tru
 
 
 def unusable(file: CocoFile, reasons: np.ndarray) -> str | None:
-    """Say so if no annotation of a file is left, and why."""
+    """Say why no annotation of a file is left; None if one is."""
     if (reasons == '').any():
         return None
     return f'{file.path} has no annotation that can be used: {listed(reasons) or "it is empty"}'
 
 
 def listed(reasons: np.ndarray) -> str:
-    """'2 of a crowd, 1 without bbox'."""
+    """The reasons with their counts: '2 of a crowd, 1 without bbox'."""
     counts = Counter(reasons[reasons != ''].tolist())
     return ', '.join(f'{number} {reason}' for reason, number in counts.most_common())
 
 
 def most_common(values: Sequence[Any], shown: int = 3) -> str:
+    """The most frequent values, as they would be typed: "'person', 'car'"."""
     return ', '.join(f'{value!r}' for value, _ in Counter(values).most_common(shown))

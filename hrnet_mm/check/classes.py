@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.registry import MODELS
 
-from hrnet_mm.base.dataset_faults import few
+from hrnet_mm.base.annotations import few
 from hrnet_mm.check.findings import Finding, stop, warn
 from hrnet_mm.check.sources import Source, class_of
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from hrnet_mm.base.annotations import few
 from hrnet_mm.base.config import as_list
-from hrnet_mm.base.dataset_faults import few
 from hrnet_mm.check.classes import (
     check_names,
     check_numbers,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from hrnet_mm.base.coco_file import CocoFile, Wanted, listed, read_coco_file, reasons_to_skip
+from hrnet_mm.base.annotations import few, no_class_of
+from hrnet_mm.base.coco_file import CocoFile, FieldsToRead, listed, read_coco_file, reasons_to_skip
 from hrnet_mm.base.config import as_list, name_of
-from hrnet_mm.base.dataset_faults import few, no_class_of
 from hrnet_mm.check import boxes, coco
 from hrnet_mm.check.classes import (
     check_names,
@@ -32,8 +32,8 @@ def read(source: Source) -> CocoFile:
         UserError: it cannot be used at all.
     """
     needed = () if source.phase == 'train' else ('iscrowd',)  # by the COCO evaluation
-    wanted = Wanted(masks=needs_masks(source), needed=needed, is_labelled=source.is_labelled)
-    return read_coco_file(Path(source.dataset.ann_file), wanted)
+    fields = FieldsToRead(masks=needs_masks(source), needed=needed, is_labelled=source.is_labelled)
+    return read_coco_file(Path(source.dataset.ann_file), fields)
 
 
 def needs_masks(source: Source) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from hrnet_mm.base.coco_file import CocoFile, Wanted, read_coco_file
+from hrnet_mm.base.coco_file import CocoFile, FieldsToRead, read_coco_file
 from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.check.coco import few
 from hrnet_mm.check.findings import Finding, stop, warn
@@ -43,7 +43,7 @@ def check_file(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]
             if name_of(evaluator) == 'CocoMetric' and 0 in file.ids and source.phase != 'train':
                 yield zero_id(file, source)
             continue
-        theirs = read_coco_file(Path(path), Wanted(('keypoints',)))
+        theirs = read_coco_file(Path(path), FieldsToRead(('keypoints',)))
         absent = set(map(str, file.image_ids)) - set(map(str, theirs.image_ids))
         if absent:
             yield stop(

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from hrnet_mm.base.coco_file import (
     CocoFile,
-    Wanted,
+    FieldsToRead,
     listed,
     read_coco_file,
     reasons_to_skip,
@@ -39,7 +39,7 @@ def read(source: Source) -> CocoFile:
     number = source.dataset.metainfo['num_keypoints']
     return read_coco_file(
         Path(source.dataset.ann_file),
-        Wanted(keys, number, needed=NEEDED.get(source.reader.name, ())),
+        FieldsToRead(keys, number, needed=NEEDED.get(source.reader.name, ())),
     )
 
 

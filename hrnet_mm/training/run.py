@@ -12,8 +12,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from hrnet_mm.base.config import check_paths, name_of
-from hrnet_mm.base.dataset_faults import data_faults_told
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.training.faults import explain_data_errors
 from hrnet_mm.training.replace_model import ReplaceModelHook
 from hrnet_mm.training.resume import prepare_resume
 from hrnet_mm.training.start import FirstStep, StartingRunner, held, work_folder
@@ -102,7 +102,7 @@ def run(
     """Do a job with a Runner, which leaves nothing if it fails before its first iteration."""
     use_our_readers()
     first_step = FirstStep()
-    with data_faults_told(cfg, phases, lambda: first_step.is_done):
+    with explain_data_errors(cfg, phases, lambda: first_step.is_done):
         runner = StartingRunner.from_cfg(cfg)
         try:
             runner.register_hook(first_step, priority='HIGHEST')

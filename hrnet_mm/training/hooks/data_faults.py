@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import Dataset, IterableDataset
 
-from hrnet_mm.base.coco_file import Wanted, listed, read_coco_file, reasons_to_skip
+from hrnet_mm.base.coco_file import FieldsToRead, listed, read_coco_file, reasons_to_skip
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.base.images import IMAGE_SUFFIXES, UnreadableImage, read_image
 from hrnet_mm.registry import HOOKS
@@ -45,7 +45,7 @@ class DataFaultsHook(Hook):
         # MMPose does not keep what it read, so read it again.
         path = Path(dataset.ann_file)
         try:
-            file = read_coco_file(path, Wanted(('keypoints',)))
+            file = read_coco_file(path, FieldsToRead(('keypoints',)))
         except (UserError, OSError):
             return  # a dataset in another format than COCO's
         reasons = listed(reasons_to_skip(file, with_keypoints=True))

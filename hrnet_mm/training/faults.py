@@ -1,4 +1,4 @@
-"""Errors of the data, told as what is wrong with which file."""
+"""Errors that the data of a run cause, told as what is wrong with which file."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from hrnet_mm.base.coco_file import Wanted, read_coco_file, reasons_to_skip, unusable
+from hrnet_mm.base.annotations import no_class_of
+from hrnet_mm.base.coco_file import FieldsToRead, read_coco_file, reasons_to_skip, unusable
 from hrnet_mm.base.config import datasets_of, join_root
 from hrnet_mm.base.errors import UserError
 
 IN_WORKER = 'in DataLoader worker process'
-NOTHING_TO_READ = 'need at least one array to concatenate'  # what a dataset with no sample says
+NO_SAMPLE = 'need at least one array to concatenate'  # what a dataset without samples says
 NOT_COCO = 'annotation file format'  # what pycocotools says
 
 
 @contextmanager
-def data_faults_told(
+def explain_data_errors(
     cfg: Config, phases: tuple[str, ...], has_started: Callable[[], bool]
 ) -> Iterator[None]:
-    """Turn the error of a run into a sentence on the data where these are the cause.
+    """Replace an error of a run by a sentence on its data where these are the cause.
 
     Raises:
         UserError: in place of an error that the data explain.
@@ -43,61 +44,54 @@ def data_faults_told(
 
 
 def dataset_fault(cfg: Config, phases: tuple[str, ...], message: str) -> str | None:
-    """Why a dataset of the phases cannot be built, as far as their files tell."""
+    """Why a dataset of the phases cannot be built, as far as their files say.
+
+    Args:
+        cfg: the config.
+        phases: those whose datasets the run reads.
+        message: of the error that building them has raised.
+    """
     described = []
     for phase in phases:
         for dataset in datasets_of(cfg.get(f'{phase}_dataloader')):
             kind, file = str(dataset.get('type')), dataset.get('ann_file') or ''
             path = Path(join_root(dataset.get('data_root') or '', file))
             if path.suffix == '.json' and ('Coco' in kind or NOT_COCO in message):
-                fault = annotation_fault(path, with_keypoints='data_mode' in dataset)
-                if fault is None and message == NOTHING_TO_READ:
-                    fault = classes_fault(path, classes_of(dataset, cfg.get('default_scope')))
+                scope = cfg.get('default_scope')
+                classes = classes_of(dataset, scope) if message == NO_SAMPLE else ()
+                fault = annotation_fault(path, 'data_mode' in dataset, classes)
                 if fault is not None:
                     return f'{fault} ({phase}_dataloader.dataset.ann_file in the config)'
             named = ('data_root', 'ann_file', 'data_prefix', 'img_suffix')
             values = ', '.join(f'{key}={dataset[key]!r}' for key in named if dataset.get(key))
             described.append(f'{kind} with {values}')
-    if message == NOTHING_TO_READ:
+    if message == NO_SAMPLE:
         return f'a dataset has no sample; the config has {"; ".join(described)}'
     return None
 
 
-def annotation_fault(path: Path, with_keypoints: bool) -> str | None:
-    """Why there is nothing to train on or to evaluate in a file; None if there is something."""
+def annotation_fault(path: Path, with_keypoints: bool, classes: Sequence[str]) -> str | None:
+    """Why a file has nothing to train on or to evaluate; None if it has something.
+
+    Args:
+        path: the annotation file.
+        with_keypoints: whether people without keypoints are left out.
+        classes: names of which the file's categories need one; none: any categories will do.
+    """
     try:
-        file = read_coco_file(path, Wanted(('keypoints',) if with_keypoints else ()))
+        file = read_coco_file(path, FieldsToRead(('keypoints',) if with_keypoints else ()))
     except UserError as error:
         return str(error)
-    return unusable(file, reasons_to_skip(file, with_keypoints))
+    names = [str(entry.get('name')) for entry in file.categories if isinstance(entry, dict)]
+    fault = unusable(file, reasons_to_skip(file, with_keypoints))
+    return fault or no_class_of(path, names, classes)
 
 
 def classes_of(dataset: Mapping[str, Any], scope: str | None) -> Sequence[str]:
-    """The names of the classes that a dataset's config gives, or else its class."""
+    """The names of the classes that a dataset's config gives or, without those, its class."""
     kind = dataset['type']
     if isinstance(kind, str):
         kind = DATASETS.get(kind if '.' in kind or scope is None else f'{scope}.{kind}')
     known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
     classes = known.get('classes', ())
     return [classes] if isinstance(classes, str) else classes
-
-
-def classes_fault(path: Path, classes: Sequence[str]) -> str | None:
-    """Say so if an annotation file has categories, and none of the config's classes."""
-    categories = read_coco_file(path, Wanted(('keypoints',))).categories
-    return no_class_of(path, [str(category.get('name')) for category in categories], classes)
-
-
-def no_class_of(path: Path, names: Sequence[str], classes: Sequence[str]) -> str | None:
-    """The same, of the names of the file's categories."""
-    if not classes or not names or set(classes) & set(names):
-        return None
-    return (
-        f"{path} has none of the config's classes: the file has {few(names)}, "
-        f'the config {few(classes)}'
-    )
-
-
-def few(names: Sequence[str], shown: int = 5) -> str:
-    more = f', ... ({len(names)})' if len(names) > shown else ''
-    return ', '.join(map(repr, names[:shown])) + more
