@@ -11,8 +11,7 @@ from mmpretrain.models import ImageClassifier
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
 from hrnet_mm.predict.class_predictor import ClassPredictor
-from hrnet_mm.predict.drawing.class_list import draw_class_list
-from hrnet_mm.predict.drawing.picture import as_picture
+from hrnet_mm.predict.drawing import draw_class_list
 
 TOP = 5
 
@@ -41,7 +40,7 @@ class ClassificationPredictor(ClassPredictor):
 
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
         """The frame with its record's classes written into it: (H, W, 3) uint8 BGR."""
-        return draw_class_list(as_picture(frame.image), record['classes'], score_thr)
+        return draw_class_list(frame.image, record['classes'], score_thr)
 
     def _likeliest(self, scores: np.ndarray) -> list[dict[str, Any]]:
         if not np.isfinite(scores).all():

@@ -12,8 +12,7 @@ from pycocotools import mask as coco_mask
 
 from hrnet_mm.base.images import Frame
 from hrnet_mm.predict.class_predictor import ClassPredictor
-from hrnet_mm.predict.drawing.instances import draw_instances
-from hrnet_mm.predict.drawing.picture import as_picture
+from hrnet_mm.predict.drawing import draw_instances
 from hrnet_mm.predict.results import rounded
 
 
@@ -52,7 +51,7 @@ class DetectionPredictor(ClassPredictor):
         labels = [instance['label'] for instance in record['instances']]
         number = max([len(self.classes.names) - 1, *labels]) + 1
         return draw_instances(
-            as_picture(frame.image),
+            frame.image,
             record['instances'],
             self.classes.colors(number),
             score_thr,

@@ -9,7 +9,7 @@ from typing import Any
 
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.base.images import Frame
-from hrnet_mm.predict.drawing.picture import as_picture
+from hrnet_mm.predict.drawing import as_picture
 from hrnet_mm.predict.predictor import Predictor
 from hrnet_mm.predict.results import RecordFile, Write, place_of_nan, write_label_map
 

@@ -14,8 +14,7 @@ from mmpose.models import BottomupPoseEstimator, TopdownPoseEstimator
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
-from hrnet_mm.predict.drawing.picture import as_picture
-from hrnet_mm.predict.drawing.poses import draw_poses
+from hrnet_mm.predict.drawing import draw_poses
 from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.results import rounded
 from hrnet_mm.weights.checkpoint import FillsModel
@@ -61,7 +60,7 @@ class PosePredictor:
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
         """The frame with its record's boxes, skeletons and keypoints: (H, W, 3) uint8 BGR."""
         return draw_poses(
-            as_picture(frame.image),
+            frame.image,
             record['instances'],
             self._meta['skeleton_links'],
             _bgr(self._meta['skeleton_link_colors']),

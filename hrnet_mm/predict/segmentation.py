@@ -12,8 +12,7 @@ from mmseg.models import BaseSegmentor
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
 from hrnet_mm.predict.class_predictor import ClassPredictor
-from hrnet_mm.predict.drawing.label_map import draw_label_map
-from hrnet_mm.predict.drawing.picture import as_picture
+from hrnet_mm.predict.drawing import draw_label_map
 
 
 class SegmentationPredictor(ClassPredictor):
@@ -40,7 +39,7 @@ class SegmentationPredictor(ClassPredictor):
         """The frame under the colours of its classes: (H, W, 3) uint8 BGR."""
         labels = record['label_map']
         number = max(len(self.classes.names), int(labels.max()) + 1)
-        return draw_label_map(as_picture(frame.image), labels, self.classes.colors(number))
+        return draw_label_map(frame.image, labels, self.classes.colors(number))
 
     def _record(self, sample: BaseDataElement) -> dict[str, Any]:
         if 'seg_logits' in sample and not sample.seg_logits.data.isfinite().all():

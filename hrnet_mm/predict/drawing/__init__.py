@@ -1,1 +1,0 @@
-"""Drawing predictions into images, one file a task."""

@@ -1,0 +1,207 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from hrnet_mm.predict.drawing import (
+    POSE_BOX_COLOR,
+    as_picture,
+    draw_class_list,
+    draw_instances,
+    draw_label_map,
+    draw_poses,
+)
+
+RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)
+COLORS = np.uint8([RED, GREEN, BLUE])
+GRAY = 100
+BYTES = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+
+
+def poses(keypoints: list, box: tuple = (10, 10, 60, 60), **changes: Any) -> np.ndarray:
+    instance = {'bbox': box, 'bbox_score': 1.0, 'keypoints': keypoints, **changes}
+    image = np.zeros((80, 100, 3), np.uint8)
+    drawn = draw_poses(image, [instance], [(0, 1), (1, 2)], COLORS[:2], COLORS, score_thr=0.3)
+    assert not image.any()
+    return drawn
+
+
+def test_keypoints_links_and_box_have_their_colors() -> None:
+    drawn = poses([[20, 20, 0.9], [40, 20, 0.9], [40, 50, 0.9]])
+    assert tuple(drawn[20, 20]) == RED
+    assert tuple(drawn[20, 40]) == GREEN
+    assert tuple(drawn[50, 40]) == BLUE
+    # Of the links between them; smooth lines are a little darker.
+    assert np.allclose(drawn[20, 30], RED, atol=30)
+    assert np.allclose(drawn[35, 40], GREEN, atol=30)
+    assert tuple(drawn[10, 30]) == POSE_BOX_COLOR
+
+
+def test_keypoints_below_the_threshold_are_not_drawn() -> None:
+    drawn = poses([[20, 20, 0.9], [40, 20, 0.2], [40, 50, 0.9]])
+    assert tuple(drawn[20, 20]) == RED
+    assert not drawn[20, 25:60].any()
+    assert not poses([[20, 20, 0.9]] * 3, bbox_score=0.1).any()
+
+
+def test_keypoints_and_boxes_far_outside_do_not_fail() -> None:
+    drawn = poses([[-1e12, 20, 1], [40, 20, 1], [1e12, -1e12, 1]], box=(-1e9, -1e9, 3e9, 3e9))
+    assert tuple(drawn[20, 40]) == GREEN
+
+
+def test_dots_of_close_keypoints_stay_apart() -> None:
+    face = np.mgrid[200:301:6, 200:301:6].reshape(2, -1).T  # 17 x 17 points, 6 pixels apart
+    keypoints = [[x, y, 1.0] for x, y in face.tolist()]
+    instance = {'bbox': [0, 0, 639, 639], 'bbox_score': 1, 'keypoints': keypoints}
+    image = np.zeros((640, 640, 3), np.uint8)
+    colors = np.full((len(face), 3), RED, np.uint8)
+    drawn = draw_poses(image, [instance], [], np.zeros((0, 3), np.uint8), colors, 0.3)
+    assert tuple(drawn[206, 206]) == RED
+    assert not drawn[203:300:6, 203:300:6].any()  # between them
+
+
+def instance(box: tuple = (60, 60, 100, 100), label: int = 1, **changes: Any) -> dict[str, Any]:
+    return {'bbox': box, 'score': 0.9, 'label': label, 'category': 'cat', **changes}
+
+
+def mask_of(rows: slice, columns: slice) -> dict[str, Any]:
+    mask = np.zeros((200, 300), np.uint8, order='F')
+    mask[rows, columns] = 1
+    return coco_mask.encode(mask)
+
+
+def instances(*instances: dict[str, Any], score_thr: float = 0.3) -> np.ndarray:
+    image = np.full((200, 300, 3), GRAY, np.uint8)
+    drawn = draw_instances(image, instances, COLORS, score_thr)
+    assert (image == GRAY).all()
+    return drawn
+
+
+def test_box_has_the_color_of_its_class() -> None:
+    drawn = instances(instance(label=1), instance((180, 60, 50, 50), label=2))
+    assert tuple(drawn[160, 100]) == GREEN
+    assert tuple(drawn[110, 200]) == BLUE
+    assert (drawn[100, 100] == GRAY).all()
+
+
+def test_label_stands_above_the_box_or_inside_at_the_upper_edge() -> None:
+    above, inside = instances(instance()), instances(instance((60, 0, 100, 100)))
+    assert tuple(above[58, 62]) == GREEN
+    assert (above[64, 66] == GRAY).all()
+    assert tuple(inside[2, 62]) == GREEN
+
+
+def test_label_of_a_box_at_the_right_edge_stays_in_the_image() -> None:
+    drawn = instances(instance((290, 60, 9, 50)))
+    assert tuple(drawn[58, 260]) == GREEN
+
+
+def test_text_is_dark_on_bright_colors_and_bright_on_dark_ones() -> None:
+    on_bright, on_dark = instances(instance(label=1)), instances(instance(label=2))
+    assert on_bright[45:59, 62:120].reshape(-1, 3).sum(axis=1).min() < 60
+    assert on_dark[45:59, 62:120].reshape(-1, 3).min(axis=1).max() > 200
+
+
+def test_mask_is_half_transparent_with_a_contour() -> None:
+    drawn = instances(instance(mask=mask_of(slice(80, 120), slice(70, 130))))
+    assert drawn[100, 100].tolist() == [GRAY // 2, GRAY // 2 + 127, GRAY // 2]
+    assert tuple(drawn[80, 100]) == GREEN
+    assert (drawn[70, 100] == GRAY).all()
+
+
+def test_instances_below_the_threshold_are_not_drawn() -> None:
+    low = instance(score=0.29, mask=mask_of(slice(80, 120), slice(70, 130)))
+    assert (instances(low) == GRAY).all()
+    assert (instances(low, score_thr=0.2) != GRAY).any()
+
+
+def test_the_most_certain_is_on_top() -> None:
+    certain, other = instance(label=0), instance(label=2, score=0.5)
+    for both in ([certain, other], [other, certain]):
+        assert tuple(instances(*both)[160, 100]) == RED
+
+
+def test_boxes_of_instances_far_outside_do_not_fail() -> None:
+    drawn = instances(instance((-1e9, -1e9, 3e9, 3e9)), instance((1e9, 1e9, 1, 1)))
+    assert tuple(drawn[199, 100]) == GREEN
+
+
+def test_every_pixel_is_under_the_color_of_its_class() -> None:
+    image = np.full((2, 3, 3), GRAY, np.uint8)
+    labels = np.uint8([[0, 1, 1], [2, 0, 0]])
+    colors = np.uint8([[0, 0, 0], [200, 100, 0], [0, 0, 255]])
+    drawn = draw_label_map(image, labels, colors)
+    assert drawn[0, 0].tolist() == [45, 45, 45]
+    assert drawn[0, 1].tolist() == drawn[0, 2].tolist() == [155, 100, 45]
+    assert drawn[1, 0].tolist() == [45, 45, 185]
+    assert (image == GRAY).all()
+
+
+def class_list(height: int, width: int, score_thr: float) -> np.ndarray:
+    classes = [
+        {'category': 'tench, Tinca tinca', 'score': 0.8},
+        {'category': 'goldfish', 'score': 0.1},
+    ]
+    image = np.full((height, width, 3), 90, np.uint8)
+    drawn = draw_class_list(image, classes, score_thr)
+    assert (image == 90).all()
+    return drawn
+
+
+def lines(drawn: np.ndarray) -> int:
+    """The number of scores, which stand at the left: runs of rows with white ink."""
+    ink = (drawn[:, :24].min(axis=2) > 200).any(axis=1)
+    return int((ink[1:] & ~ink[:-1]).sum())
+
+
+def test_a_line_for_each_class_on_dark_ground() -> None:
+    drawn = class_list(300, 400, score_thr=0)
+    assert lines(drawn) == 2
+    assert drawn[0, 0].tolist() == [30, 30, 30]
+    assert (drawn[200:] == 90).all() and (drawn[:, 390:] == 90).all()
+
+
+def test_classes_that_score_less_are_not_written() -> None:
+    assert lines(class_list(300, 400, score_thr=0.5)) == 1
+    assert (class_list(300, 400, score_thr=0.9) == 90).all()
+
+
+def test_small_images_hold_what_fits() -> None:
+    drawn = class_list(10, 30, score_thr=0)
+    assert drawn.shape == (10, 30, 3) and (drawn != 90).any()
+
+
+@pytest.mark.parametrize('number', [np.uint8, np.float32, np.float64])
+def test_bytes_keep_their_values(number: type) -> None:
+    assert (as_picture(BYTES.astype(number)) == BYTES).all()
+
+
+@pytest.mark.parametrize('shape', [(4, 5), (4, 5, 1), (4, 5, 2)])
+def test_one_or_two_channels_are_gray(shape: tuple[int, ...]) -> None:
+    image = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    first = image.reshape(4, 5, -1)[..., :1]
+    assert as_picture(image).shape == (4, 5, 3)
+    assert (as_picture(image) == first).all()
+
+
+@pytest.mark.parametrize('channels', [4, 13])
+def test_of_many_channels_the_first_three_are_shown(channels: int) -> None:
+    image = np.dstack([BYTES, np.full((4, 5, channels - 3), 9, np.uint8)])
+    assert (as_picture(image) == BYTES).all()
+
+
+@pytest.mark.parametrize('number', [np.uint16, np.int16, np.int64, np.float16, np.float32])
+def test_other_numbers_are_stretched(number: type) -> None:
+    ramp = np.linspace(0, 1, 60).reshape(4, 5, 3)
+    shown = as_picture((ramp * 3000 - 7 * (number != np.uint16)).astype(number))
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert np.abs(shown - ramp * 255).max() < 1.1
+
+
+def test_what_is_no_number_or_all_alike_is_shown_too() -> None:
+    image = np.float32([[np.nan, 0.25], [np.inf, 0.75]])
+    assert as_picture(image)[..., 0].tolist() == [[0, 0], [255, 255]]
+    nan = np.full((2, 2), np.nan, np.float32)
+    assert as_picture(nan).tolist() == np.zeros((2, 2, 3)).tolist()
+    assert as_picture(np.full((2, 2), 0.5, np.float32)).max() == 0
