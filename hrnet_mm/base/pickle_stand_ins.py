@@ -1,15 +1,17 @@
-"""What stands in for numpy and HistoryBuffer while a checkpoint of mmengine is read.
+"""Classes and functions that stand in for numpy's and HistoryBuffer while a checkpoint is read.
 
 A pickle names classes and functions, and gives them arguments and a state. numpy's own believe
 both: a state sets the flags of a dtype, so that eight bytes of the file become a pointer to an
-object; mmengine's HistoryBuffer puts what the state holds among the methods of the class. Those
-here take numbers, texts and bytes only, check their count, and believe nothing else.
+object. mmengine's HistoryBuffer puts what the state holds among the methods of the class. The
+stand-ins take numbers, texts and bytes only, check their count, and refuse everything else.
 
-Each bears the name of what it stands in for, as torch 2.4 and 2.5 allow by an object's own name.
+Each stand-in bears the name of what it stands in for, as torch 2.4 and 2.5 allow objects by their
+own names.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import pickle
 import re
@@ -156,6 +158,32 @@ STAND_INS = (
         for name, function in (('_reconstruct', unfilled), ('scalar', scalar))
     ),
 )
+
+
+def without_stand_ins(value: Any, known: dict[int, Any] | None = None) -> Any:
+    """What was read, with numpy's own types in the place of these; lists and dicts are changed."""
+    known = {} if known is None else known
+    if id(value) not in known:
+        known[id(value)] = value, value  # as it was, too: else its id may be another's
+        known[id(value)] = value, _replaced(value, known)
+    return known[id(value)][1]
+
+
+def _replaced(value: Any, known: dict[int, Any]) -> Any:
+    if isinstance(value, Array):
+        return np.array(value)
+    if isinstance(value, Dtype):
+        return value.value
+    if type(value) is tuple:
+        return tuple(without_stand_ins(item, known) for item in value)
+    if isinstance(value, list):
+        value[:] = [without_stand_ins(item, known) for item in value]
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = without_stand_ins(item, known)
+    elif isinstance(value, argparse.Namespace):
+        without_stand_ins(vars(value), known)
+    return value
 
 
 def refuse(what: str) -> NoReturn:

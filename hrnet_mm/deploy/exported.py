@@ -23,10 +23,10 @@ from hrnet_mm.deploy.features import OptimizedFeatures
 from hrnet_mm.deploy.image_spec import ImageSpec
 from hrnet_mm.deploy.optimize import MIN_SIDE
 from hrnet_mm.deploy.parts import Parts
-from hrnet_mm.weights.contents import weights_of
 from hrnet_mm.weights.fit import check_whole, fit
+from hrnet_mm.weights.read import weights_of
+from hrnet_mm.weights.recognise import name_of, stages_of
 from hrnet_mm.weights.trust import is_trusted
-from hrnet_mm.weights.width import name_of, stages_of
 
 CONTAINERS = {'tuple': tuple, 'list': list}
 

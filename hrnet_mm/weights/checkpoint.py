@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from hrnet_mm.weights.load_all import load_weights
+from hrnet_mm.weights.fit import load_weights
 from hrnet_mm.weights.sources import read_source
 
 MODULE = 'module.'  # before the names of weights in ema_state_dict

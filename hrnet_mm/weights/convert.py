@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from hrnet_mm.weights.contents import Weights
-from hrnet_mm.weights.layouts import Layout, layout_called, layout_named
-from hrnet_mm.weights.missing_keys import missing_keys
-from hrnet_mm.weights.names import BACKBONE, to_ours, to_theirs
-from hrnet_mm.weights.recognise import Naming, recognise
-from hrnet_mm.weights.reshape_heads import background_first, background_last, settle_biases
+from hrnet_mm.models.archs import Stage, extra_of
+from hrnet_mm.models.hrnet import HRNet
+from hrnet_mm.weights.layouts import (
+    AUX_HEAD,
+    FUSE_CONV,
+    FUSE_NORM,
+    OCR_HEAD,
+    POSE_HEAD,
+    SEG_HEAD,
+    Layout,
+    layout_for,
+    layout_named,
+)
+from hrnet_mm.weights.recognise import (
+    BACKBONE,
+    COUNTER,
+    Naming,
+    StateDict,
+    backbone_of,
+    recognise,
+    stages_of,
+)
+from hrnet_mm.weights.reshape_heads import background_first, background_last, match_biases
+
+# The beginnings of the keys of each task's neck and head, by our names.
+HEADS = {
+    'pose': (POSE_HEAD,),
+    'face': (FUSE_CONV, FUSE_NORM, POSE_HEAD),
+    'seg': (FUSE_CONV, FUSE_NORM, SEG_HEAD),
+    'seg-ocr': (
+        f'{AUX_HEAD}convs.0.conv.',
+        f'{AUX_HEAD}conv_seg.',
+        f'{OCR_HEAD}bottleneck.conv.',
+        f'{OCR_HEAD}object_context_block.bottleneck.conv.',
+        f'{OCR_HEAD}conv_seg.',
+    ),
+    'det': ('neck.reduction_conv.conv.', 'neck.fpn_convs.0.conv.'),  # its heads vary
+    'cls': (
+        'neck.increase_layers.',
+        'neck.downsample_layers.0.conv.',
+        'neck.final_layer.conv.',
+        'head.fc.',
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -45,12 +85,12 @@ class Report:
 
 
 def convert(
-    weights: Weights,
+    weights: StateDict,
     to: str | Naming,
     from_: str | Naming | None = None,
     where: str = 'the state dict',
 ) -> tuple[dict[str, Tensor], Report]:
-    """Rename weights, and mend the few that two projects keep in different form.
+    """Rename weights, and reshape the few that two projects keep in different form.
 
     Between two tasks only the backbone goes over; within one, the head does too. Tensors are not
     copied where they do not change.
@@ -88,7 +128,7 @@ def convert(
     return _translate(weights, source, target, where)
 
 
-def _source(weights: Weights, from_: str | Naming | None, where: str) -> Naming:
+def _source(weights: StateDict, from_: str | Naming | None, where: str) -> Naming:
     if isinstance(from_, Naming):
         return from_
     return recognise(weights, where, None if from_ is None else layout_named(from_))
@@ -97,30 +137,26 @@ def _source(weights: Weights, from_: str | Naming | None, where: str) -> Naming:
 def _target(to: str | Naming, source: Layout) -> Naming:
     if isinstance(to, Naming):
         return to
-    layout = source if to in source.families else layout_called(to, source.task)
+    layout = source if to in source.families else layout_for(to, source.task)
     return Naming(layout, layout.prefix)
 
 
 def _translate(
-    weights: Weights, source: Naming, target: Naming, where: str
+    weights: StateDict, source: Naming, target: Naming, where: str
 ) -> tuple[dict[str, Tensor], Report]:
+    """From the source's keys to our names, by which heads are reshaped, to the target's keys."""
     same_task = source.layout.task == target.layout.task
     old_keys = {
-        ours: key
-        for name, key in source.inside(weights).items()
-        if (ours := to_ours(name, source.layout)) is not None
-        and (same_task or ours.startswith(BACKBONE))
+        name: key
+        for key in weights
+        if (name := source.to_ours(key)) is not None and (same_task or name.startswith(BACKBONE))
     }
     ours = {name: weights[key] for name, key in old_keys.items()}
     if source.layout.background_first != target.layout.background_first:
         ours = (background_last if source.layout.background_first else background_first)(ours)
-    ours, folded, added = settle_biases(ours, target.layout.biased)
-    new_keys = {
-        name: target.prefix + theirs
-        for name in ours
-        if (theirs := to_theirs(name, target.layout)) is not None
-    }
-    converted = {new: ours[name] for name, new in new_keys.items()}
+    ours, folded, added = match_biases(ours, target.layout.convs_with_bias)
+    new_keys = {name: key for name in ours if (key := target.to_theirs(name)) is not None}
+    converted = {key: ours[name] for name, key in new_keys.items()}
     mapped = {key: new_keys[name] for name, key in old_keys.items() if name in new_keys}
     folded = tuple(old_keys[name] for name in folded)
     report = Report(
@@ -133,3 +169,30 @@ def _translate(
         added=tuple(new_keys[name] for name in added),
     )
     return converted, report
+
+
+def missing_keys(
+    converted: StateDict, source: Naming, target: Naming, where: str
+) -> tuple[str, ...]:
+    """The missing keys of the backbone, and ``'decode_head.conv_seg.*'`` of a missing head.
+
+    A backbone for poses needs the finest map only. Counters of batches are never missing.
+    """
+    stages = stages_of(backbone_of(converted, target.backbone), where)
+    outputs = (0,) if target.layout.task == 'pose' else None
+    keys = (target.backbone + key for key in backbone_keys(stages, outputs))
+    missing = [key for key in keys if key not in converted]
+    if source.layout.task == target.layout.task and not source.layout.rules:
+        return tuple(missing)  # the head is as the source had it, whatever it is
+    for name in HEADS.get(target.layout.task, ()):
+        start = target.to_theirs(name)
+        if start is not None and not any(key.startswith(start) for key in converted):
+            missing.append(f'{start}*')
+    return tuple(missing)
+
+
+def backbone_keys(stages: tuple[Stage, ...], outputs: Collection[int] | None) -> list[str]:
+    """The keys of an HRNet, without the counters of batches."""
+    with torch.device('meta'):
+        net = HRNet(extra=extra_of(stages), out_indices=outputs)
+    return [key for key in net.state_dict() if not key.endswith(COUNTER)]

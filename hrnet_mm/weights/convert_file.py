@@ -13,14 +13,18 @@ from torch import Tensor
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.files import replacing, sha256_of
-from hrnet_mm.weights.contents import Weights, starting_with, weights_of
 from hrnet_mm.weights.convert import Report, convert
-from hrnet_mm.weights.read import from_extra
-from hrnet_mm.weights.recognise import networks_in
+from hrnet_mm.weights.read import import_extra, starting_with, weights_of
+from hrnet_mm.weights.recognise import (
+    StateDict,
+    backbone_of,
+    name_of,
+    networks_in,
+    stages_of,
+)
 from hrnet_mm.weights.sources import fetch, read_source
 from hrnet_mm.weights.trust import trusting
 from hrnet_mm.weights.verify import Comparison, check_equal, compare
-from hrnet_mm.weights.width import backbone_of, name_of, stages_of
 
 SUFFIXES = ('.pth', '.pt', '.safetensors')
 SHOWN = 12  # keys of a list, unless all are asked for
@@ -70,7 +74,7 @@ def convert_file(
     with trusting(trust):
         checkpoint = read_source(source)
     weights = weights_of(checkpoint, source, entry)
-    number, weights = len(weights), chosen(weights, prefix, source)
+    number, weights = len(weights), weights_below(weights, prefix, source)
     try:
         converted, report = convert(weights, to, from_, where=source)
     except ValueError as error:
@@ -83,11 +87,11 @@ def convert_file(
     return Conversion(arch, report, number - len(weights), comparisons, digest)
 
 
-def chosen(weights: Weights, prefix: str | None, source: str) -> Weights:
-    """The weights below a prefix.
+def weights_below(weights: StateDict, prefix: str | None, source: str) -> StateDict:
+    """The weights whose keys begin with a prefix, without it.
 
     Raises:
-        UserError: there are none; naming what is there.
+        UserError: there are none; it names what is there.
     """
     below = starting_with(weights, prefix)
     if not below:
@@ -111,10 +115,10 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise UserError(f'{path} is a folder; give the name of a file')
     if path.suffix == '.safetensors':
-        from_extra('safetensors.torch', path)
+        import_extra('safetensors.torch', path)
 
 
-def write_weights(weights: Weights, path: Path, meta: Mapping[str, Any] | None = None) -> str:
+def write_weights(weights: StateDict, path: Path, meta: Mapping[str, Any] | None = None) -> str:
     """Write weights, whole or not at all; the same weights always give the same bytes.
 
     Args:
@@ -130,7 +134,7 @@ def write_weights(weights: Weights, path: Path, meta: Mapping[str, Any] | None =
     whole = {name: weight.detach().cpu().contiguous().clone() for name, weight in weights.items()}
     with replacing(path) as temporary:
         if path.suffix == '.safetensors':
-            save = from_extra('safetensors.torch', path).save
+            save = import_extra('safetensors.torch', path).save
             temporary.write_bytes(save(whole, metadata={'format': 'pt'}))
         else:
             contents = whole if meta is None else dict(state_dict=whole, meta=dict(meta))

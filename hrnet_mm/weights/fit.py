@@ -1,20 +1,29 @@
-"""Anyone's HRNet weights for a model that is there."""
+"""Anyone's HRNet weights for a given model."""
 
 from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.weights.contents import Weights
 from hrnet_mm.weights.convert import Report, convert
-from hrnet_mm.weights.names import COUNTER
-from hrnet_mm.weights.recognise import networks_in, recognise
-from hrnet_mm.weights.width import backbone_of, check_same_width, name_of, stages_of
+from hrnet_mm.weights.read import weights_of
+from hrnet_mm.weights.recognise import (
+    COUNTER,
+    StateDict,
+    backbone_of,
+    check_same_network,
+    name_of,
+    networks_in,
+    recognise,
+    stages_of,
+)
 
 STEM = 'conv1.weight'
 
@@ -24,21 +33,22 @@ class Fitted:
     """Weights under a model's names.
 
     Attributes:
-        weights: the state dict; of the keys in ``misfits``, the file's tensors.
+        weights: the state dict. Under the keys in ``misfits`` it holds the file's tensors.
         misfits: the keys whose tensors have another shape in the model.
         report: what was renamed; None where the model has no HRNet and nothing was changed.
-        arch: the name of the HRNet.
-        adapted: the numbers of image channels of file and model, where they differ.
+        arch: the name of the HRNet, ``'w32'``.
+        adapted: the numbers of image channels of file and model, ``(3, 1)``, where the first
+            convolution was changed from one to the other.
     """
 
-    weights: Weights
+    weights: StateDict
     misfits: tuple[str, ...]
     report: Report | None = None
     arch: str = ''
     adapted: tuple[int, int] | None = None
 
 
-def fit(weights: Weights, model: nn.Module, where: str, adapt: bool = False) -> Fitted:
+def fit(weights: StateDict, model: nn.Module, where: str, adapt: bool = False) -> Fitted:
     """Bring the weights of an HRNet under the names of a model, and check that it is the same one.
 
     Args:
@@ -60,7 +70,7 @@ def fit(weights: Weights, model: nn.Module, where: str, adapt: bool = False) -> 
         return Fitted(weights, _misfits(weights, own))
     source, target = recognise(weights, where), recognise(own)
     stages = stages_of(backbone_of(weights, source.backbone), where)
-    check_same_width(stages, stages_of(backbone_of(own, target.backbone)), where)
+    check_same_network(stages, stages_of(backbone_of(own, target.backbone)), where)
     fitted, report = convert(weights, target, source)
     if source != target:  # what the model has no use for, such as maps that nothing reads
         fitted = {key: weight for key, weight in fitted.items() if key in own}
@@ -71,6 +81,47 @@ def fit(weights: Weights, model: nn.Module, where: str, adapt: bool = False) -> 
         adapted = (fitted[stem].shape[1], own[stem].shape[1])
         fitted[stem] = adapt_input(fitted[stem], adapted[1])
     return Fitted(fitted, _misfits(fitted, own), report, name_of(stages), adapted)
+
+
+def check_whole(fitted: Fitted, own: StateDict, where: str) -> None:
+    """Make sure that every weight of a model, whose state dict is ``own``, is there and fits.
+
+    Raises:
+        UserError: naming the first that does not, and how many there are.
+    """
+    if fitted.misfits:
+        key = fitted.misfits[0]
+        raise UserError(
+            f'{where} does not fit the config: size mismatch for {key}, '
+            f'{size_of(fitted.weights[key])} in the file and {size_of(own[key])} in the model '
+            f'({len(fitted.misfits)} such weights)'
+        )
+    missing = [key for key in own if key not in fitted.weights and not key.endswith(COUNTER)]
+    if missing:
+        raise UserError(
+            f'{where} does not fit the config: {len(missing)} of {len(own)} weights are missing, '
+            f'the first is {missing[0]}'
+        )
+
+
+def load_weights(model: nn.Module, checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Load a checkpoint's weights into a model, all of whose weights must be there.
+
+    Args:
+        model: changed in place.
+        checkpoint: what a file holds: anyone's weights of an HRNet (``hrnet_mm.weights``), or
+            the model's own.
+        path: where it came from, for the messages.
+
+    Raises:
+        UserError: there are no weights, some are missing, of another shape, or NaN.
+    """
+    fitted = fit(weights_of(checkpoint, str(path)), model, str(path))
+    check_whole(fitted, model.state_dict(), str(path))
+    if broken := [key for key, weight in fitted.weights.items() if weight.isnan().any()]:
+        raise UserError(f'{path} holds broken weights: {broken[0]} is NaN ({len(broken)} such)')
+    # As it is, not as a plain dict: it may carry the versions of the modules that wrote it.
+    model.load_state_dict(fitted.weights, strict=False)
 
 
 def adapt_input(weight: Tensor, in_channels: int) -> Tensor:
@@ -94,34 +145,13 @@ def adapt_input(weight: Tensor, in_channels: int) -> Tensor:
     return tiled * (there / in_channels)
 
 
-def check_whole(fitted: Fitted, own: Weights, where: str) -> None:
-    """Make sure that every weight of a model, whose state dict is ``own``, is there and fits.
-
-    Raises:
-        UserError: naming the first that does not, and how many there are.
-    """
-    if fitted.misfits:
-        key = fitted.misfits[0]
-        raise UserError(
-            f'{where} does not fit the config: size mismatch for {key}, '
-            f'{size_of(fitted.weights[key])} in the file and {size_of(own[key])} in the model '
-            f'({len(fitted.misfits)} such weights)'
-        )
-    missing = [key for key in own if key not in fitted.weights and not key.endswith(COUNTER)]
-    if missing:
-        raise UserError(
-            f'{where} does not fit the config: {len(missing)} of {len(own)} weights are missing, '
-            f'the first is {missing[0]}'
-        )
-
-
 def size_of(weight: Tensor) -> str:
     """``'17x32x1x1'``, for messages."""
     return 'x'.join(map(str, weight.shape)) or 'one number'
 
 
-def _check_numbers(weights: Weights, own: Weights, where: str) -> None:
-    """Integers would be copied into a float's place without a word."""
+def _check_numbers(weights: StateDict, own: StateDict, where: str) -> None:
+    """Refuse integers in the place of floating-point numbers: PyTorch would copy them silently."""
     for key, weight in weights.items():
         if key in own and own[key].is_floating_point() and not weight.is_floating_point():
             theirs, ours = (str(x.dtype).removeprefix('torch.') for x in (weight, own[key]))
@@ -130,7 +160,7 @@ def _check_numbers(weights: Weights, own: Weights, where: str) -> None:
             )
 
 
-def _misfits(weights: Weights, own: Weights) -> tuple[str, ...]:
+def _misfits(weights: StateDict, own: StateDict) -> tuple[str, ...]:
     return tuple(
         key for key, weight in weights.items() if key in own and weight.shape != own[key].shape
     )

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.registry import HOOKS, WEIGHT_INITIALIZERS
-from hrnet_mm.weights.contents import Weights, starting_with, weights_of
 from hrnet_mm.weights.fit import Fitted, check_whole, fit, size_of
-from hrnet_mm.weights.recognise import networks_in
+from hrnet_mm.weights.read import starting_with, weights_of
+from hrnet_mm.weights.recognise import StateDict, networks_in
 from hrnet_mm.weights.sources import read_source
 
 
@@ -86,7 +86,7 @@ class AnyWeightsHook(Hook):
             checkpoint['state_dict'] = starting_weights(weights, model, where)
 
 
-def starting_weights(weights: Weights, model: nn.Module, where: str) -> dict[str, Tensor]:
+def starting_weights(weights: StateDict, model: nn.Module, where: str) -> dict[str, Tensor]:
     """Anyone's weights as a model's state dict, to start a training from.
 
     The first convolution is adapted to the model's image channels. Of a head of another size the
@@ -100,7 +100,7 @@ def starting_weights(weights: Weights, model: nn.Module, where: str) -> dict[str
         if fitted.report.target.in_backbone(key):
             sizes = f'{size_of(fitted.weights[key])} there and {size_of(own[key])} here'
             raise UserError(f'{where} does not fit the config: {key} is {sizes}')
-    _tell(fitted, own, where)
+    _log(fitted, own, where)
     start = copy(fitted.weights)  # with the versions of modules that MMEngine's weights carry
     start.update((key, own[key]) for key in fitted.misfits)
     return start
@@ -113,7 +113,8 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
-def _tell(fitted: Fitted, own: Weights, where: str) -> None:
+def _log(fitted: Fitted, own: StateDict, where: str) -> None:
+    """Log what was renamed, adapted and left out."""
     report = fitted.report
     if report.source != report.target:  # else they are the model's own, as when it is resumed
         print_log(

@@ -1,4 +1,4 @@
-"""Reading a checkpoint file without running what it may contain."""
+"""Reading a checkpoint file without running what it may contain, and finding the weights in it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,47 @@ import importlib
 import pickle
 import re
 import zipfile
-from contextlib import AbstractContextManager, nullcontext
-from io import BytesIO
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor, nn
 
 import hrnet_mm.compat  # noqa: F401  (allows what mmengine's own checkpoints contain)
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.base.pickle_stand_ins import Array, Dtype
-from hrnet_mm.weights.calls import Refused, check
-from hrnet_mm.weights.structure import Placeholders, check_written_out
+from hrnet_mm.base.pickle_stand_ins import without_stand_ins
+from hrnet_mm.weights.pickle_calls import Refused, asks_for
+from hrnet_mm.weights.pickle_check import check_pickles
 from hrnet_mm.weights.trust import is_trusted
 
 # What training scripts keep beside the weights; it holds values and does nothing.
 HARMLESS = [argparse.Namespace]
+# The entries that may hold the weights; the first that a checkpoint has is taken. timm's
+# ``state_dict_ema`` comes before its weights, as timm itself prefers it; mmengine's
+# ``ema_state_dict`` after them, because mmengine puts the averaged weights into ``state_dict`` when
+# it saves.
+ENTRIES = (
+    'state_dict_ema',
+    'state_dict',
+    'model_state_dict',
+    'model_state',
+    'model_ema',
+    'model',
+    'net',
+    'network',
+    'weights',
+    'params',
+    'ema_state_dict',
+    'ema',
+)
+COMPILED = '_orig_mod.'  # what torch.compile puts into the names of what is inside
 
 
 class NotInstalled(UserError):
-    """A package that a checkpoint needs; nothing is wrong with the checkpoint."""
+    """A package that a checkpoint needs is missing; nothing is wrong with the checkpoint."""
 
 
 def read_checkpoint(
@@ -58,7 +77,7 @@ def read_checkpoint(
     except UserError:
         raise
     except pickle.UnpicklingError as error:
-        raise UserError(f'the checkpoint {path} is refused: {refusal(error)}') from error
+        raise UserError(f'the checkpoint {path} is refused: {_refusal(error)}') from error
     except Exception as error:  # whatever the bytes of a damaged file make torch and pickle raise
         raise UserError(
             f'the checkpoint {path} cannot be read ({type(error).__name__}): '
@@ -69,30 +88,55 @@ def read_checkpoint(
     return loaded
 
 
-def _load(path: Path, trust: bool, mmap: bool, map_location: Any) -> Any:
-    if is_safetensors(path):
-        module = from_extra('safetensors.torch', path)
-        if _is_text(path):
-            return module.load_file(path, device=str(map_location))
-        loaded = module.load(path.read_bytes())
-        return {name: weight.to(map_location) for name, weight in loaded.items()}
-    is_zip = begins_as_zip(path)
-    if is_zip:
-        check_sums(path)
-    if not trust:
-        check_structure(path, is_zip)
-    with nullcontext() if trust else _harmless_allowed():
-        loaded = torch.load(
-            path,
-            map_location=map_location,
-            weights_only=not trust,
-            mmap=mmap and is_zip and _is_text(path),
-        )
-    return loaded if trust else without_stand_ins(loaded)
+def weights_of(
+    checkpoint: Mapping[str, Any], where: str, entry: str | None = None
+) -> Mapping[str, Tensor]:
+    """The state dict in a checkpoint: the tensors in it, by key.
+
+    Args:
+        checkpoint: what a file holds: a state dict, or a dict with one beside other things.
+        where: the file, for the messages.
+        entry: the name of the entry. Default: the first of ``ENTRIES`` there is, or all of it.
+
+    Raises:
+        UserError: there are no weights there, or one is no dense tensor of real numbers, as a meta
+            tensor, which has no numbers at all.
+    """
+    if entry is not None and entry not in checkpoint:
+        raise UserError(f'{where} has no entry {entry!r}; it has {", ".join(map(str, checkpoint))}')
+    if entry is None:
+        entry = next((name for name in ENTRIES if _has_weights(checkpoint.get(name))), None)
+    contents = checkpoint if entry is None else checkpoint[entry]
+    if isinstance(contents, nn.Module):  # a whole model, which only a trusted file can hold
+        contents = contents.state_dict()
+    if not _has_weights(contents):
+        raise UserError(f'{where} does not hold the weights of a model')
+    for key, weight in contents.items():
+        if _is_weight(key, weight) and (fault := _fault_of(weight)):
+            raise UserError(f'{where}: {key} is {fault}; weights are dense tensors of real numbers')
+    if all(_is_weight(*item) and COMPILED not in item[0] for item in contents.items()):
+        return contents
+    weights = {key: value for key, value in contents.items() if _is_weight(key, value)}
+    return {key.replace(COMPILED, ''): weight for key, weight in weights.items()}
 
 
-def from_extra(module: str, source: str | Path) -> ModuleType:
-    """A module that only some checkpoints need, of the extra ``hub`` (setup.cfg).
+def starting_with(weights: Mapping[str, Tensor], prefix: str | None) -> Mapping[str, Tensor]:
+    """The weights below a prefix of whole names, ``'teacher'`` or ``'teacher.'``, without it.
+
+    Without a prefix, all of them.
+    """
+    if not prefix:
+        return weights
+    beginning = prefix.rstrip('.') + '.'
+    return {
+        key.removeprefix(beginning): weight
+        for key, weight in weights.items()
+        if key.startswith(beginning)
+    }
+
+
+def import_extra(module: str, source: str | Path) -> ModuleType:
+    """Import a module that only some checkpoints need, of the extra ``hub`` (setup.cfg).
 
     Raises:
         NotInstalled: naming the checkpoint that needs it.
@@ -102,6 +146,19 @@ def from_extra(module: str, source: str | Path) -> ModuleType:
     except ModuleNotFoundError as error:
         package = module.partition('.')[0]
         raise NotInstalled(f"{source} needs {package}: pip install 'hrnet_mm[hub]'") from error
+
+
+def begins_as_zip(path: Path) -> bool:
+    """Whether torch reads a file as a zip: by its first bytes, whatever stands behind them."""
+    with path.open('rb') as file:
+        return file.read(4) == b'PK\x03\x04'
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the length of a header of JSON, and the header."""
+    with path.open('rb') as file:
+        start = file.read(9)
+    return start[8:] == b'{' and start[:4] != b'PK\x03\x04'
 
 
 def check_sums(path: Path) -> None:
@@ -124,13 +181,30 @@ def check_sums(path: Path) -> None:
         raise UserError(f'the checkpoint {path} is damaged: {damaged} fails its checksum')
 
 
-def begins_as_zip(path: Path) -> bool:
-    """Whether torch reads a file as a zip: by its first bytes, whatever stands behind them."""
-    with path.open('rb') as file:
-        return file.read(4) == b'PK\x03\x04'
+def _load(path: Path, trust: bool, mmap: bool, map_location: Any) -> Any:
+    if is_safetensors(path):
+        module = import_extra('safetensors.torch', path)
+        if _has_utf8_name(path):
+            return module.load_file(path, device=str(map_location))
+        loaded = module.load(path.read_bytes())
+        return {name: weight.to(map_location) for name, weight in loaded.items()}
+    is_zip = begins_as_zip(path)
+    if is_zip:
+        check_sums(path)
+    if not trust:
+        check_pickles(path, is_zip)
+    allow = getattr(torch.serialization, 'safe_globals', None)  # torch before 2.4 has none
+    with nullcontext() if trust or allow is None else allow(HARMLESS):
+        loaded = torch.load(
+            path,
+            map_location=map_location,
+            weights_only=not trust,
+            mmap=mmap and is_zip and _has_utf8_name(path),
+        )
+    return loaded if trust else without_stand_ins(loaded)
 
 
-def _is_text(path: Path) -> bool:
+def _has_utf8_name(path: Path) -> bool:
     """Whether libraries of C and Rust can open a file by its name: not ``'h\\udcf6he.pth'``."""
     try:
         str(path).encode()
@@ -139,84 +213,42 @@ def _is_text(path: Path) -> bool:
     return True
 
 
-def is_safetensors(path: Path) -> bool:
-    """Whether a file begins as safetensors do: the length of a header of JSON, and the header."""
-    with path.open('rb') as file:
-        start = file.read(9)
-    return start[8:] == b'{' and start[:4] != b'PK\x03\x04'
-
-
-def check_structure(path: Path, is_zip: bool) -> None:
-    """Make sure that the pickles in a file of torch make weights and plain values only.
-
-    Raises:
-        Refused: they do not.
-        Exception: of any type; they are damaged.
-    """
-    size = path.stat().st_size
-    if is_zip:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {record.filename: record.file_size for record in archive.infolist()}
-        root = next(iter(sizes)).partition('/')[0]
-        with path.open('rb') as file:
-            reader = torch._C.PyTorchFileReader(file)  # torch.load's own: the same bytes
-            pickled = BytesIO(reader.get_record('data.pkl'))
-        placeholders = Placeholders(lambda key: sizes[f'{root}/data/{key}'])
-        check_written_out(placeholders.run(pickled), size)
-        return
-    with path.open('rb') as file:
-        placeholders = Placeholders()
-        *_, contents, keys = (placeholders.run(file) for _ in range(5))
-        check_written_out(contents, size)
-        check(type(keys) is list and set(keys) == placeholders.storages.keys(), 'the storages')
-        end = file.tell() + sum(8 + storage.nbytes for storage in placeholders.storages.values())
-        check(end <= size, 'the storages')
-
-
-def without_stand_ins(value: Any, known: dict[int, Any] | None = None) -> Any:
-    """What was read, with numpy's own types in the place of ``hrnet_mm.base.pickle_stand_ins``."""
-    known = {} if known is None else known
-    if id(value) not in known:
-        known[id(value)] = value, value  # as it was, too: else its id may be another's
-        known[id(value)] = value, _plain(value, known)
-    return known[id(value)][1]
-
-
-def _plain(value: Any, known: dict[int, Any]) -> Any:
-    if isinstance(value, Array):
-        return np.array(value)
-    if isinstance(value, Dtype):
-        return value.value
-    if type(value) is tuple:
-        return tuple(without_stand_ins(item, known) for item in value)
-    if isinstance(value, list):
-        value[:] = [without_stand_ins(item, known) for item in value]
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            value[key] = without_stand_ins(item, known)
-    elif isinstance(value, argparse.Namespace):
-        without_stand_ins(vars(value), known)
-    return value
-
-
-def _harmless_allowed() -> AbstractContextManager[None]:
-    if hasattr(torch.serialization, 'safe_globals'):
-        return torch.serialization.safe_globals(HARMLESS)
-    return nullcontext()
-
-
-def refusal(error: pickle.UnpicklingError) -> str:
+def _refusal(error: pickle.UnpicklingError) -> str:
     """What the file asked for, out of torch's message."""
     message = str(error)
     if isinstance(error, Refused):
         return message
     if found := re.search(r'GLOBAL ([\w.]+)|[Uu]nsupported class ([\w.]+)', message):
-        return (
-            f'it asks for {found[1] or found[2]}, which is no part of weights and may run code. If '
-            'you trust whoever made it, let tools/convert_checkpoint.py --trust-checkpoint write '
-            'its weights to a file of their own'
-        )
+        return asks_for(found[1] or found[2])
     for line in message.splitlines():
         if 'may not ask' in line:
             return line.strip()
     return 'it is damaged, or holds more than tensors, numbers, texts and containers of these'
+
+
+def _fault_of(weight: Tensor) -> str | None:
+    """What is wrong with a tensor as a weight: its kind, not its numbers, which may be NaN."""
+    if type(weight) not in (Tensor, nn.Parameter):
+        return f'a tensor of the class {type(weight).__name__}'
+    if weight.is_meta:
+        return 'a meta tensor, which has no values'
+    if weight.is_nested or weight.is_quantized or weight.layout is not torch.strided:
+        kind = 'nested' if weight.is_nested else 'quantized' if weight.is_quantized else 'sparse'
+        return f'a {kind} tensor'
+    if weight.is_complex():
+        return 'a complex tensor'
+    last = sum((n - 1) * stride for n, stride in zip(weight.shape, weight.stride(), strict=True))
+    needed = (weight.storage_offset() + last + 1) * weight.element_size() if weight.numel() else 0
+    if weight.untyped_storage().nbytes() < needed:
+        return 'a tensor whose storage is too small for its shape'
+    return None
+
+
+def _has_weights(contents: Any) -> bool:
+    if isinstance(contents, nn.Module):
+        return True
+    return isinstance(contents, Mapping) and any(_is_weight(*item) for item in contents.items())
+
+
+def _is_weight(key: Any, value: Any) -> bool:
+    return isinstance(key, str) and isinstance(value, Tensor)

@@ -1,29 +1,40 @@
-"""Whose weights these are, by their keys alone."""
+"""Whose weights these are, by their keys alone, and which HRNet they are of, by their shapes.
+
+A key is translated in two steps: from one project's name to ours, and from ours to another's.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
+
+from torch import Tensor
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.models.archs import ARCHS, Arch, Stage
 from hrnet_mm.weights.layouts import LAYOUTS, Layout
-from hrnet_mm.weights.names import is_backbone
 
+StateDict = Mapping[str, Tensor]
+BACKBONE = 'backbone.'  # what stands before the backbone's names in our names
+COUNTER = 'num_batches_tracked'  # of a norm's batches, which old files do not have
+_BACKBONE_KEY = re.compile(r'((conv|bn|gn|ln|in)[12]|layer1|transition[123]|stage[234])\.')
 # The one weight that every HRNet has and no other network does.
 _IN_EVERY_HRNET = re.compile(r'^(.*?)stage2\.0\.branches\.0\.0\.conv1\.weight$')
 
 
 @dataclass(frozen=True)
 class Naming:
-    """The layout of a state dict, and what a wrapper (DataParallel, ...) put before every key."""
+    """The layout of a state dict, and what a wrapper put before every key, ``'module.'``."""
 
     layout: Layout
     prefix: str = ''
 
     @property
     def backbone(self) -> str:
-        """What stands before the backbone's own names."""
+        """What stands before the backbone's own names, ``'module.backbone.'``."""
         return self.prefix + self.layout.backbone
 
     def in_backbone(self, key: str) -> bool:
@@ -33,6 +44,43 @@ class Naming:
     def inside(self, keys: Iterable[str]) -> dict[str, str]:
         """From the keys without the prefix to the keys as they are, of those that have it."""
         return {key.removeprefix(self.prefix): key for key in keys if key.startswith(self.prefix)}
+
+    def to_ours(self, key: str) -> str | None:
+        """Our name of a weight that is ``key`` here; None if it has none."""
+        if self.in_backbone(key):
+            return BACKBONE + key.removeprefix(self.backbone)
+        if not key.startswith(self.prefix):
+            return None
+        return self._renamed(key.removeprefix(self.prefix), self.layout.rules)
+
+    def to_theirs(self, name: str) -> str | None:
+        """The key here of a weight that is ``name`` in our names; None if it has no place here."""
+        if name.startswith(BACKBONE):
+            return self.backbone + name.removeprefix(BACKBONE)
+        key = self._renamed(name, tuple((ours, theirs) for theirs, ours in self.layout.rules))
+        return None if key is None else self.prefix + key
+
+    def _renamed(self, key: str, rules: Iterable[tuple[str, str]]) -> str | None:
+        """The key with its beginning replaced by the first rule that fits."""
+        for old, new in rules:
+            if found := _beginning(old).match(key):
+                return new.format(**found.groupdict()) + key[found.end() :]
+        return key if self.layout.host else None
+
+
+def is_backbone(key: str) -> bool:
+    """Whether a key, without what stands before the backbone, is a weight of an HRNet."""
+    return _BACKBONE_KEY.match(key) is not None
+
+
+def begins_like(key: str, beginnings: Iterable[str]) -> bool:
+    """Whether a key begins like one of the names, in which ``{n}`` stands for a number."""
+    return any(_beginning(name).match(key) for name in beginnings)
+
+
+@cache
+def _beginning(name: str) -> re.Pattern[str]:
+    return re.compile(re.escape(name).replace(r'\{n\}', r'(?P<n>\d+)'))
 
 
 def recognise(
@@ -72,7 +120,7 @@ def networks_in(keys: Iterable[str]) -> list[str]:
 
 
 def _namings(keys: Collection[str], before: str) -> Iterator[Naming]:
-    """The namings whose marks are among the keys; ``before`` stands before the backbone's names."""
+    """The namings whose patterns match; ``before`` is what stands before the backbone's names."""
     others = [
         key
         for key in keys
@@ -82,5 +130,99 @@ def _namings(keys: Collection[str], before: str) -> Iterator[Naming]:
         if before.endswith(layout.backbone):
             naming = Naming(layout, before.removesuffix(layout.backbone))
             inside = naming.inside(others)
-            if all(any(re.match(mark, key) for key in inside) for mark in layout.marks):
+            if all(any(re.match(p, key) for key in inside) for p in layout.key_patterns):
                 yield naming
+
+
+def backbone_of(weights: StateDict, prefix: str) -> dict[str, Tensor]:
+    """The backbone's weights by their own names, of the keys that begin with ``prefix``."""
+    return {
+        name: weight
+        for key, weight in weights.items()
+        if key.startswith(prefix) and is_backbone(name := key.removeprefix(prefix))
+    }
+
+
+def stages_of(backbone: StateDict, where: str = 'the state dict') -> tuple[Stage, ...]:
+    """The stages that the weights of a backbone belong to.
+
+    Args:
+        backbone: its weights by their own names (``conv1.weight``, ``stage2.0.branches...``).
+        where: what the weights are of, for the message.
+
+    Raises:
+        UserError: a weight that tells a stage's size is missing or has no shape, or a convolution
+            is not of floating-point numbers, as those of a quantized network.
+    """
+    for name, weight in backbone.items():
+        if weight.dim() == 4 and not weight.is_floating_point():
+            kind = str(weight.dtype).removeprefix('torch.')
+            raise UserError(
+                f'{where}: {name} is of {kind}, where an HRNet has floating-point numbers'
+            )
+    try:
+        first = _blocks(backbone, 'layer1')
+        stages = [Stage(first[0], 1, (first[1],), (first[2],))]
+        for index in (2, 3, 4):
+            modules = _count_required(backbone, f'stage{index}.{{}}.branches.0.0.conv1.weight')
+            number = _count_required(backbone, f'stage{index}.0.branches.{{}}.0.conv1.weight')
+            branches = [_blocks(backbone, f'stage{index}.0.branches.{i}') for i in range(number)]
+            kinds, blocks, channels = zip(*branches, strict=True)
+            stages.append(Stage(kinds[0], modules, blocks, channels))
+    except KeyError as error:
+        raise UserError(f'{where} is no complete HRNet: {error} is missing') from error
+    return tuple(stages)
+
+
+def name_of(stages: tuple[Stage, ...]) -> str:
+    """``'w48'``, or the sizes of a network that has no name."""
+    for name, arch in ARCHS.items():
+        if arch.stages() == stages:
+            return name
+    width = stages[-1].channels[0]
+    if Arch(width).stages() == stages:
+        return f'w{width}'
+    described = (
+        f'{stage.num_modules} x {_joined(stage.num_blocks)} {stage.block.lower()} blocks of '
+        f'{_joined(stage.channels)} channels'
+        for stage in stages
+    )
+    return f'network of {"; ".join(described)}'
+
+
+def count_numbered(weights: StateDict, name: str) -> int:
+    """How many there are of the weights ``name.format(0)``, ``name.format(1)``, ..."""
+    return next(i for i in count() if name.format(i) not in weights)
+
+
+def check_same_network(
+    theirs: tuple[Stage, ...], ours: tuple[Stage, ...], where: str = 'the checkpoint'
+) -> None:
+    """Make sure that weights and model are the same network.
+
+    Raises:
+        UserError: naming both.
+    """
+    if theirs != ours:
+        raise UserError(
+            f'{where}: this is a {name_of(theirs)}, the config builds a {name_of(ours)}'
+        )
+
+
+def _blocks(backbone: StateDict, chain: str) -> tuple[str, int, int]:
+    """Kind, number and output channels of the residual blocks of a chain."""
+    last = 'conv3' if f'{chain}.0.conv3.weight' in backbone else 'conv2'
+    weight = backbone[f'{chain}.0.{last}.weight']
+    number = _count_required(backbone, f'{chain}.{{}}.{last}.weight')
+    channels = weight.shape[0] if weight.dim() else 0
+    return ('BOTTLENECK' if last == 'conv3' else 'BASIC'), number, channels
+
+
+def _count_required(backbone: StateDict, name: str) -> int:
+    if name.format(0) not in backbone:
+        raise KeyError(name.format(0))
+    return count_numbered(backbone, name)
+
+
+def _joined(numbers: tuple[int, ...]) -> str:
+    return ', '.join(map(str, numbers))

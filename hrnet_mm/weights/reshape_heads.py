@@ -1,4 +1,4 @@
-"""What two projects keep in different form, on weights by our names.
+"""Weights of heads that two projects keep in different form, by our names.
 
 **Biases** in front of a norm, which some have and others leave out. A norm subtracts its running
 mean m, so that ``norm(W x + b)`` with mean m and ``norm(W x)`` with mean ``m - b`` are the same
@@ -16,47 +16,47 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrnet_mm.weights.contents import Weights
-from hrnet_mm.weights.names import begins_like
+from hrnet_mm.weights.recognise import StateDict, begins_like
 
 _MEAN = 'bn.running_mean'
 _SCORES = re.compile(r'roi_head\.bbox_head\.(\d+\.)?fc_cls\.')
-# With the rows of one class. A layer that has no more than these does not tell classes apart.
-_OTHERS = (
+# Layers with rows of each class, and how many of one. A layer of no more rows has no classes.
+_ROWS_OF_CLASS = (
     (re.compile(r'roi_head\.bbox_head\.(\d+\.)?fc_reg\.'), 4),
     (re.compile(r'roi_head\.mask_head\.(\d+\.)?conv_logits\.'), 1),
 )
 
 
-def settle_biases(
-    weights: Weights, biased: Sequence[str]
+def match_biases(
+    weights: StateDict, convs_with_bias: Sequence[str]
 ) -> tuple[dict[str, Tensor], list[str], list[str]]:
-    """Give every convolution in front of a batch norm a bias, or none, as the target wants it.
+    """Give every convolution in front of a batch norm a bias, or none, as the target has it.
 
     Args:
         weights: by our names, where such a pair is ``X.conv`` and ``X.bn`` (mmcv's ConvModule).
-        biased: the beginnings of the names of the convolutions that have a bias in the target.
+        convs_with_bias: the beginnings of the names of the convolutions that have a bias in the
+            target.
 
     Returns:
         The weights, the biases that were folded into running means, and those that were added.
     """
-    settled, folded, added = dict(weights), [], []
+    matched, folded, added = dict(weights), [], []
     for mean in [name for name in weights if name.endswith(f'.{_MEAN}')]:
         conv = mean.removesuffix(_MEAN) + 'conv.'
         bias = f'{conv}bias'
         if f'{conv}weight' not in weights:
             continue
-        wanted = begins_like(conv, biased)
-        if bias in weights and not wanted and weights[bias].shape == weights[mean].shape:
-            settled[mean] = weights[mean] - settled.pop(bias)
+        needed = begins_like(conv, convs_with_bias)
+        if bias in weights and not needed and weights[bias].shape == weights[mean].shape:
+            matched[mean] = weights[mean] - matched.pop(bias)
             folded.append(bias)
-        elif wanted and bias not in weights:
-            settled[bias] = torch.zeros_like(weights[mean])
+        elif needed and bias not in weights:
+            matched[bias] = torch.zeros_like(weights[mean])
             added.append(bias)
-    return settled, folded, added
+    return matched, folded, added
 
 
-def background_last(weights: Weights) -> dict[str, Tensor]:
+def background_last(weights: StateDict) -> dict[str, Tensor]:
     """From mmdet 1.x's order to today's, of weights by our names."""
     ordered = dict(weights)
     for name, weight in weights.items():
@@ -67,7 +67,7 @@ def background_last(weights: Weights) -> dict[str, Tensor]:
     return ordered
 
 
-def background_first(weights: Weights) -> dict[str, Tensor]:
+def background_first(weights: StateDict) -> dict[str, Tensor]:
     """From today's order to mmdet 1.x's; what nothing uses is zero."""
     ordered = dict(weights)
     for name, weight in weights.items():
@@ -79,7 +79,7 @@ def background_first(weights: Weights) -> dict[str, Tensor]:
 
 
 def _rows_of_background(name: str, weight: Tensor) -> int:
-    for pattern, rows in _OTHERS:
+    for pattern, rows in _ROWS_OF_CLASS:
         if pattern.match(name) and weight.dim() and len(weight) > rows:
             return rows
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from mmengine.runner.checkpoint import get_deprecated_model_names, get_external_
 
 from hrnet_mm.base.download import WEB, download, forget
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.weights.read import NotInstalled, from_extra, read_checkpoint
+from hrnet_mm.weights.read import NotInstalled, import_extra, read_checkpoint
 from hrnet_mm.weights.trust import is_trusted
 
 HUB = 'hf-hub:'
@@ -81,7 +80,7 @@ def fetch(source: str | Path) -> Path:
     if source.startswith(ZOOS):
         return from_zoo(source)
     if source.startswith(WEB):
-        return _download_first(source)
+        return _download_once(source)
     raise UserError(
         f'{source}: checkpoints come from a path, {", ".join((*WEB, *ZOOS))} or {HUB}OWNER/NAME'
     )
@@ -99,7 +98,7 @@ def from_zoo(source: str) -> Path:
     if address is None:
         known = ', '.join(sorted(known for known in addresses if 'hrnet' in known))
         raise UserError(f'{source}: the model zoo has no {name}; its HRNets are {known}')
-    return _download_first(address)
+    return _download_once(address)
 
 
 def from_hub(name: str) -> Path:
@@ -111,8 +110,8 @@ def from_hub(name: str) -> Path:
     repository, _, revision = name.partition('@')
     if not _HUB_NAME.fullmatch(repository) or (revision and not _REVISION.fullmatch(revision)):
         raise UserError(f'{HUB}{name} cannot be had: a name is OWNER/NAME or OWNER/NAME@REVISION')
-    hub = from_extra('huggingface_hub', f'{HUB}{name}')
-    absent = from_extra('huggingface_hub.errors', f'{HUB}{name}').RemoteEntryNotFoundError
+    hub = import_extra('huggingface_hub', f'{HUB}{name}')
+    absent = import_extra('huggingface_hub.errors', f'{HUB}{name}').RemoteEntryNotFoundError
     try:
         for file in HUB_FILES:
             cached = hub.try_to_load_from_cache(repository, file, revision=revision or None)
@@ -126,21 +125,14 @@ def from_hub(name: str) -> Path:
     raise UserError(f'{HUB}{name} has no {" or ".join(HUB_FILES)}')
 
 
-def _download_first(url: str) -> Path:
-    paths: list[Path] = []
-    _first_process_first(lambda: paths.append(download(url)))
-    return paths[0]
-
-
-def _first_process_first(job: Callable[[], None]) -> None:
-    """Run a job in the first of several processes, then in the others, which find it done."""
+def _download_once(url: str) -> Path:
+    """Download in the first of several processes; the others then find the file in the cache."""
     try:
         if get_rank() == 0:
-            job()
+            return download(url)
     finally:
         barrier()
-    if get_rank() != 0:
-        job()
+    return download(url)
 
 
 def _first_line(error: Exception) -> str:

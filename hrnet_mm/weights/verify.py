@@ -1,4 +1,4 @@
-"""Do converted weights compute what the original ones did? By running both networks."""
+"""Runs the networks of original and converted weights, to see that both compute the same."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.weights.contents import Weights
 from hrnet_mm.weights.convert import Report, convert
 from hrnet_mm.weights.layouts import layout_named
-from hrnet_mm.weights.networks import OUR_LAYOUTS, our_network
-from hrnet_mm.weights.peers import LIBRARIES, library_network
-from hrnet_mm.weights.recognise import Naming
+from hrnet_mm.weights.peers import LIBRARIES, OUR_LAYOUTS, library_network, our_network
+from hrnet_mm.weights.recognise import Naming, StateDict
 
 TOLERANCE = 1e-4  # rounding stays far below it, a wrong name does not
 
@@ -29,7 +27,9 @@ class Comparison:
 
 
 @torch.no_grad()
-def compare(weights: Weights, converted: Weights, report: Report, size: int) -> list[Comparison]:
+def compare(
+    weights: StateDict, converted: StateDict, report: Report, size: int
+) -> list[Comparison]:
     """Run the networks of the original and of the converted weights on a random image.
 
     The original's network is that of the library with its layout, if there is one and it is
@@ -73,12 +73,12 @@ def check_equal(comparisons: Sequence[Comparison]) -> None:
             )
 
 
-def _ours(task: str, naming: Naming, weights: Weights) -> dict[str, nn.Module]:
+def _ours(task: str, naming: Naming, weights: StateDict) -> dict[str, nn.Module]:
     ours, _ = convert(weights, OUR_LAYOUTS[task], naming)
     return {'hrnet_mm': our_network(task, ours)}
 
 
-def _library(task: str, naming: Naming, weights: Weights) -> dict[str, nn.Module]:
+def _library(task: str, naming: Naming, weights: StateDict) -> dict[str, nn.Module]:
     layout = 'backbone' if task == 'backbone' else naming.layout.name
     theirs, _ = convert(weights, Naming(layout_named(layout)), naming)
     network = library_network(layout, theirs)
@@ -94,8 +94,7 @@ def _tensors(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def _difference(actual: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> float:
-    """Largest difference over the largest magnitude of ``expected``, over all maps."""
-    differences = (
-        (a - b).abs().max() / b.abs().max() for a, b in zip(actual, expected, strict=True)
-    )
-    return float(max(differences))
+    """Of all maps the largest difference over the largest magnitude; NaN if there is one."""
+    pairs = zip(actual, expected, strict=True)
+    differences = [(a - b).abs().max() / b.abs().max().clamp(min=1e-30) for a, b in pairs]
+    return float(torch.stack(differences).max())

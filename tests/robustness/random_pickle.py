@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch.serialization import get_safe_globals
 
-from hrnet_mm.weights.calls import ARGUMENTS, CALLS, FILLED, OTHER_TENSORS
+from hrnet_mm.weights.pickle_calls import ARGUMENTS, CALLS, FILLED, OTHER_TENSORS
 
 NAMES = sorted(
     {

@@ -27,9 +27,9 @@ from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.optimize import MIN_SIDE
 from hrnet_mm.deploy.parts import Parts, find_parts
 from hrnet_mm.models import HRNet
+from hrnet_mm.weights.recognise import name_of, stages_of
 from hrnet_mm.weights.sources import fetch
 from hrnet_mm.weights.trust import trusting
-from hrnet_mm.weights.width import name_of, stages_of
 
 
 @dataclass(frozen=True)

@@ -47,13 +47,13 @@ class Made:
     Attributes:
         name: of the class or function that is called.
         nbytes: its own size.
-        parts: what it holds beside that.
+        contents: the values that it holds beside that.
         state: whether a state ('required', 'optional') may still be given to it ('closed': no).
     """
 
     name: str
     nbytes: int = 8
-    parts: list[Any] = field(default_factory=list)
+    contents: list[Any] = field(default_factory=list)
     state: str = 'closed'
 
 
@@ -101,7 +101,17 @@ def refuse(what: str) -> NoReturn:
     raise Refused(what)
 
 
+def asks_for(name: str) -> str:
+    """Why a pickle is refused that names a class or function which no weights need."""
+    return (
+        f'it asks for {name}, which is no part of weights and may run code. If you trust '
+        'whoever made it, let tools/convert_checkpoint.py --trust-checkpoint write its '
+        'weights to a file of their own'
+    )
+
+
 def check(holds: bool, name: str) -> None:
+    """Refuse the arguments of a call, unless ``holds``."""
     if not holds:
         refuse(f'it calls {name} with arguments that no checkpoint has')
 
@@ -137,7 +147,7 @@ def check_attributes(state: Any, of: type, name: str) -> list[Any]:
 def _tensor(name: str, storage: Any, itemsize: int, offset: Any, size: Any, stride: Any) -> Made:
     """A tensor that is inside of its storage; it has as many bytes as if it were contiguous."""
     check(type(storage) is Storage, name)
-    size = size.parts[0] if type(size) is Made and size.name == 'torch.Size' else size
+    size = size.contents[0] if type(size) is Made and size.name == 'torch.Size' else size
     check(type(size) is tuple and type(stride) is tuple and len(size) == len(stride), name)
     counts = (offset, *size, *stride)
     check(all(type(count) is int and 0 <= count < 1 << 62 for count in counts), name)
@@ -221,7 +231,7 @@ def _bytearray(*arguments: Any) -> Made:
 
 def _set(items: Any) -> Made:
     check(type(items) is list and all(map(is_key, items)), 'set')
-    return Made('set', parts=list(items))
+    return Made('set', contents=list(items))
 
 
 def _complex(*parts: Any) -> Made:
@@ -231,7 +241,7 @@ def _complex(*parts: Any) -> Made:
 
 def _size(sizes: Any) -> Made:
     check(type(sizes) is tuple and all(type(n) is int for n in sizes), 'torch.Size')
-    return Made('torch.Size', parts=[sizes])
+    return Made('torch.Size', contents=[sizes])
 
 
 def _device(kind: Any, *index: Any) -> Made:
@@ -252,12 +262,12 @@ def _counter(*counts: Any) -> Made:
     check(not counts or (len(counts) == 1 and type(counts[0]) is dict), name)
     values = list(counts[0].values()) if counts else []
     check(all(type(value) is int for value in values), name)
-    return Made('Counter', parts=values)
+    return Made('Counter', contents=values)
 
 
 def _opaque(name: str, state: str = 'closed') -> Callable[..., Made]:
     def rule(*arguments: Any) -> Made:
-        return Made(name, parts=[x for x in arguments if type(x) is not Global], state=state)
+        return Made(name, contents=[x for x in arguments if type(x) is not Global], state=state)
 
     return rule
 

@@ -11,10 +11,15 @@ than the file: ``[[[a, a], [a, a]], ...]`` doubles with every level.
 from __future__ import annotations
 
 import pickletools
+import zipfile
 from collections.abc import Callable, Iterable
+from io import BytesIO
+from pathlib import Path
 from typing import IO, Any
 
-from hrnet_mm.weights.calls import (
+import torch
+
+from hrnet_mm.weights.pickle_calls import (
     ARGUMENTS,
     ATOMS,
     CALLS,
@@ -26,6 +31,7 @@ from hrnet_mm.weights.calls import (
     Made,
     Ordered,
     Storage,
+    asks_for,
     check,
     check_attributes,
     is_dtype,
@@ -33,20 +39,47 @@ from hrnet_mm.weights.calls import (
     refuse,
 )
 
-DEEPEST = 100  # containers in one another
-MOST = 16  # times the size of the file, written out
-SPARE = 64 << 20  # and so many bytes more, for small files
+MAX_DEPTH = 100  # containers in one another
+MAX_RATIO = 16  # of the values written out to the size of the file
+SPARE_BYTES = 64 << 20  # that the values may have beside that, for small files
 _CONSTANTS = {'NONE': None, 'NEWTRUE': True, 'NEWFALSE': False}
 _LITERALS = {'BININT', 'BININT1', 'BININT2', 'LONG1', 'BINFLOAT', 'BINUNICODE', 'SHORT_BINSTRING'}
 _EMPTY = {'EMPTY_LIST': list, 'EMPTY_DICT': dict, 'EMPTY_TUPLE': tuple, 'EMPTY_SET': set}
 _TUPLES = {'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
 
 
+def check_pickles(path: Path, is_zip: bool) -> None:
+    """Make sure that the pickles in a file of torch make weights and plain values only.
+
+    Raises:
+        Refused: they do not.
+        Exception: of any type; they are damaged.
+    """
+    size = path.stat().st_size
+    if is_zip:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {record.filename: record.file_size for record in archive.infolist()}
+        root = next(iter(sizes)).partition('/')[0]
+        with path.open('rb') as file:
+            reader = torch._C.PyTorchFileReader(file)  # torch.load's own: the same bytes
+            pickled = BytesIO(reader.get_record('data.pkl'))
+        placeholders = Placeholders(lambda key: sizes[f'{root}/data/{key}'])
+        check_size(placeholders.run(pickled), size)
+        return
+    with path.open('rb') as file:
+        placeholders = Placeholders()
+        *_, contents, keys = (placeholders.run(file) for _ in range(5))
+        check_size(contents, size)
+        check(type(keys) is list and set(keys) == placeholders.storages.keys(), 'the storages')
+        end = file.tell() + sum(8 + storage.nbytes for storage in placeholders.storages.values())
+        check(end <= size, 'the storages')
+
+
 class Placeholders:
-    """The machine that a pickle's instructions are for, working on placeholders.
+    """Carries out a pickle's instructions on placeholders, as an unpickler does on objects.
 
     Attributes:
-        storages: those that tensors have asked for, by their keys.
+        storages: the storages that tensors have asked for, by their keys.
     """
 
     def __init__(self, nbytes_of: Callable[[str], int] | None = None) -> None:
@@ -157,7 +190,7 @@ class Placeholders:
         return known
 
 
-def check_written_out(value: Any, size: int) -> None:
+def check_size(value: Any, size: int) -> None:
     """Make sure that a value, written out, is not much more than its file, and not too deep.
 
     Raises:
@@ -170,22 +203,22 @@ def check_written_out(value: Any, size: int) -> None:
         if type(value) in ATOMS:
             return (len(value) if type(value) in (str, bytes) else 8), 0
         if id(value) not in sizes:
-            if depth > DEEPEST:
-                refuse(f'it holds more than {DEEPEST} lists or dicts in one another')
-            parts = [measure(part, depth + 1) for part in _parts(value)]
+            if depth > MAX_DEPTH:
+                refuse(f'it holds more than {MAX_DEPTH} lists or dicts in one another')
+            inside = [measure(item, depth + 1) for item in _contents(value)]
             own = value.nbytes if type(value) is Made else 8
-            height = 1 + max((height for _, height in parts), default=0)
-            sizes[id(value)] = own + sum(nbytes for nbytes, _ in parts), height
+            height = 1 + max((height for _, height in inside), default=0)
+            sizes[id(value)] = own + sum(nbytes for nbytes, _ in inside), height
         return sizes[id(value)]
 
     nbytes, height = measure(value, 0)
-    if height > DEEPEST:
-        refuse(f'it holds {height} lists or dicts in one another; at most {DEEPEST} are read')
-    if nbytes > MOST * size + SPARE:
+    if height > MAX_DEPTH:
+        refuse(f'it holds {height} lists or dicts in one another; at most {MAX_DEPTH} are read')
+    if nbytes > MAX_RATIO * size + SPARE_BYTES:
         refuse(f'its {size} bytes name the same values so often that they would be {nbytes:.1e}')
 
 
-def _parts(value: Any) -> Iterable[Any]:
+def _contents(value: Any) -> Iterable[Any]:
     if type(value) is Global and is_dtype(value.name):
         return ()
     if type(value) in (Global, Storage):
@@ -193,7 +226,7 @@ def _parts(value: Any) -> Iterable[Any]:
     if type(value) is Made:
         if value.state == 'required':
             refuse(f'it holds {value.name} without a content')
-        return value.parts
+        return value.contents
     if isinstance(value, dict):
         return (*value, *value.values(), getattr(value, 'metadata', None))
     return value
@@ -205,11 +238,7 @@ def _global(argument: str) -> Global:
     if module == 'torch._utils' and name in OTHER_TENSORS:
         refuse(f'it holds {OTHER_TENSORS[name]}; weights are dense tensors with their values')
     if not (path in CALLS or path in ARGUMENTS or path in FILLED or is_dtype(path)):
-        refuse(
-            f'it asks for {path}, which is no part of weights and may run code. If you trust '
-            'whoever made it, let tools/convert_checkpoint.py --trust-checkpoint write its '
-            'weights to a file of their own'
-        )
+        refuse(asks_for(path))
     return Global(path)
 
 
@@ -223,9 +252,9 @@ def _fill(target: Any, state: Any) -> None:
     check(type(target) is Made and target.state != 'closed', _name_of(target))
     if target.name == NAMESPACE:
         check(type(state) is dict, NAMESPACE)
-        target.parts += check_attributes(state, object, NAMESPACE)
+        target.contents += check_attributes(state, object, NAMESPACE)
     else:
-        target.parts.append(state)
+        target.contents.append(state)
     target.state = 'closed'
 
 
