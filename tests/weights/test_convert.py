@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 from torch import Tensor
@@ -157,3 +159,14 @@ def test_unknown_targets_are_refused_with_what_there_is() -> None:
 def test_weights_without_hrnet_are_refused() -> None:
     with pytest.raises(UserError, match='holds no HRNet'):
         convert({'fc.weight': torch.zeros(2)}, 'mmpose')
+
+
+@pytest.mark.parametrize(
+    'name', ['convert.convert', 'sources.use_our_readers', 'pretrained.Pretrained']
+)
+def test_names_that_the_docs_once_showed_still_import(name: str) -> None:
+    module, _, attribute = name.partition('.')
+    old, new = (
+        importlib.import_module(f'hrnet_mm.{room}.{module}') for room in ('checkpoints', 'weights')
+    )
+    assert getattr(old, attribute) is getattr(new, attribute)

@@ -1,0 +1,1 @@
+from hrnet_mm.weights.convert import convert  # noqa: F401

@@ -1,0 +1,1 @@
+from hrnet_mm.weights.pretrained import AnyWeightsHook, Pretrained  # noqa: F401
