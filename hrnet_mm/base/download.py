@@ -1,4 +1,4 @@
-"""Files of the web, whole and checked, in a cache that is keyed by the whole URL."""
+"""Downloads files whole and checked, into a cache whose key is the whole URL."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def download(url: str) -> Path:
     (``x-36af842e.pth``) or behind it (``x.pth#sha256=36af842e...``).
 
     Raises:
-        UserError: it names no file, or cannot be downloaded, or has another hash; nothing of it is
-            kept then.
+        UserError: the URL names no file, cannot be downloaded, or its file has another hash; then
+            nothing of it is kept.
     """
     if not url.startswith(WEB):
         raise UserError(f'{url} is no address of the web: it begins with {" or ".join(WEB)}')
@@ -66,7 +66,7 @@ def cache_folder() -> Path:
 
 
 def forget(path: Path) -> None:
-    """Remove a download from the cache, as it was refused; files elsewhere stay."""
+    """Remove a file from the cache because it was refused; files outside of the cache stay."""
     if path.is_relative_to(cache_folder()):
         path.unlink(missing_ok=True)
 
@@ -75,7 +75,7 @@ def file_name(address: str) -> str:
     """The last part of a URL's path as one plain name, whatever is quoted in it.
 
     Raises:
-        UserError: it has none.
+        UserError: the URL has no such part.
     """
     path = unquote(urlsplit(address).path)
     name = re.split(r'[/\\]', path)[-1]
@@ -85,7 +85,7 @@ def file_name(address: str) -> str:
 
 
 def hash_in(name: str) -> str | None:
-    """The first digits of the SHA-256 that a file's name carries, if it does."""
+    """The first digits of the SHA-256 in a file's name: '36af842e' of 'x-36af842e.pth'."""
     found = _HASH.search(name)
     return None if found is None or _is_date(found[1]) else found[1]
 
@@ -158,10 +158,10 @@ def _download(address: str, path: Path, promised: tuple[str, ...]) -> None:
 
 
 def _transfer(address: str, write: Callable[[bytes], object]) -> None:
-    """Hand the file of an address on, piece by piece.
+    """Download the file of an address and ``write`` it piece by piece.
 
     Raises:
-        UserError: it is too large, too slow, or ends too soon.
+        UserError: the file is too large, too slow, or ends too soon.
         OSError, HTTPException, ValueError: there is no such file, or nobody answers.
     """
     # Without urllib's handlers of file:, ftp: and data:.
@@ -185,7 +185,7 @@ def _transfer(address: str, write: Callable[[bytes], object]) -> None:
         bar = tqdm(total=size, unit='B', unit_scale=True, disable=not sys.stderr.isatty())
         with bar:
             while size is None or received < size:
-                # What is there, as one that drips must not hold on for ever.
+                # read1 gives what has arrived, so that a server that drips cannot block for ever.
                 block = response.read1(_BLOCK if size is None else min(_BLOCK, size - received))
                 if not block:
                     break

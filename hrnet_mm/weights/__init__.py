@@ -1,1 +1,1 @@
-"""Reading anyone's HRNet weights, safely."""
+"""Anyone's checkpoint to a network, one file a step: sources, read, recognise, convert, fit."""

@@ -27,14 +27,19 @@ from hrnet_mm.weights.trust import trusting
 from hrnet_mm.weights.verify import Comparison, check_equal, compare
 
 SUFFIXES = ('.pth', '.pt', '.safetensors')
-SHOWN = 12  # keys of a list, unless all are asked for
+SHOWN = 12  # keys of a list, unless --keys asks for all
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was done: the HRNet's name, the keys, the networks compared, the file's SHA-256.
+    """What was done.
 
-    ``outside`` is the number of keys that are not below the prefix.
+    Attributes:
+        arch: the HRNet's name, ``'w32'``.
+        report: what became of each key.
+        outside: the number of keys that are not below the prefix.
+        comparisons: of the networks that were run.
+        sha256: of the file that was written.
     """
 
     arch: str
@@ -60,13 +65,13 @@ def convert_file(
         source: a path, a URL, ``open-mmlab://...`` or ``hf-hub:...``.
         out: the file to write; ``.safetensors`` or a file of torch.
         to, from_: as for ``hrnet_mm.weights.convert.convert``.
-        entry: of the checkpoint, which holds the weights. Default: found by its name.
-        prefix: of the keys to convert, where the file holds several networks.
-        size: compare the networks on an image of this size before anything is written.
+        entry: the entry of the checkpoint that holds the weights. Default: found by its name.
+        prefix: what the keys to convert begin with, where the file holds several networks.
+        size: compare the networks on an image of this side before anything is written.
         trust: run what the file asks to be run.
 
     Raises:
-        UserError: naming what is wrong with an argument or a file.
+        UserError: an argument or a file is wrong; it says which and how.
     """
     check_writable(out)
     if fetch(source).resolve() == out.resolve():
@@ -130,7 +135,7 @@ def write_weights(weights: StateDict, path: Path, meta: Mapping[str, Any] | None
     Returns:
         The file's SHA-256.
     """
-    # Copies: what is saved of a view or a mapped file is all of the storage behind it.
+    # Copies, because with a view or a mapped tensor torch saves the whole storage behind it.
     whole = {name: weight.detach().cpu().contiguous().clone() for name, weight in weights.items()}
     with replacing(path) as temporary:
         if path.suffix == '.safetensors':
@@ -146,7 +151,7 @@ def write_weights(weights: StateDict, path: Path, meta: Mapping[str, Any] | None
 def plain(value: Any, known: dict[int, Any] | None = None) -> Any:
     """A value without the objects in it that only a trusted file can hold."""
     known = {} if known is None else known
-    if id(value) not in known:  # what is named often is looked at once
+    if id(value) not in known:  # a value that is named often is copied once
         if isinstance(value, Mapping):
             pairs = ((k, item) for k, item in value.items() if _is_plain(k) and _is_plain(item))
             known[id(value)] = {key: plain(item, known) for key, item in pairs}
@@ -164,7 +169,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def lines_of(report: Report, every_key: bool = False) -> Iterator[str]:
-    """A report as text: the counts, and the keys that are not simply kept."""
+    """A report as lines of text: the counts, and the keys that do not stay as they are."""
     pairs = [f'{old} -> {new}' for old, new in report.renamed.items()]
     yield f'mapped   {len(report.mapped)}'
     yield from _list('renamed', pairs, every_key, shown=3)

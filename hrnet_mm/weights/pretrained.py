@@ -26,22 +26,22 @@ from hrnet_mm.weights.sources import read_source
 class Pretrained(PretrainedInit):
     """What ``init_cfg=dict(type='Pretrained', checkpoint=...)`` means to our HRNet.
 
-    As mmengine's, and besides: the checkpoint may be anyone's (see
-    ``hrnet_mm.weights.layouts``), comes from any of ``hrnet_mm.weights.sources``, is read
-    with ``weights_only=True``, and must be the HRNet that the config builds.
+    The same as mmengine's. In addition the checkpoint may be anyone's (see
+    ``hrnet_mm.weights.layouts``) and come from any place of ``hrnet_mm.weights.sources``. It is
+    read with ``weights_only=True``, and must hold the HRNet that the config builds.
 
     Args:
         checkpoint: a path, a URL, ``open-mmlab://...`` or ``hf-hub:...``.
-        prefix: take the weights whose keys begin with it. Only a file with several networks needs
-            it; it is no mistake where nothing begins so, as in files without a head.
-        map_location: as mmengine's; the weights are read on the CPU.
+        prefix: take the weights whose keys begin with it, ``'backbone.'``. Only a file with several
+            networks needs a prefix. If no key begins with it, all weights are taken.
+        map_location: accepted as by mmengine's; the weights are read on the CPU.
     """
 
     def __call__(self, module: nn.Module) -> None:
         """Load the weights into an HRNet.
 
         Raises:
-            UserError: they cannot be had or read, or belong to another network.
+            UserError: the weights cannot be reached or read, or belong to another network.
         """
         print_log(f'load HRNet from: {self.checkpoint}', logger='current')
         contents = read_source(self.checkpoint, mmap=False)
@@ -58,7 +58,7 @@ class Pretrained(PretrainedInit):
 class AnyWeightsHook(Hook):
     """Lets ``load_from`` take anyone's HRNet weights: head, neck and backbone, as far as they fit.
 
-    tools/train.py and tools/test.py add it. Elsewhere:
+    tools/train.py and tools/test.py add this hook. With other tools, name it in the config.
 
     Args:
         whole: all of the model's weights must be there, unchanged, as for an evaluation.
@@ -107,7 +107,7 @@ def starting_weights(weights: StateDict, model: nn.Module, where: str) -> dict[s
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """A model without what MMEngine wraps around it and looks through when it loads weights."""
+    """A model without the wrappers, such as DataParallel's, that MMEngine puts around it."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model

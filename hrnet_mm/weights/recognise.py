@@ -39,7 +39,7 @@ class Naming:
 
     def in_backbone(self, key: str) -> bool:
         """Whether a key is a weight of the backbone."""
-        return key.startswith(self.backbone) and is_backbone(key.removeprefix(self.backbone))
+        return is_backbone(key, self.backbone)
 
     def inside(self, keys: Iterable[str]) -> dict[str, str]:
         """From the keys without the prefix to the keys as they are, of those that have it."""
@@ -68,9 +68,9 @@ class Naming:
         return key if self.layout.host else None
 
 
-def is_backbone(key: str) -> bool:
-    """Whether a key, without what stands before the backbone, is a weight of an HRNet."""
-    return _BACKBONE_KEY.match(key) is not None
+def is_backbone(key: str, prefix: str) -> bool:
+    """Whether a key is a weight of an HRNet before whose names ``prefix`` stands."""
+    return key.startswith(prefix) and _BACKBONE_KEY.match(key, len(prefix)) is not None
 
 
 def begins_like(key: str, beginnings: Iterable[str]) -> bool:
@@ -121,11 +121,7 @@ def networks_in(keys: Iterable[str]) -> list[str]:
 
 def _namings(keys: Collection[str], before: str) -> Iterator[Naming]:
     """The namings whose patterns match; ``before`` is what stands before the backbone's names."""
-    others = [
-        key
-        for key in keys
-        if not (key.startswith(before) and is_backbone(key.removeprefix(before)))
-    ]
+    others = [key for key in keys if not is_backbone(key, before)]
     for layout in LAYOUTS:
         if before.endswith(layout.backbone):
             naming = Naming(layout, before.removesuffix(layout.backbone))
@@ -135,11 +131,9 @@ def _namings(keys: Collection[str], before: str) -> Iterator[Naming]:
 
 
 def backbone_of(weights: StateDict, prefix: str) -> dict[str, Tensor]:
-    """The backbone's weights by their own names, of the keys that begin with ``prefix``."""
+    """The backbone's weights by their own names, without the ``prefix`` before them."""
     return {
-        name: weight
-        for key, weight in weights.items()
-        if key.startswith(prefix) and is_backbone(name := key.removeprefix(prefix))
+        k.removeprefix(prefix): weight for k, weight in weights.items() if is_backbone(k, prefix)
     }
 
 
@@ -151,8 +145,8 @@ def stages_of(backbone: StateDict, where: str = 'the state dict') -> tuple[Stage
         where: what the weights are of, for the message.
 
     Raises:
-        UserError: a weight that tells a stage's size is missing or has no shape, or a convolution
-            is not of floating-point numbers, as those of a quantized network.
+        UserError: a weight that gives the size of a stage is missing, or a convolution is not of
+            floating-point numbers, as those of a quantized network.
     """
     for name, weight in backbone.items():
         if weight.dim() == 4 and not weight.is_floating_point():
@@ -175,7 +169,7 @@ def stages_of(backbone: StateDict, where: str = 'the state dict') -> tuple[Stage
 
 
 def name_of(stages: tuple[Stage, ...]) -> str:
-    """``'w48'``, or the sizes of a network that has no name."""
+    """``'w48'``, or of a network that has no name ``'network of 1 x 4 bottleneck blocks ...'``."""
     for name, arch in ARCHS.items():
         if arch.stages() == stages:
             return name
@@ -198,10 +192,10 @@ def count_numbered(weights: StateDict, name: str) -> int:
 def check_same_network(
     theirs: tuple[Stage, ...], ours: tuple[Stage, ...], where: str = 'the checkpoint'
 ) -> None:
-    """Make sure that weights and model are the same network.
+    """Make sure that the stages of weights and model are the same.
 
     Raises:
-        UserError: naming both.
+        UserError: they are not; it names both networks.
     """
     if theirs != ours:
         raise UserError(
@@ -210,10 +204,10 @@ def check_same_network(
 
 
 def _blocks(backbone: StateDict, chain: str) -> tuple[str, int, int]:
-    """Kind, number and output channels of the residual blocks of a chain."""
+    """Kind, number and output channels of the residual blocks of ``'layer1'`` or a branch."""
     last = 'conv3' if f'{chain}.0.conv3.weight' in backbone else 'conv2'
     weight = backbone[f'{chain}.0.{last}.weight']
-    number = _count_required(backbone, f'{chain}.{{}}.{last}.weight')
+    number = count_numbered(backbone, f'{chain}.{{}}.{last}.weight')
     channels = weight.shape[0] if weight.dim() else 0
     return ('BOTTLENECK' if last == 'conv3' else 'BASIC'), number, channels
 

@@ -29,27 +29,28 @@ def is_local(source: str | Path) -> bool:
 
 
 def read_source(source: str | Path, **how: Any) -> dict[str, Any]:
-    """The checkpoint of a source; ``how`` as for ``hrnet_mm.weights.read.read_checkpoint``.
+    """Read the checkpoint of a source; ``how`` as for ``hrnet_mm.weights.read.read_checkpoint``.
 
     Raises:
-        UserError: it cannot be had, or is not what its name says, or cannot be read safely.
+        UserError: the source cannot be reached, is not what its name says, or cannot be read
+            safely.
     """
     path = fetch(source)
     try:
         return read_checkpoint(path, **how)
     except UserError as error:
         if not (is_local(source) or isinstance(error, NotInstalled)):
-            forget(path)  # else it would be refused for ever, whatever is there by then
+            forget(path)  # otherwise it would be refused again when the source has been mended
         raise
 
 
 def use_our_readers() -> None:
     """Let everything that MMEngine loads in this process go through ``read_source``.
 
-    That is ``load_from``, ``resume`` and the ``init_cfg`` of any model. What changes: files are
-    read with ``weights_only=True`` on every version of torch, a refused or damaged one costs a
-    sentence, the hash in the name of a download is checked, and safetensors and ``hf-hub:`` are
-    known. The tools call it before they build a Runner.
+    That is ``load_from``, ``resume`` and the ``init_cfg`` of any model. Files are then read with
+    ``weights_only=True`` on every version of torch, a refused or damaged file raises a UserError of
+    one sentence, the hash in the name of a download is checked, and safetensors and ``hf-hub:`` are
+    known. The tools call this function before they build a Runner.
     """
 
     # MMEngine logs what follows load_from_ as the kind of the source.

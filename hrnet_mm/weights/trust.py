@@ -1,4 +1,4 @@
-"""Whether checkpoints may run code: only where the user says so, for as long as a command takes."""
+"""Whether checkpoints may run code: only if the user says so, and as long as one command runs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _TRUST: ContextVar[bool] = ContextVar('trust', default=False)
 
 @contextmanager
 def trusting(trust: bool = True) -> Iterator[None]:
-    """What ``--trust-checkpoint`` says of all that is read in a with-block, by us or for a host.
+    """Within the with-block all checkpoints are trusted, as ``--trust-checkpoint`` says.
 
-    That is the checkpoint, the detector's beside it, what ``init_cfg`` names, an exported file. A
-    thread that the block starts trusts nothing.
+    That is every file that we or a host read: the checkpoint, the detector's beside it, what
+    ``init_cfg`` names, an exported file. A thread that the block starts trusts nothing.
     """
     token = _TRUST.set(trust)
     try:

@@ -227,3 +227,14 @@ def run_ocr(weights: Weights, maps: tuple[Tensor, ...]) -> Tensor:
     context = projected(f'{block}.f_up', context)
     augmented = projected('conv_bn_dropout', torch.cat([context, pixels], 1))
     return run_conv(weights, 'cls_head', augmented)
+
+
+# By layout, the weights that its repository saves.
+FILES = {
+    'official-pose': pose,
+    'official-cls': classification,
+    'official-seg': segmentation,
+    'official-ocr': ocr,
+    'official-face': landmarks,
+    'official-det': detection,
+}

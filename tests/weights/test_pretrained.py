@@ -25,12 +25,7 @@ from tests.weights import hosts, official
 
 OURS = hosts.OURS
 FILES = {
-    'official-pose': official.pose,
-    'official-cls': official.classification,
-    'official-seg': official.segmentation,
-    'official-ocr': official.ocr,
-    'official-face': official.landmarks,
-    'official-det': official.detection,
+    **official.FILES,
     **{
         layout: lambda width, model=model: hosts.filled(model(width))
         for layout, model in hosts.MODELS.items()

@@ -18,19 +18,10 @@ from hrnet_mm.weights.recognise import (
 from tests.helpers import small_extra
 from tests.weights import hosts, official
 
-OFFICIAL = {
-    'official-pose': official.pose,
-    'official-cls': official.classification,
-    'official-seg': official.segmentation,
-    'official-ocr': official.ocr,
-    'official-face': official.landmarks,
-    'official-det': official.detection,
-}
 
-
-@pytest.mark.parametrize('layout', OFFICIAL)
+@pytest.mark.parametrize('layout', official.FILES)
 def test_official_layouts(layout: str) -> None:
-    assert recognise(OFFICIAL[layout](4)).layout.name == layout
+    assert recognise(official.FILES[layout](4)).layout.name == layout
 
 
 @pytest.mark.parametrize('layout', hosts.MODELS)
