@@ -1,1 +1,3 @@
-from hrnet_mm.weights.convert import convert  # noqa: F401
+from hrnet_mm.weights.convert import convert
+
+__all__ = ['convert']

@@ -1,1 +1,3 @@
-from hrnet_mm.weights.pretrained import AnyWeightsHook, Pretrained  # noqa: F401
+from hrnet_mm.weights.pretrained import AnyWeightsHook, Pretrained
+
+__all__ = ['AnyWeightsHook', 'Pretrained']

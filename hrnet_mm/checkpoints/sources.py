@@ -1,1 +1,3 @@
-from hrnet_mm.weights.sources import use_our_readers  # noqa: F401
+from hrnet_mm.weights.sources import use_our_readers
+
+__all__ = ['use_our_readers']
