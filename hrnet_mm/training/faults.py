@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,36 +19,31 @@ NO_SAMPLE = 'need at least one array to concatenate'  # what a dataset without s
 NOT_COCO = 'annotation file format'  # what pycocotools says
 
 
-@contextmanager
-def explain_data_errors(
-    cfg: Config, phases: tuple[str, ...], has_started: Callable[[], bool]
-) -> Iterator[None]:
-    """Replace an error of a run by a sentence on its data where these are the cause.
+def explanation(
+    error: Exception, cfg: Config, phases: tuple[str, ...], has_begun: bool
+) -> str | None:
+    """A sentence on the data of a run that stands in the place of its error; None: the error stays.
 
-    Raises:
-        UserError: in place of an error that the data explain.
+    Args:
+        error: what has ended the run.
+        cfg: the config.
+        phases: those whose datasets the run reads, for example ``('train', 'val')``.
+        has_begun: whether the first iteration is done, so that the datasets are not at fault.
     """
-    try:
-        yield
-    except UserError as error:
-        if IN_WORKER not in str(error):
-            raise
-        # torch gives the worker's whole traceback as the message.
-        raise UserError(str(error).rstrip().splitlines()[-1].partition(': ')[2]) from error
-    except Exception as error:
-        fault = None if has_started() else dataset_fault(cfg, phases, str(error))
-        if fault is None:
-            raise
-        raise UserError(fault) from error
+    if isinstance(error, UserError):
+        # Of an error in a worker, torch gives the whole traceback as the message.
+        in_worker = IN_WORKER in str(error)
+        return str(error).rstrip().splitlines()[-1].partition(': ')[2] if in_worker else None
+    return None if has_begun else dataset_fault(cfg, phases, str(error))
 
 
 def dataset_fault(cfg: Config, phases: tuple[str, ...], message: str) -> str | None:
-    """Why a dataset of the phases cannot be built, as far as their files say.
+    """Why a dataset of the phases cannot be built, as far as its files say.
 
     Args:
         cfg: the config.
         phases: those whose datasets the run reads.
-        message: of the error that building them has raised.
+        message: the message of the error that was raised when they were built.
     """
     described = []
     for phase in phases:

@@ -1,11 +1,12 @@
-"""A folder that one process at a time may work in; the lock dies with the process that holds it."""
+"""A lock on a folder, which one process at a time can have and which dies with that process."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import platform
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -17,66 +18,66 @@ from mmengine.dist import broadcast_object_list
 
 from hrnet_mm.base.errors import UserError
 
-LOCK = 'training.lock'  # a file in the folder, with a sentence on the process that holds it
-_held: dict[Path, int] = {}  # folders, and the open files that hold them
+LOCK = 'training.lock'  # a file in the folder, which says which process has locked it
+_locks: dict[Path, int] = {}  # the folders that this process has locked, with their open lock files
 
 
-def hold(folder: Path) -> bool:
-    """Hold a folder until :func:`release`, or until this process ends in whatever way.
+def lock(folder: Path) -> bool:
+    """Lock a folder until :func:`unlock`, or until this process ends in whatever way.
 
-    A folder that this process holds already stays held. What the process forks, such as the workers
-    of a DataLoader, does not hold it.
+    A folder that this process has locked already stays locked. The processes that it forks, such as
+    the workers of a DataLoader, do not have the lock.
 
     Returns:
-        Whether it is held: False where the file system has no locks.
+        Whether it is locked: False where the file system has no locks.
 
     Raises:
-        UserError: another process holds it; naming that one.
+        UserError: another process has locked it; naming that one.
     """
     folder = folder.resolve()
-    if folder in _held:
+    if folder in _locks:
         return True
     if fcntl is None:
         return False
     path = folder / LOCK
     while True:
         try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError:
             return False
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.read(lock, 200).decode(errors='replace') or 'another process'
-            os.close(lock)
+            holder = os.read(file, 200).decode(errors='replace') or 'another process'
+            os.close(file)
             raise UserError(
                 f'another training is at work in {folder} ({holder}): wait until it has ended, '
                 'or name another folder with --work-dir'
             ) from error
         except OSError:  # as on some network file systems
             path.unlink(missing_ok=True)
-            os.close(lock)
+            os.close(file)
             return False
-        if _is_open_file(path, lock):
+        if _is_open_file(path, file):
             break
-        os.close(lock)  # who held it has removed it meanwhile
+        os.close(file)  # the process that had it has removed it meanwhile
     with suppress(OSError):  # a full disk costs the sentence, not the lock
-        os.ftruncate(lock, 0)
-        os.write(lock, f'process {os.getpid()} on {platform.node()}'.encode())
-    _held[folder] = lock
+        os.ftruncate(file, 0)
+        os.write(file, f'process {os.getpid()} on {platform.node()}'.encode())
+    _locks[folder] = file
     return True
 
 
-def hold_for_all(folder: Path, is_first: bool) -> bool:
-    """:func:`hold` in the first of the processes of one training, on behalf of all.
+def lock_for_all(folder: Path, is_first: bool) -> bool:
+    """:func:`lock` in the first of the processes of one training, on behalf of all.
 
-    The others learn what came of it if they are connected already. If not, the first alone is
-    refused, and the launcher ends the others.
+    The others get its outcome if they are connected already. If not, the first alone is refused,
+    and the launcher ends the others.
     """
     outcome: list[bool | UserError] = [True]
     if is_first:
         try:
-            outcome = [hold(folder)]
+            outcome = [lock(folder)]
         except UserError as error:
             outcome = [error]
     broadcast_object_list(outcome)
@@ -85,15 +86,38 @@ def hold_for_all(folder: Path, is_first: bool) -> bool:
     return outcome[0]
 
 
-def release(folder: Path) -> None:
-    """Let others work in a folder that this process holds; nothing happens where it does not."""
+@contextmanager
+def locked_folder(folder: Path, is_first: bool) -> Iterator[list[str]]:
+    """Keep other trainings out of a work folder, which exists, until the block ends.
+
+    Args:
+        folder: the folder.
+        is_first: whether this is the first process of the training.
+
+    Yields:
+        Sentences for the user.
+
+    Raises:
+        UserError: another training is at work in the folder.
+    """
+    notes = []
+    if not lock_for_all(folder, is_first):
+        notes = [f'the file system of {folder} has no locks: start no second training there']
+    try:
+        yield notes
+    finally:
+        unlock(folder)
+
+
+def unlock(folder: Path) -> None:
+    """Let others work in a folder again, if this process has locked it."""
     folder = folder.resolve()
-    lock = _held.pop(folder, None)
-    if lock is None:
+    file = _locks.pop(folder, None)
+    if file is None:
         return
-    if _is_open_file(folder / LOCK, lock):
+    if _is_open_file(folder / LOCK, file):
         (folder / LOCK).unlink(missing_ok=True)  # before it is closed: later it may be another's
-    os.close(lock)
+    os.close(file)
 
 
 def _is_open_file(path: Path, descriptor: int) -> bool:
@@ -103,18 +127,18 @@ def _is_open_file(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _release_all() -> None:
-    for folder in list(_held):
-        release(folder)
+def _unlock_all() -> None:
+    for folder in list(_locks):
+        unlock(folder)
 
 
 def _forget() -> None:
-    """In a forked process: close what would hold the folders beyond the end of their holder."""
-    for lock in _held.values():
-        os.close(lock)
-    _held.clear()
+    """Close, in a forked process, the files that would keep the locks when its parent has ended."""
+    for file in _locks.values():
+        os.close(file)
+    _locks.clear()
 
 
-atexit.register(_release_all)
+atexit.register(_unlock_all)
 if hasattr(os, 'register_at_fork'):
     os.register_at_fork(after_in_child=_forget)

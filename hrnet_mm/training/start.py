@@ -1,4 +1,4 @@
-"""The start of a run: what it makes until its first iteration, and removes if it fails before."""
+"""The start of a run: what it creates until its first iteration, and removes if it fails before."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from tempfile import TemporaryFile
 from typing import Any, ClassVar
 
 from mmengine.dist import broadcast_object_list, is_main_process, master_only
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.training.folder_lock import hold_for_all, release
 
 NAME_OF_A_LOG_FOLDER = '%Y%m%d_%H%M%S'  # MMEngine's
 
 
-class Made:
-    """The files and folders that this process has made, to be removed again."""
+class CreatedFiles:
+    """The files and folders that a run has created, so that they can be removed again."""
 
     def __init__(self) -> None:
         self.folders: list[Path] = []
@@ -49,7 +47,7 @@ class Made:
 
     @contextmanager
     def writing(self, file: Path) -> Iterator[None]:
-        """What is written to a file meanwhile, new or not."""
+        """Note what the block writes to a file, which may be there before."""
         before = file.read_bytes() if file.exists() else None
         if before is None:
             self.files.append(file)
@@ -81,13 +79,18 @@ class StartingRunner(Runner):
     same one share it, and in one process the visualizer too, whatever their folders. Here the
     second of them takes the name of the next second.
 
-    It removes what it has made where it cannot be built.
+    A Runner that cannot be built removes what it has created.
+
+    Attributes:
+        has_begun: whether the first iteration of a training or test is done.
+        created: the log folder and the config in the work folder.
     """
 
-    names: ClassVar[set[str]] = set()  # of all log folders that this process has made
+    names: ClassVar[set[str]] = set()  # of all log folders that this process has created
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.made = Made()
+        self.has_begun = False
+        self.created = CreatedFiles()
         try:
             super().__init__(*args, **kwargs)
         except BaseException:
@@ -100,15 +103,19 @@ class StartingRunner(Runner):
         broadcast_object_list(name)
         self._timestamp = name[0]
 
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        self.has_begun |= fn_name in ('after_train_iter', 'after_val_iter', 'after_test_iter')
+        super().call_hook(fn_name, **kwargs)
+
     @master_only
     def dump_config(self) -> None:
         path = Path(self.work_dir, Path(self.cfg.filename or f'{self.timestamp}.py').name)
-        with self.made.writing(path):
+        with self.created.writing(path):
             super().dump_config()
 
     def remove_traces(self) -> None:
-        """Remove what the Runner has made in the work folder, but no checkpoint."""
-        for folder in self.made.folders:  # no other run writes into its log folder
+        """Remove what the Runner has created in the work folder, but no checkpoint."""
+        for folder in self.created.folders:  # no other run writes into its log folder
             for inside, folders, files in os.walk(folder, topdown=False):
                 for path in (Path(inside, name) for name in (*files, *folders)):
                     with suppress(OSError):
@@ -116,7 +123,7 @@ class StartingRunner(Runner):
                             path.rmdir()
                         elif path.suffix != '.pth':
                             path.unlink()
-        self.made.remove()
+        self.created.remove()
 
     def _make_log_folder(self) -> str:
         second = time.mktime(time.strptime(self._timestamp, NAME_OF_A_LOG_FOLDER))
@@ -126,19 +133,9 @@ class StartingRunner(Runner):
             if name in self.names:
                 continue
             with suppress(FileExistsError):
-                self.made.make_new_folder(Path(self.work_dir, name))
+                self.created.make_new_folder(Path(self.work_dir, name))
                 self.names.add(name)
                 return name
-
-
-class FirstStep(Hook):
-    """Knows whether the run has done its first iteration."""
-
-    def __init__(self) -> None:
-        self.is_done = False
-
-    def _after_iter(self, *args: Any, **kwargs: Any) -> None:
-        self.is_done = True
 
 
 @contextmanager
@@ -152,11 +149,11 @@ def work_folder(folder: Path, is_first: bool) -> Iterator[None]:
     Raises:
         UserError: nothing can be written there.
     """
-    made = Made()
+    created = CreatedFiles()
     try:
         try:
             if is_first:
-                made.make_folder(folder)
+                created.make_folder(folder)
                 with TemporaryFile(dir=folder) as file:
                     file.write(b'0')
         except OSError as error:
@@ -166,28 +163,5 @@ def work_folder(folder: Path, is_first: bool) -> Iterator[None]:
             ) from error
         yield
     except BaseException:
-        made.remove()
+        created.remove()
         raise
-
-
-@contextmanager
-def held(folder: Path, is_first: bool) -> Iterator[list[str]]:
-    """Keep other trainings out of a work folder.
-
-    Args:
-        folder: which is there.
-        is_first: whether this is the first process of the training.
-
-    Returns:
-        Sentences for the user.
-
-    Raises:
-        UserError: another training is at work in it.
-    """
-    notes = []
-    if not hold_for_all(folder, is_first):
-        notes = [f'the file system of {folder} has no locks: start no second training there']
-    try:
-        yield notes
-    finally:
-        release(folder)

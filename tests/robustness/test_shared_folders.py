@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_mm.training.folder_lock import hold, release
+from hrnet_mm.training.folder_lock import lock, unlock
 from tests.forked_tools import Run, error_of
 from tests.helpers import reserved_port
 from tests.robustness.trainings import CONFIGS, be_rank, start_training
@@ -65,18 +65,18 @@ def test_folder_of_checkpoints_that_is_in_use_is_refused_too(start, tmp_path: Pa
     folder.mkdir(parents=True)
     (folder / UNDER_WAY).touch()
     out = '--cfg-options', f'default_hooks.checkpoint.out_dir={folder.parent}'
-    assert hold(folder)
+    assert lock(folder)
     try:
         error = error_of(start('pose', tmp_path / 'run', *out))
     finally:
-        release(folder)
+        unlock(folder)
     assert error.startswith(f'another training is at work in {folder} (process ')
     assert (folder / UNDER_WAY).exists()
     assert not (tmp_path / 'run').exists()
 
 
 def test_all_processes_of_a_second_training_are_refused(people: Path, tmp_path: Path) -> None:
-    hold(tmp_path)
+    lock(tmp_path)
     flags, runs = ('--launcher', 'pytorch', '--no-validate'), []
     try:
         with reserved_port() as port:
@@ -87,7 +87,7 @@ def test_all_processes_of_a_second_training_are_refused(people: Path, tmp_path: 
                 runs.append(start_training('pose', tmp_path, people, cwd, *flags, first=first))
             errors = [error_of(run) for run in runs]
     finally:
-        release(tmp_path)
+        unlock(tmp_path)
     for error in errors:
         assert error.startswith(f'another training is at work in {tmp_path} (process ')
     assert {path.name for path in tmp_path.iterdir()} == {'rank0', 'rank1'}

@@ -7,7 +7,7 @@ import torch
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
-from hrnet_mm.training.without_gpus import DistributedWithoutGPUs
+from hrnet_mm.training.processes import DistributedWithoutGPUs
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from hrnet_mm.base.files import remove_leftovers, write_whole
 from hrnet_mm.registry import HOOKS
-from hrnet_mm.training.folder_lock import hold, hold_for_all, release
+from hrnet_mm.training.folder_lock import lock, lock_for_all, unlock
 from hrnet_mm.training.hooks.training_id import LAST_TRAINING, id_of, last_training_in
 
 POINTER = 'last_checkpoint'  # the name that MMEngine reads
@@ -64,8 +64,8 @@ class SafeCheckpointHook(CheckpointHook):
             # Saved again with the best score when it is evaluated only after it was resumed.
             self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
         if self.is_local:
-            is_held = hold_for_all(Path(self.out_dir), is_main_process())
-            if is_held and is_main_process():
+            is_locked = lock_for_all(Path(self.out_dir), is_main_process())
+            if is_locked and is_main_process():
                 remove_leftovers(Path(self.out_dir))
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
@@ -77,7 +77,7 @@ class SafeCheckpointHook(CheckpointHook):
     def after_train(self, runner: Runner) -> None:
         super().after_train(runner)
         if self.is_local:
-            release(Path(self.out_dir))
+            unlock(Path(self.out_dir))
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         if not self.is_local:
@@ -88,7 +88,7 @@ class SafeCheckpointHook(CheckpointHook):
         if is_main_process():
             with suppress(OSError):  # which saving will tell
                 folder.mkdir(parents=True, exist_ok=True)
-            hold(folder)  # where it was not there before
+            lock(folder)  # which could not be locked before it was there
         path = folder / self.filename_tmpl.format(step)
         self.last_ckpt = str(path)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
