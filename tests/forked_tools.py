@@ -10,7 +10,9 @@ import multiprocessing
 import os
 import runpy
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,14 +25,10 @@ from tests.helpers import TOOLS
 
 HOSTS = ('mmpose', 'mmseg')
 PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
+OURS = ('compat', 'inference', 'training.hooks', 'training.run')
 SERVER = multiprocessing.get_context('forkserver')
 SERVER.set_forkserver_preload(
-    [
-        'hrnet_mm.compat',
-        'hrnet_mm.training.options',
-        'hrnet_mm.training.run',
-        'hrnet_mm.training.hooks',
-    ]
+    [f'hrnet_mm.{module}' for module in OURS]
     + [f'{host}.{part}' for host in HOSTS for part in PARTS]
 )
 LONGEST = 240  # seconds
@@ -40,12 +38,19 @@ class Run:
     """A tool that runs with its output going to a file."""
 
     def __init__(
-        self, tool: str, *arguments: object, cwd: Path, first: Callable[[], Any] | None = None
+        self,
+        tool: str,
+        *arguments: object,
+        cwd: Path,
+        first: Callable[[], Any] | None = None,
+        errors: Path | None = None,
     ) -> None:
-        self.log = cwd / f'{tool}.log'
+        """``first`` is called before the tool; ``errors`` takes what goes to stderr."""
+        self.log = errors.with_name('stdout') if errors else cwd / f'{tool}.log'
         self.log.touch()
+        arguments = tuple(map(str, arguments))
         self.process = SERVER.Process(
-            target=run_tool, args=(tool, [*map(str, arguments)], cwd, self.log, first)
+            target=become, args=(tool, arguments, cwd, (self.log, errors), first)
         )
         self.process.start()
 
@@ -67,15 +72,29 @@ class Run:
         return self.log.read_text(errors='replace')
 
 
-def run_tool(
-    tool: str, arguments: list[str], cwd: Path, log: Path, first: Callable[[], Any] | None
+def run_tool(tool: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """As ``tests.helpers.run_tool``, but forked."""
+    with tempfile.TemporaryDirectory() as folder:
+        errors = Path(folder, 'stderr')
+        run = Run(tool, *arguments, cwd=cwd, errors=errors)
+        return subprocess.CompletedProcess(tool, run.wait(), run.output, errors.read_text())
+
+
+def become(
+    tool: str,
+    arguments: tuple[str, ...],
+    cwd: Path,
+    streams: tuple[Path, Path | None],
+    first: Callable[[], Any] | None,
 ) -> None:
     """Become the tool: its arguments, its folder, a process group of its own."""
     os.setpgid(0, 0)
     os.chdir(cwd)
-    with log.open('w') as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    for path, numbers in zip(streams, ((1, 2), (2,)), strict=True):
+        if path is not None:
+            with path.open('w') as file:
+                for number in numbers:
+                    os.dup2(file.fileno(), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a background job
     torch.set_num_threads(1)
     gc.freeze()  # MMEngine collects garbage; what the server has imported is none

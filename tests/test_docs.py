@@ -21,7 +21,6 @@ from mmengine.runner import Runner
 
 from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.base.config import check_paths, named_paths
-from hrnet_mm.base.errors import UserError
 from papers.count import ROWS, Complexity, Part, markdown_line
 from tests.configs.tiny import DIVISORS, divide, parsed
 from tests.helpers import CONFIGS, ROOT
@@ -197,23 +196,6 @@ def test_layouts_hold_every_path_that_a_config_names() -> None:
     for cfg in map(parsed, CONFIGS.rglob('*.py')):
         named.update(Path(path) for phase in PHASES for _, path in named_paths(cfg, phase))
     assert named and named - listed_paths() == set()
-
-
-def test_the_sentences_for_missing_data_are_quoted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = (DOCS / 'datasets.md').read_text()
-    cfg = parsed(CONFIGS / 'pose/hrnet_w32_coco_256x192.py')
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError) as missing_root:
-        check_paths(cfg, PHASES)
-    for _, path in itertools.chain.from_iterable(named_paths(cfg, phase) for phase in PHASES):
-        if 'person_detection_results' not in path:
-            Path(path).mkdir(parents=True, exist_ok=True)
-    with pytest.raises(UserError) as missing_boxes:
-        check_paths(cfg, PHASES)
-    assert f'    error: {missing_root.value}\n' in page
-    assert f'    error: {missing_boxes.value}\n' in page
 
 
 def test_every_dataset_of_mim_is_listed() -> None:

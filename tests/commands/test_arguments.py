@@ -92,7 +92,8 @@ def test_what_tools_share_they_explain_by_the_same_words(
     [
         ('--cfg-options', 'model=dict(a=1)', 'a dict is not typed as one', SHARED['--cfg-options']),
         ('--device', 'gpu 1', 'no device; give cpu, cuda', ('infer', 'export', 'benchmark')),
-        ('--fast', 'x.pth', "'x.pth' is none of fp32, bf16", ('train', 'test', 'infer')),
+        ('--fast', 'x.pth', "'x.pth' is none of fp32, bf16", ('train',)),
+        ('--fast', 'x.pth', 'bf16, fp16; where no precision', ('test', 'infer')),
         (
             '--size',
             '256',
@@ -163,6 +164,8 @@ def test_mim_and_launchers_are_understood(load_tool: LoadTool) -> None:
         ('infer', '--no-draw --score-thr 0.5', '--score-thr is of the drawings'),
         ('infer', '--det-class person', 'are of a --detector'),
         ('infer', '--boxes x.json --bbox 1 2 3 4', 'not allowed with argument --boxes'),
+        ('infer', '--detector x y --bbox 1 2 3 4', 'not allowed with argument --detector'),
+        ('infer', '--bbox 1 2', 'argument --bbox: expected 4 arguments'),
         ('export', '--data-root data', 'which only --evaluate reads'),
         ('complexity', 'c.py', 'CONFIG and --size HxW, its input, go together'),
         ('complexity', '--size 64x64', 'CONFIG and --size HxW, its input, go together'),

@@ -12,9 +12,9 @@ from mmengine.registry import HOOKS
 
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.commands import program
-from hrnet_mm.commands.program import run_tool
+from hrnet_mm.commands.program import run_program, run_tool
 from hrnet_mm.kernels.compiler import library_of_torch
-from tests.helpers import ROOT, TOOLS
+from tests.helpers import TOOLS
 
 DOCTOR = 'python -m hrnet_mm.doctor'
 
@@ -30,24 +30,13 @@ DOCTOR = 'python -m hrnet_mm.doctor'
     ],
 )
 def test_a_tool_that_cannot_import_a_package_names_the_doctor(
-    module: str, sentence: str, tmp_path: Path
+    module: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / 'mmcv').mkdir()
-    (tmp_path / 'mmcv' / '__init__.py').write_text(module)
-    tool = [
-        sys.executable,
-        TOOLS / 'infer.py',
-        ROOT / 'configs/demo/hrnet_small_synthetic_128x96.py',
-    ]
-    done = subprocess.run(
-        [*tool, 'x.pth', 'photo.jpg'],
-        env=os.environ | dict(PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)])),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert sentence in done.stderr and DOCTOR in done.stderr, done.stderr
-    assert 'Traceback' not in done.stderr
+    (tmp_path / 'broken_package.py').write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        run_program('broken_package')
+    assert sentence in str(caught.value) and DOCTOR in str(caught.value)
 
 
 def test_a_config_that_fails_is_no_package(tmp_path: Path) -> None:
@@ -73,18 +62,33 @@ def test_other_errors_do_not(error: Exception) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(library_of_torch('GOMP_parallel') is None, reason="asks GNU's OpenMP")
-@pytest.mark.parametrize('arguments', ['train.py missing.py', 'export.py -h', 'benchmark.py -h'])
-def test_openmp_is_told_before_torch_is_imported(arguments: str) -> None:
-    tool, *rest = arguments.split()
+def test_openmp_is_told_before_torch_is_imported() -> None:
     unset = {name: value for name, value in os.environ.items() if name not in program.WAITING}
     done = subprocess.run(
-        [sys.executable, str(TOOLS / tool), *rest],
+        [sys.executable, TOOLS / 'export.py', '-h'],
         env=unset | dict(OMP_DISPLAY_ENV='verbose'),
         capture_output=True,
         text=True,
     )
     spins = re.findall("GOMP_SPINCOUNT = '(.*)'", done.stderr)
     assert spins and {*spins} == {'10000'}
+
+
+def test_every_tool_runs_its_program_and_imports_nothing_before() -> None:
+    for tool in TOOLS.glob('*.py'):
+        text = tool.read_text(encoding='utf-8')
+        imported = re.findall(r'^(?:from|import) (\S+)', text, re.MULTILINE)
+        assert 'hrnet_mm.commands.program' in imported and 'run_program(' in text, tool
+        assert {*imported} <= {'hrnet_mm.commands.program', 'sys', 'pathlib'}, tool
+
+
+def test_debug_lets_the_exception_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def main() -> None:
+        raise UserError('there is no config nowhere.py')
+
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'nowhere.py', '--debug'])
+    with pytest.raises(UserError, match='nowhere'):
+        run_tool(main)
 
 
 @pytest.mark.parametrize('name', program.WAITING)

@@ -13,7 +13,7 @@ from mmpose.registry import MODELS
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.inference import Summary
 from hrnet_mm.takeover.switch import undo
-from tests.helpers import run_tool
+from tests.forked_tools import run_tool
 from tests.models_of_hosts import TinyModel
 
 HOST_CONFIG = """
@@ -41,23 +41,6 @@ def test_tool_fails_with_one_sentence(config: Path, folder: Path) -> None:
     assert failed.returncode == 1
     assert 'error: there is no checkpoint nowhere.pth\n' in failed.stderr
     assert 'Traceback' not in failed.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    'options',
-    [
-        ['--batch-size', '0'],
-        ['--bbox', '1', '2'],
-        ['--boxes', 'x', '--bbox', *'1234'],
-        ['--detector', 'x', 'y', '--bbox', *'1234'],
-        ['--det-class', 'person'],
-    ],
-)
-def test_wrong_usage_of_the_tool_exits_with_2(folder: Path, options: list[str]) -> None:
-    failed = run_tool('infer.py', 'x.py', 'x.pth', folder, *options, cwd=folder.parent)
-    assert failed.returncode == 2
-    assert failed.stderr.startswith('usage: ')
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ from mmengine.config import Config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.arguments import Parser, add_run
 from hrnet_mm.commands.from_arguments import config_from
-from tests.helpers import ROOT, TOOLS
+from tests.forked_tools import run_tool
+from tests.helpers import ROOT
 from tests.takeover.upstream import build, config_folder
 
 NAME = 'body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
@@ -41,14 +42,7 @@ class Witness(Hook):
 """
 
 
-def run(tool: Path, *arguments: object, python_path: Path = ROOT) -> str:
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', *map(str, (tool, *arguments))],
-        cwd=python_path,
-        env=os.environ | dict(OMP_NUM_THREADS='1', PYTHONPATH=f'{python_path}:{ROOT}'),
-        capture_output=True,
-        text=True,
-    )
+def succeed(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
@@ -58,11 +52,16 @@ def test_mmposes_own_train_tool_trains_ours(coco: Path, tmp_path: Path) -> None:
     (tmp_path / 'witness.py').write_text(WITNESS)
     config = tmp_path / 'downstream.py'
     config.write_text(DOWNSTREAM_CONFIG.format(name=NAME, coco=coco))
-    output = run(
-        config_folder('mmpose').parent / 'tools' / 'train.py',
-        *(config, '--work-dir', tmp_path / 'run', '--no-validate', '--cfg-options', *TINY_RUN),
-        python_path=tmp_path,
+    tool = config_folder('mmpose').parent / 'tools' / 'train.py'
+    flags = '--work-dir', tmp_path / 'run', '--no-validate', '--cfg-options', *TINY_RUN
+    done = subprocess.run(
+        list(map(str, [sys.executable, '-W', 'ignore', tool, config, *flags])),
+        cwd=tmp_path,
+        env=os.environ | dict(OMP_NUM_THREADS='1', PYTHONPATH=f'{tmp_path}:{ROOT}'),
+        capture_output=True,
+        text=True,
     )
+    output = succeed(done)
     assert "trained <class 'hrnet_mm.takeover.for_mmpose.HRNet'>" in output
     assert (tmp_path / 'run' / 'epoch_1.pth').exists()
 
@@ -70,19 +69,16 @@ def test_mmposes_own_train_tool_trains_ours(coco: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_our_tools_train_and_evaluate_an_unedited_config(coco: Path, tmp_path: Path) -> None:
     common = ('--takeover', '--data-root', coco, '--work-dir', tmp_path)
-    output = run(
-        TOOLS / 'train.py',
-        *(UPSTREAM, *common, '--no-validate', '--cfg-options', *TINY_RUN),
-    )
+    options = '--no-validate', '--cfg-options', *TINY_RUN
+    output = succeed(run_tool('train.py', UPSTREAM, *common, *options, cwd=tmp_path))
     assert 'hrnet_mm stands in for the HRNet of mmpose' in output
     saved = Config.fromfile(tmp_path / UPSTREAM.name, import_custom_modules=False)
     assert saved.custom_imports.imports == ['hrnet_mm.takeover']
-    output = run(
-        TOOLS / 'test.py',
-        *(UPSTREAM, tmp_path / 'epoch_1.pth', *common),
-        *('--cfg-options', 'test_dataloader.dataset.bbox_file=None'),
-    )
-    assert 'coco/AP ' in output.splitlines()[-1]
+    options = '--cfg-options', 'test_dataloader.dataset.bbox_file=None'
+    checkpoint = tmp_path / 'epoch_1.pth'
+    tested = run_tool('test.py', UPSTREAM, checkpoint, *common, *options, cwd=tmp_path)
+    succeed(tested)
+    assert 'coco/AP ' in tested.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize('flag', [[], ['--takeover']], ids=str)

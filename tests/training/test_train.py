@@ -13,7 +13,8 @@ import torch
 
 from hrnet_mm.kernels.cpu import computes_in
 from hrnet_mm.weights.read import read_checkpoint
-from tests.helpers import run_tool
+from tests import helpers
+from tests.forked_tools import run_tool
 from tests.weights import official
 
 pytestmark = pytest.mark.slow
@@ -43,7 +44,7 @@ def test_two_processes_train_as_one_on_the_union_batch(
     torchrun = ('torchrun', '--standalone', '--nproc-per-node=2')
     launcher = (str(Path(sys.executable).with_name(torchrun[0])), *torchrun[1:])
     both = ['--launcher', 'pytorch', '--work-dir', tmp_path / 'both', *options]
-    done = run_tool(
+    done = helpers.run_tool(
         'train.py', config, *both, 'train_dataloader.batch_size=2', launcher=launcher, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr

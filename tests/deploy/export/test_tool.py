@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked_tools
 from tests.deploy.helpers import Tiny
 from tests.helpers import run_tool
 
@@ -26,7 +27,8 @@ def test_tool_exports_and_infer_takes_the_file(tiny: Tiny, photos: Path, tmp_pat
 @pytest.mark.slow
 def test_tool_fails_with_one_sentence(tiny: Tiny, tmp_path: Path) -> None:
     model = tiny('face')
-    failed = run_tool('export.py', model.config, model.checkpoint, tmp_path / 'x.trt')
+    arguments = model.config, model.checkpoint, tmp_path / 'x.trt'
+    failed = forked_tools.run_tool('export.py', *arguments, cwd=tmp_path)
     assert failed.returncode == 2 and 'Traceback' not in failed.stderr
     assert 'x.trt: the name must end in one of .onnx, .pt2, .xml\n' in failed.stderr
     assert not list(tmp_path.iterdir())
