@@ -70,8 +70,8 @@ class HRNet(BaseModule):
         in_channels: channels of the image.
         out_indices: the branches to return, 0 the finest; only what they need is built. Default:
             all of them.
-        upsample: ``'nearest'`` (pose, detection, classification) or ``'bilinear'``
-            (segmentation). Default: what ``extra['upsample']`` says, or ``'nearest'``.
+        upsample: ``'nearest'`` (pose, detection, classification), ``'bilinear'`` (segmentation),
+            or an ``Upsample``. Default: what ``extra['upsample']`` says, or ``'nearest'``.
         align_corners: for bilinear upsampling.
         fusion: where exchange units are: after every module (``'full'``), at the end of every
             stage (``'across_stages'``) or at the end of the network (``'final'``); the paper's
@@ -112,7 +112,7 @@ class HRNet(BaseModule):
         extra: Mapping[str, Any] | None = None,
         in_channels: int = 3,
         out_indices: Sequence[int] | None = None,
-        upsample: str | None = None,
+        upsample: str | Upsample | None = None,
         align_corners: bool = False,
         fusion: str = 'full',
         conv_cfg: dict[str, Any] | None = None,
@@ -248,8 +248,10 @@ def _parse_out_indices(out_indices: Sequence[int] | None, last: Stage) -> tuple[
 
 
 def _parse_upsample(
-    mode: str | None, align_corners: bool, extra: Mapping[str, Any] | None
+    mode: str | Upsample | None, align_corners: bool, extra: Mapping[str, Any] | None
 ) -> Upsample:
+    if isinstance(mode, Upsample):
+        return mode
     hosts = (extra or {}).get('upsample')
     if hosts is not None:
         if mode is not None:

@@ -1,8 +1,8 @@
 """Puts this HRNet in the place of the copies inside mmpose, mmdet, mmseg and mmpretrain.
 
-Importing this package does it for every installed host, importing ``hrnet_mm.takeover.for_mmpose``
-(``.mmdet``, ``.mmseg``, ``.mmpretrain``) for that one. In a config, whose models then stay as
-they are::
+Importing this package does it for every installed host. Importing ``hrnet_mm.takeover.for_mmpose``
+(``.for_mmdet``, ``.for_mmseg``, ``.for_mmpretrain``) does it for that host. In a config, whose
+models then stay as they are::
 
     custom_imports = dict(imports=['hrnet_mm.takeover'])
 

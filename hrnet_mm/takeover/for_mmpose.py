@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmpose.models.backbones import hrnet
+
 from hrnet_mm import models
-from hrnet_mm.takeover.arguments import BN, InitCfg, as_given, keys_read, outputs
+from hrnet_mm.takeover.arguments import as_given, called_like, keys_read, outputs
 from hrnet_mm.takeover.switch import put_in_place
 
-NORMAL_INIT = [
-    dict(type='Normal', std=0.001, layer=['Conv2d']),
-    dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
-]
 
-
+@called_like(hrnet.HRNet)
 class HRNet(models.HRNet):
     """HRNet as mmpose calls it.
 
@@ -22,29 +20,12 @@ class HRNet(models.HRNet):
     chooses the upsampling. Returns a tuple.
     """
 
-    def __init__(
-        self,
-        extra: Mapping[str, Any],
-        in_channels: int = 3,
-        conv_cfg: dict[str, Any] | None = None,
-        norm_cfg: dict[str, Any] = BN,
-        norm_eval: bool = False,
-        with_cp: bool = False,
-        zero_init_residual: bool = False,
-        frozen_stages: int = -1,
-        init_cfg: InitCfg = NORMAL_INIT,
-    ) -> None:
+    def __init__(self, extra: Mapping[str, Any], init_cfg: Any, **same: Any) -> None:
         super().__init__(
             extra=keys_read(extra, 'upsample'),
-            in_channels=in_channels,
             out_indices=outputs(extra['stage4'].get('multiscale_output', False)),
-            conv_cfg=conv_cfg,
-            norm_cfg=norm_cfg,
-            norm_eval=norm_eval,
-            with_cp=with_cp,
-            zero_init_residual=zero_init_residual,
-            frozen_stages=frozen_stages,
             init_cfg=as_given(init_cfg),
+            **same,
         )
 
 

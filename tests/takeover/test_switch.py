@@ -142,9 +142,10 @@ def test_importing_the_package_takes_every_host() -> None:
 
 
 @pytest.mark.slow
-def test_importing_one_module_takes_one_host() -> None:
+@pytest.mark.parametrize('name', ['for_mmseg', 'mmseg'])
+def test_importing_one_module_takes_one_host(name: str) -> None:
     code = (
-        'import hrnet_mm.takeover.for_mmseg, sys\n'
+        f'import hrnet_mm.takeover.{name}, sys\n'
         "print('mmpose' in sys.modules, ours('mmseg'), ours('mmdet'))"
     )
     assert 'False True False' in output_of(code)
