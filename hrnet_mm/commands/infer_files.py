@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
+from hrnet_mm.base.boxes import boxes_by_frame
 from hrnet_mm.base.config import read_config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import find_frames
 from hrnet_mm.commands.from_arguments import find_device, take_over, weights_from
-from hrnet_mm.predict.boxes import InBoxes, boxes_by_frame
+from hrnet_mm.predict.boxes import InBoxes
 from hrnet_mm.predict.people import Detector, boxes_by_detector
 from hrnet_mm.predict.predictor import make_predictor
 from hrnet_mm.predict.run import Summary, check_out, predict_frames, report
@@ -41,7 +42,7 @@ def infer(
         checkpoint: the weights, or a file that tools/export.py wrote.
         source: an image or a video, a folder (read recursively), or a glob of images.
         out: the folder of the results. Default: ``work_dirs/infer/<name of the config>``.
-        boxes: for a top-down pose model: a file (see ``hrnet_mm.predict.box_file.read_boxes``),
+        boxes: for a top-down pose model: a file (see ``hrnet_mm.base.boxes.read_boxes``),
             or the boxes of every image as [x, y, w, h] in pixels. Default: the whole image.
         detector: finds the boxes of a top-down pose model, in the place of ``boxes``.
         device: Default: the first GPU if there is one.

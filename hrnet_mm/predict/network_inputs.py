@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hrnet_mm.base.boxes import boxes_by_frame
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.base.images import Frame, ImageFiles, find_frames
-from hrnet_mm.predict.boxes import boxes_by_frame
 from hrnet_mm.predict.host_model import HostModel
 
 SIZE = (480, 640)  # height and width of the picture that the default example is made of

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hrnet_mm.base.boxes import BoxesOf
 from hrnet_mm.base.config import read_config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
-from hrnet_mm.predict.boxes import BoxesOf
 from hrnet_mm.predict.predictor import make_predictor
 from hrnet_mm.weights.checkpoint import FillsModel
 

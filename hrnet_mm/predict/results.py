@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.files import replacing
@@ -181,3 +184,27 @@ def _write_image(path: Path, image: np.ndarray) -> None:
         )
     with replacing(path) as temporary:
         encoded.tofile(temporary)
+
+
+@contextmanager
+def progress_bar(total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar with the remaining time, on a terminal only.
+
+    Args:
+        total: the number of units; 0 where unknown.
+        unit: what is counted, for example ``'image'``.
+
+    Yields:
+        A function that takes the number of units done so far.
+    """
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn('ETA'),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(f'{unit}s', total=total or None)
+        yield lambda done: progress.update(task, completed=done)

@@ -13,12 +13,12 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import ImageFiles, VideoFile
 from hrnet_mm.predict.loop import FrameLoop
 from hrnet_mm.predict.predictor import Predictor
-from hrnet_mm.predict.progress import progress_bar
 from hrnet_mm.predict.results import (
     RecordFile,
     Write,
     drawing_path,
     image_writer,
+    progress_bar,
     video_writer,
 )
 

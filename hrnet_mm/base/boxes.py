@@ -1,13 +1,19 @@
-"""Files of boxes: a mapping by image name, COCO annotations, or a list of detections."""
+"""The boxes of images in which a top-down pose model looks: typed by the user, or read from a file.
+
+A file is a mapping by image name, COCO annotations, or a list of detections.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.images import Frame, ImageFiles, VideoFile
 
 FORMATS = (
     'a mapping from image file name to a list of [x, y, w, h], a COCO file with "images" and '
@@ -16,6 +22,32 @@ FORMATS = (
 LARGEST = 1e9  # pixels; beyond, a box is a mistake and float32 does not hold it
 # Name of an image, the place in the file for messages, and the box or None: an image without any.
 NamedBox = tuple[str, str, Any]
+# Gives for each frame its boxes, (N, 5) of x, y, w, h in pixels and score.
+BoxesOf = Callable[[Sequence[Frame]], list[np.ndarray]]
+
+
+def boxes_by_frame(
+    boxes: Path | Sequence[Sequence[float]],
+    frames: ImageFiles | VideoFile,
+    report: Callable[[str], None],
+) -> BoxesOf:
+    """Make a function that gives boxes which the user has typed or has in a file.
+
+    Args:
+        boxes: a file (see ``read_boxes``), or the boxes of every frame.
+        frames: the input. An image that a file does not name has no boxes, (0, 5).
+        report: takes a line where the file names only some of the images.
+
+    Raises:
+        UserError: a box or the file is wrong, or it names none of the images.
+    """
+    if not isinstance(boxes, Path):
+        same = _as_array([_checked_box(box, '--bbox') for box in boxes])
+        return lambda frames: [same] * len(frames)
+    if isinstance(frames, VideoFile):
+        raise UserError(f'{boxes}: a file of boxes is for images; a video takes --bbox')
+    by_path = _boxes_by_path(read_boxes(boxes), frames, boxes, report)
+    return lambda frames: [by_path[frame.path] for frame in frames]
 
 
 def read_boxes(path: Path) -> dict[str, list[list[float]]]:
@@ -37,18 +69,18 @@ def read_boxes(path: Path) -> dict[str, list[list[float]]]:
             raise UserError(f'{path}: {name!r} is not the file name of an image')
         rows = boxes.setdefault(PurePosixPath(name).as_posix().lstrip('/'), [])
         if box is not None:
-            rows.append(check_box(box, f'{path}: {place}'))
+            rows.append(_checked_box(box, f'{path}: {place}'))
     if not boxes:
         raise UserError(f'{path} names no image')
     return boxes
 
 
-def check_box(box: Any, place: str) -> list[float]:
-    """A box x, y, w, h in pixels, and perhaps a score, as five numbers.
+def _checked_box(box: Any, place: str) -> list[float]:
+    """Return a box [x, y, w, h] or [x, y, w, h, score] as five numbers, the score 1 if not given.
 
     Args:
-        box: what is to be a box.
-        place: where it is from, the beginning of the message.
+        box: anything that JSON knows.
+        place: where the box was found, the beginning of an error's message.
 
     Raises:
         UserError: it is no box, or is empty.
@@ -58,6 +90,35 @@ def check_box(box: Any, place: str) -> list[float]:
         if are_numbers and box[2] > 0 and box[3] > 0:
             return [*box, 1.0][:5]
     raise UserError(f'{place} is {box}, not [x, y, w, h] in pixels with w and h above 0')
+
+
+def _boxes_by_path(
+    by_name: dict[str, list[list[float]]],
+    frames: ImageFiles,
+    file: Path,
+    report: Callable[[str], None],
+) -> dict[Path, np.ndarray]:
+    """Give every image the boxes of the longest name in the file that its path ends with."""
+    by_path, unnamed = {}, []
+    for path in frames.names:
+        parts = path.absolute().parts
+        endings = ('/'.join(parts[i:]) for i in range(1, len(parts)))
+        name = next((ending for ending in endings if ending in by_name), None)
+        by_path[path] = _as_array(by_name.get(name, []))
+        if name is None:
+            unnamed.append(path)
+    if len(unnamed) == len(frames):
+        raise UserError(
+            f'{file} names none of the images: its first name is {next(iter(by_name))}, '
+            f'the first image {unnamed[0]}'
+        )
+    if unnamed:
+        report(f'{len(unnamed)} of {len(frames)} images are not in {file}: no boxes for them')
+    return by_path
+
+
+def _as_array(boxes: list[list[float]]) -> np.ndarray:
+    return np.reshape(np.float32(boxes), (-1, 5))
 
 
 def _read_json(path: Path) -> Any:
@@ -99,22 +160,22 @@ def _from_list(records: list[Any], path: Path) -> Iterator[NamedBox]:
 def _from_coco(document: dict[str, Any], path: Path) -> Iterator[NamedBox]:
     try:
         names = {image['id']: image['file_name'] for image in document['images']}
-        people = _people(document.get('categories') or [])
-        wanted = [
+        taken = _category_ids(document.get('categories') or [])
+        boxes = [
             (names[record['image_id']], f'the bbox of annotation {index}', _with_score(record))
             for index, record in enumerate(document['annotations'])
-            if (people is None or record['category_id'] in people) and not record.get('iscrowd')
+            if (taken is None or record['category_id'] in taken) and not record.get('iscrowd')
         ]
     except KeyError as error:
         raise UserError(f'{path} is not a COCO file: its tables lack {error}') from error
     except (TypeError, AttributeError) as error:
         raise UserError(f'{path} is not a COCO file; expected {FORMATS}') from error
     yield from ((name, '', None) for name in names.values())
-    yield from wanted
+    yield from boxes
 
 
-def _people(categories: list[dict[str, Any]]) -> set[int] | None:
-    """Ids of the categories to take: those with keypoints, else person, else all (None)."""
+def _category_ids(categories: list[dict[str, Any]]) -> set[int] | None:
+    """The ids of the categories with keypoints, else of person, else None for all categories."""
     with_keypoints = {category['id'] for category in categories if category.get('keypoints')}
     return with_keypoints or {c['id'] for c in categories if c['name'] == 'person'} or None
 
