@@ -41,7 +41,7 @@ def compare(
     labelled = read_labelled(cfg.default_scope, cfg.test_dataloader.dataset, num_images, ZOOM)
     predictor = make_predictor(cfg, Checkpoint(str(checkpoint)), torch.device('cpu'))
     frames = [
-        Frame(path, path.name, predictor.loader.load(path, picture))
+        Frame(path, path.name, predictor.model.loader.load(path, picture))
         for path, picture, _ in labelled
     ]
     truths = [truth for _, _, truth in labelled]

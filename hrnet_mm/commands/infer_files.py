@@ -9,13 +9,12 @@ from typing import Any
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.base.boxes import boxes_by_frame
 from hrnet_mm.base.config import read_config
-from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import find_frames
 from hrnet_mm.commands.from_arguments import find_device, take_over, weights_from
-from hrnet_mm.predict.boxes import InBoxes
-from hrnet_mm.predict.people import Detector, boxes_by_detector
+from hrnet_mm.predict.detector import Detector, boxes_by_detector
 from hrnet_mm.predict.predictor import make_predictor
-from hrnet_mm.predict.run import Summary, check_out, predict_frames, report
+from hrnet_mm.predict.results import report
+from hrnet_mm.predict.run import PredictionRun, Summary, check_out
 from hrnet_mm.weights.trust import trusting
 
 
@@ -73,11 +72,7 @@ def infer(
         if detector:
             weights = weights_from(detector.checkpoint)
             boxes_of = boxes_by_detector(detector, weights, device, batch_size)
-    if score_thr is not None and predictor.score_thr is None:
-        raise UserError('--score-thr: the model gives no scores; every pixel is drawn')
-    if boxes_of:
-        predictor = InBoxes(predictor, boxes_of)
     origin = {'config': str(config), 'checkpoint': str(checkpoint), 'input': source}
     if detector:
         origin['detector'] = detector.origin
-    return predict_frames(predictor, frames, out, origin | predictor.header, draw, score_thr)
+    return PredictionRun(predictor, frames, out, origin, draw, score_thr, boxes_of).run()

@@ -1,7 +1,8 @@
-"""The names and colours of a model's classes."""
+"""The names and colours of a model's classes, and what all predictors of classes share."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,13 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS
+from mmengine.structures import BaseDataElement
 
 from hrnet_mm.base.config import datasets_of
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.images import Frame
+from hrnet_mm.predict.host_model import HostModel
+from hrnet_mm.predict.predictor import Predictor
 
 GOLDEN_RATIO = 0.618034  # of the colour circle, from one class to the next
 
@@ -21,8 +26,8 @@ class Classes:
     """What a model's labels stand for.
 
     Attributes:
-        names: by label; empty where neither the checkpoint nor the config tells.
-        palette: (N, 3) uint8 BGR; empty where unknown, or not of as many colours as names.
+        names: by label; empty where neither the checkpoint nor the config tells them.
+        palette: (N, 3) uint8 BGR; empty where it is unknown, or not of as many colours as names.
     """
 
     names: tuple[str, ...]
@@ -40,11 +45,12 @@ class Classes:
             )
         return self.names[label] if self.names else str(label)
 
-    def colors(self, number: int) -> np.ndarray:
-        """Colours of the labels below a number, (number, 3) uint8 BGR.
+    def colors_up_to(self, label: int) -> np.ndarray:
+        """The colours of all classes, and of the labels up to one: (N, 3) uint8 BGR.
 
         They are the palette's. Without one, hues far apart for labels that follow one another.
         """
+        number = max(len(self.names), label + 1)
         if len(self.palette) >= number:
             return self.palette[:number]
         hues = (np.arange(number) * GOLDEN_RATIO % 1 * 180).astype(np.uint8)
@@ -53,7 +59,7 @@ class Classes:
 
 
 def read_classes(meta: dict[str, Any], cfg: Config) -> Classes:
-    """The classes that the checkpoint names, else the config's test dataset, else that's class.
+    """Read the classes from the checkpoint, else the config's test dataset, else that's class.
 
     Args:
         meta: ``dataset_meta`` of the checkpoint, empty if it has none.
@@ -78,3 +84,32 @@ def _config_meta(cfg: Config) -> dict[str, Any]:
             kind = registry.get(kind)
     # The datasets' own way: over their METAINFO, and from a file where a path is given.
     return kind._load_metainfo(metainfo) if kind else metainfo
+
+
+class ClassPredictor(Predictor):
+    """A predictor whose model tells classes apart.
+
+    Attributes:
+        classes: their names and colours.
+    """
+
+    def __init__(self, model: HostModel, cfg: Config, batch_size: int | None) -> None:
+        super().__init__(model, cfg, batch_size)
+        self.classes = read_classes(model.meta, cfg)
+        self.header = {'class_names': list(self.classes.names)}
+
+    def samples(self, frames: Sequence[Frame], field: str) -> Iterator[BaseDataElement]:
+        """Run the model.
+
+        Returns:
+            The host's data sample for each frame, which has the field.
+
+        Raises:
+            UserError: the model gives something else.
+        """
+        for sample in self.model.predict([frame.loaded for frame in frames], self.batch_size):
+            if field not in sample:
+                kind = type(self.model.module).__name__
+                found = ', '.join(sample.keys())
+                raise UserError(f'the model, a {kind}, gives {found}, no {field}')
+            yield sample

@@ -10,7 +10,7 @@ from mmpretrain.models import ImageClassifier
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
-from hrnet_mm.predict.class_predictor import ClassPredictor
+from hrnet_mm.predict.classes import ClassPredictor
 from hrnet_mm.predict.drawing import draw_class_list
 
 TOP = 5
@@ -19,8 +19,9 @@ TOP = 5
 class ClassificationPredictor(ClassPredictor):
     """A classifier of mmpretrain."""
 
-    kind = ImageClassifier
+    kinds = (ImageClassifier,)
     batch_size = 8
+    score_thr = 0.0
 
     def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
         """Predict the class of every frame.
@@ -32,14 +33,13 @@ class ClassificationPredictor(ClassPredictor):
         Raises:
             UserError: the model gives no numbers, or other classes than it has names for.
         """
-        samples = self._model.predict([frame.loaded for frame in frames], self.batch_size)
         return [
-            {'classes': self._likeliest(self._field(sample, 'pred_score').cpu().numpy())}
-            for sample in samples
+            {'classes': self._likeliest(sample.pred_score.cpu().numpy())}
+            for sample in self.samples(frames, 'pred_score')
         ]
 
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
-        """The frame with its record's classes written into it: (H, W, 3) uint8 BGR."""
+        """Write the classes into the image."""
         return draw_class_list(frame.image, record['classes'], score_thr)
 
     def _likeliest(self, scores: np.ndarray) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
 from hrnet_mm.base.images import Frame
-from hrnet_mm.predict.class_predictor import ClassPredictor
+from hrnet_mm.predict.classes import ClassPredictor
 from hrnet_mm.predict.drawing import draw_instances
 from hrnet_mm.predict.results import rounded
 
@@ -19,8 +19,7 @@ from hrnet_mm.predict.results import rounded
 class DetectionPredictor(ClassPredictor):
     """A detector of mmdet, with masks or without."""
 
-    kind = BaseDetector
-    score_thr = 0.3
+    kinds = (BaseDetector,)
 
     def detect(self, frames: Sequence[Frame]) -> Iterator[InstanceData]:
         """Find instances.
@@ -32,9 +31,8 @@ class DetectionPredictor(ClassPredictor):
         Raises:
             UserError: the model gives something else than instances.
         """
-        inputs = [frame.loaded for frame in frames]
-        for sample in self._model.predict(inputs, self.batch_size):
-            yield self._field(sample, 'pred_instances').numpy()
+        for sample in self.samples(frames, 'pred_instances'):
+            yield sample.pred_instances.numpy()
 
     def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
         """Find instances.
@@ -47,15 +45,10 @@ class DetectionPredictor(ClassPredictor):
         return [{'instances': self._instances(found)} for found in self.detect(frames)]
 
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
-        """The frame with its record's boxes, names and masks: (H, W, 3) uint8 BGR."""
-        labels = [instance['label'] for instance in record['instances']]
-        number = max([len(self.classes.names) - 1, *labels]) + 1
-        return draw_instances(
-            frame.image,
-            record['instances'],
-            self.classes.colors(number),
-            score_thr,
-        )
+        """Draw boxes, names and masks."""
+        instances = record['instances']
+        colors = self.classes.colors_up_to(max((i['label'] for i in instances), default=0))
+        return draw_instances(frame.image, instances, colors, score_thr)
 
     def _instances(self, found: InstanceData) -> list[dict[str, Any]]:
         instances = [

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.config import Config
+from mmengine.structures import BaseDataElement
 from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.models import BottomupPoseEstimator, TopdownPoseEstimator
 
@@ -16,49 +16,52 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
 from hrnet_mm.predict.drawing import draw_poses
 from hrnet_mm.predict.host_model import HostModel
+from hrnet_mm.predict.predictor import Predictor
 from hrnet_mm.predict.results import rounded
-from hrnet_mm.weights.checkpoint import FillsModel
 
 
-def make_pose_predictor(
-    cfg: Config,
-    weights: FillsModel,
-    device: torch.device,
-    batch_size: int | None,
-) -> PosePredictor:
-    """The predictor for a config of mmpose; see ``predictor.make_predictor``."""
-    model = HostModel(cfg, weights, device, tuple(PREDICTOR_OF))
-    meta = model.meta or _config_meta(cfg)
-    kind = next(kind for kind in PREDICTOR_OF if isinstance(model.module, kind))
-    return PREDICTOR_OF[kind](model, meta, batch_size)
+class PosePredictor(Predictor):
+    """A pose model of mmpose: top-down, one pose in each box, or bottom-up, all of an image."""
 
+    kinds = (TopdownPoseEstimator, BottomupPoseEstimator)
 
-class PosePredictor:
-    """What both kinds of models of mmpose have in common.
+    def __init__(self, model: HostModel, cfg: Config, batch_size: int | None) -> None:
+        self.takes_boxes = isinstance(model.module, TopdownPoseEstimator)
+        super().__init__(model, cfg, batch_size or (8 if self.takes_boxes else 1))
+        self._meta = model.meta or _config_meta(cfg)
+        self.header = {'keypoint_names': list(self._meta['keypoint_id2name'].values())}
 
-    Attributes:
-        loader: see ``predictor.Predictor``.
-        header: what is the same for every image: ``keypoint_names``.
+    def predict(
+        self, frames: Sequence[Frame], boxes: Sequence[np.ndarray] | None = None
+    ) -> list[dict[str, Any]]:
+        """Predict keypoints.
 
-    Args:
-        model: a pose model.
-        meta: mmpose's ``dataset_meta``, with the names and links of the keypoints.
-        batch_size: the number of boxes or images in one forward pass; default: of the class.
-    """
+        Args:
+            frames: the images.
+            boxes: of a top-down model for each frame (N, 5) of x, y, w, h in pixels and score;
+                default: the whole image is the one box.
 
-    takes_boxes = False
-    batch_size = 1
-    score_thr = 0.3
+        Returns:
+            For each frame ``{'instances': [...]}``, each instance with ``bbox`` [x, y, w, h],
+            ``bbox_score``, ``keypoints`` [[x, y, score], ...] in pixels of the image, and
+            ``score``, the mean of the keypoints'. Of a bottom-up model, ``bbox`` is the smallest
+            box around the keypoints, and ``bbox_score`` is ``score``.
 
-    def __init__(self, model: HostModel, meta: dict[str, Any], batch_size: int | None) -> None:
-        self._model = model
-        self.loader = model.loader
-        self._meta = meta
-        self.batch_size = batch_size or self.batch_size
-        self.header = {'keypoint_names': list(meta['keypoint_id2name'].values())}
+        Raises:
+            UserError: a box lies outside its image.
+        """
+        if not self.takes_boxes:
+            inputs = [frame.loaded | self._meta for frame in frames]
+            samples = self.model.predict(inputs, batch_size=1)  # DEKR's head refuses more
+            return [{'instances': self._around_poses(sample)} for sample in samples]
+        if boxes is None:
+            boxes = [_whole_image(frame) for frame in frames]
+        crops = [(frame, box) for frame, rows in zip(frames, boxes, strict=True) for box in rows]
+        instances = self._in_boxes(crops)
+        return [{'instances': [next(instances) for _ in rows]} for rows in boxes]
 
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
-        """The frame with its record's boxes, skeletons and keypoints: (H, W, 3) uint8 BGR."""
+        """Draw boxes, skeletons and keypoints."""
         return draw_poses(
             frame.image,
             record['instances'],
@@ -68,55 +71,10 @@ class PosePredictor:
             score_thr,
         )
 
-    def _keypoints(self, points: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
-        """Keypoints (K, 2) in pixels and their scores (K,), as a record has them."""
-        if len(points) != len(self.header['keypoint_names']):
-            raise UserError(
-                f'the model gives {len(points)} keypoints, its dataset_meta names '
-                f'{len(self.header["keypoint_names"])}'
-            )
-        return {
-            'keypoints': [
-                [*rounded(point, 2), round(float(score), 4)]
-                for point, score in zip(points, scores, strict=True)
-            ],
-            'score': round(float(scores.mean()), 4),
-        }
-
-
-class TopDownPredictor(PosePredictor):
-    """A model that looks for one pose in each box: a ``TopdownPoseEstimator``."""
-
-    takes_boxes = True
-    batch_size = 8
-
-    def predict(
-        self, frames: Sequence[Frame], boxes: Sequence[np.ndarray] | None = None
-    ) -> list[dict[str, Any]]:
-        """Predict the keypoints in every box of every frame.
-
-        Args:
-            frames: the images.
-            boxes: for each frame (N, 5) of x, y, w, h in pixels and score; default: the whole
-                image is the one box.
-
-        Returns:
-            For each frame ``{'instances': [...]}``, each instance with ``bbox`` [x, y, w, h],
-            ``bbox_score``, ``keypoints`` [[x, y, score], ...] in pixels of the image, and
-            ``score``, the mean of the keypoints'.
-
-        Raises:
-            UserError: a box lies outside its image.
-        """
-        if boxes is None:
-            boxes = [_whole_image(frame) for frame in frames]
-        crops = [(frame, box) for frame, rows in zip(frames, boxes, strict=True) for box in rows]
-        instances = self._instances(crops)
-        return [{'instances': [next(instances) for _ in rows]} for rows in boxes]
-
-    def _instances(self, crops: Sequence[tuple[Frame, np.ndarray]]) -> Iterator[dict[str, Any]]:
+    def _in_boxes(self, crops: Sequence[tuple[Frame, np.ndarray]]) -> Iterator[dict[str, Any]]:
+        """Find one pose in each box (5,) of an image."""
         inputs = [self._input_of(frame, box) for frame, box in crops]
-        samples = self._model.predict(inputs, self.batch_size)
+        samples = self.model.predict(inputs, self.batch_size)
         for (_, box), sample in zip(crops, samples, strict=True):
             found = sample.pred_instances
             yield {
@@ -140,23 +98,9 @@ class TopDownPredictor(PosePredictor):
             **self._meta,
         }
 
-
-class BottomUpPredictor(PosePredictor):
-    """A model that finds all poses of an image at once: a ``BottomupPoseEstimator``."""
-
-    def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
-        """Predict all poses of every frame.
-
-        Returns:
-            Records as a top-down model's. An instance's ``bbox`` is the smallest box around its
-            keypoints, and ``bbox_score`` its ``score``.
-        """
-        inputs = [frame.loaded | self._meta for frame in frames]
-        samples = self._model.predict(inputs, batch_size=1)  # DEKR's head refuses more
-        return [{'instances': self._instances(sample.pred_instances)} for sample in samples]
-
-    def _instances(self, found: Any) -> list[dict[str, Any]]:
-        instances = []
+    def _around_poses(self, sample: BaseDataElement) -> list[dict[str, Any]]:
+        """All poses of an image, with a box around each."""
+        found, instances = sample.pred_instances, []
         for points, scores in zip(found.keypoints, found.keypoint_scores, strict=True):
             pose = self._keypoints(points, scores)
             corner = points.min(axis=0)
@@ -164,11 +108,20 @@ class BottomUpPredictor(PosePredictor):
             instances.append({'bbox': rounded(box, 2), 'bbox_score': pose['score'], **pose})
         return instances
 
-
-PREDICTOR_OF = {
-    TopdownPoseEstimator: TopDownPredictor,
-    BottomupPoseEstimator: BottomUpPredictor,
-}
+    def _keypoints(self, points: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+        """Keypoints (K, 2) in pixels and their scores (K,), in the form of a record."""
+        if len(points) != len(self.header['keypoint_names']):
+            raise UserError(
+                f'the model gives {len(points)} keypoints, its dataset_meta names '
+                f'{len(self.header["keypoint_names"])}'
+            )
+        return {
+            'keypoints': [
+                [*rounded(point, 2), round(float(score), 4)]
+                for point, score in zip(points, scores, strict=True)
+            ],
+            'score': round(float(scores.mean()), 4),
+        }
 
 
 def _config_meta(cfg: Config) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Which predictor runs a config."""
+"""Which predictor runs a config, and what the predictors of all tasks have in common."""
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,55 +12,61 @@ from mmengine.config import Config
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
+from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.weights.checkpoint import FillsModel
 
-if TYPE_CHECKING:
-    from hrnet_mm.predict.loading import ImageLoader
-
-
-class Predictor(Protocol):
-    """What a task gives to the loop: numbers for frames, and a drawing of them."""
-
-    loader: ImageLoader
-    """How the frames are loaded that ``predict`` gets, by the model's config."""
-
-    header: dict[str, Any]
-    """What is the same for every image; it goes to the top of predictions.json."""
-
-    takes_boxes: bool
-    """Whether ``predict`` takes boxes beside the frames, as ``pose.TopDownPredictor`` does."""
-
-    batch_size: int
-    """The number of images, or boxes, in one forward pass."""
-
-    score_thr: float | None
-    """What scores less is not drawn, by default; None where nothing has a score."""
-
-    def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
-        """One record per frame, of what JSON knows.
-
-        Found instances are under ``instances``; a segmentation's array of labels, to be written
-        as a file, is under ``label_map``.
-        """
-
-    def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
-        """The frame with its record drawn: (H, W, 3) uint8 BGR, the frame's own left as it is."""
-
-
-# What makes one, by the default_scope of the config; imported, with the host, when it is needed.
+# The predictor class for each default_scope; imported, with the host, when it is needed.
 PREDICTORS = {
-    'mmpose': 'hrnet_mm.predict.pose:make_pose_predictor',
+    'mmpose': 'hrnet_mm.predict.pose:PosePredictor',
     'mmdet': 'hrnet_mm.predict.detection:DetectionPredictor',
     'mmseg': 'hrnet_mm.predict.segmentation:SegmentationPredictor',
     'mmpretrain': 'hrnet_mm.predict.classification:ClassificationPredictor',
 }
 
 
+class Predictor:
+    """A host's model for one task, which turns images into records and draws these.
+
+    Attributes:
+        kinds: the classes of models that can be run.
+        model: the host's model.
+        header: what is the same for every image, the first entries of predictions.json, for
+            example ``{'class_names': ['person', 'bicycle']}``.
+        takes_boxes: whether ``predict`` takes boxes beside the images, as of top-down pose models.
+        batch_size: the number of images, or boxes, in one forward pass.
+        score_thr: what scores less is not drawn by default; None where nothing has a score.
+
+    Args:
+        model: of one of the ``kinds``.
+        cfg: the model's config.
+        batch_size: default: that of the class.
+    """
+
+    kinds: ClassVar[tuple[type, ...]]
+    header: dict[str, Any]
+    takes_boxes = False
+    batch_size = 1
+    score_thr: float | None = 0.3
+
+    def __init__(self, model: HostModel, cfg: Config, batch_size: int | None) -> None:
+        self.model = model
+        self.batch_size = batch_size or self.batch_size
+
+    def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
+        """Return one record for each frame, of what JSON knows.
+
+        Found instances are under ``instances``; a segmentation's array of labels, to be written
+        as a file, is under ``label_map``.
+        """
+        raise NotImplementedError
+
+    def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
+        """Return the frame with its record drawn: (H, W, 3) uint8 BGR."""
+        raise NotImplementedError
+
+
 def make_predictor(
-    cfg: Config,
-    weights: FillsModel,
-    device: torch.device,
-    batch_size: int | None = None,
+    cfg: Config, weights: FillsModel, device: torch.device, batch_size: int | None = None
 ) -> Predictor:
     """Build the predictor for a config, with its weights, on a device.
 
@@ -82,7 +88,7 @@ def make_predictor(
             f'{", ".join(PREDICTORS)}'
         )
     try:
-        make = pkgutil.resolve_name(PREDICTORS[scope])
-        return make(cfg, weights, device, batch_size)
+        predictor = pkgutil.resolve_name(PREDICTORS[scope])
+        return predictor(HostModel(cfg, weights, device, predictor.kinds), cfg, batch_size)
     except ModuleNotFoundError as error:
         raise UserError(f'{error.name} is not installed; configs of {scope} need it') from error

@@ -18,12 +18,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.files import replacing
-from hrnet_mm.base.images import LABEL_MAP_SUFFIX, VIDEO_SUFFIXES, Frame, VideoFile
+from hrnet_mm.base.images import LABEL_MAP_SUFFIX, VIDEO_SUFFIXES, Frame, ImageFiles, VideoFile
 
 PREDICTIONS = 'predictions.json'
 LINES = 'predictions.jsonl'
 KEPT_SUFFIXES = ('.jpeg', '.jpg', '.png')
 Write = Callable[[Frame, np.ndarray], None]
+
+
+def report(line: str) -> None:
+    """Tell the user something beside the results."""
+    print(line, file=sys.stderr)
 
 
 class RecordFile:
@@ -37,53 +42,41 @@ class RecordFile:
     Args:
         out: the folder.
         header: what is the same for all images, not empty.
-        report: takes a line on files that are left by other runs, or by this one.
 
     Attributes:
-        count: of the records so far.
+        count: the number of records so far.
     """
 
-    def __init__(self, out: Path, header: dict[str, Any], report: Callable[[str], None]) -> None:
+    def __init__(self, out: Path, header: dict[str, Any]) -> None:
         self.count = 0
         self._out = out
         self._header = json.dumps(header)
-        self._report = report
         self._lines: BinaryIO | None = None
 
     def __enter__(self) -> RecordFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._lines is not None:
-            self._lines.close()
-            if kind is not None:
-                self._report(f'what was finished is in {self._lines.name}: {self.count} records')
+        """Write ``predictions.json`` and remove the lines; after an error, leave the lines."""
+        if self._lines is None:
+            return
+        with self._lines as lines:
+            if kind is None:
+                self._write_document(lines)
+        if kind is None:
+            Path(lines.name).unlink(missing_ok=True)
+        else:
+            report(f'what was finished is in {lines.name}: {self.count} records')
 
     def append(self, record: dict[str, Any]) -> None:
         """Write a record, of what JSON knows."""
         line = json.dumps(record, allow_nan=False)
         if self._lines is None:
             self._lines = self._new_file()
-            self._write(self._header)
-        self._write(line)
-        self.count += 1
-
-    def finish(self) -> None:
-        """Write ``predictions.json`` and remove the lines; there is a record at least."""
-        lines = self._lines
-        lines.seek(0)
-        next(lines)  # the header
-        with replacing(self._out / PREDICTIONS) as temporary, temporary.open('wb') as file:
-            file.write(f'{self._header[:-1]}, "images": ['.encode())
-            for number, line in enumerate(lines):
-                file.write(b', ' * (number > 0) + line.rstrip(b'\n'))
-            file.write(b']}')
-        lines.close()
-        Path(lines.name).unlink(missing_ok=True)
-
-    def _write(self, line: str) -> None:
+            self._lines.write(self._header.encode() + b'\n')
         self._lines.write(line.encode() + b'\n')
         self._lines.flush()
+        self.count += 1
 
     def _new_file(self) -> BinaryIO:
         for number in itertools.count(1):
@@ -91,8 +84,17 @@ class RecordFile:
             try:
                 return path.open('x+b')
             except FileExistsError:
-                self._report(f'{path} is of a run that was stopped or is at work: it is kept')
+                report(f'{path} is of a run that was stopped or is at work: it is kept')
         raise AssertionError  # numbers do not end
+
+    def _write_document(self, lines: BinaryIO) -> None:
+        lines.seek(0)
+        next(lines)  # the header
+        with replacing(self._out / PREDICTIONS) as temporary, temporary.open('wb') as file:
+            file.write(f'{self._header[:-1]}, "images": ['.encode())
+            for number, line in enumerate(lines):
+                file.write(b', ' * (number > 0) + line.rstrip(b'\n'))
+            file.write(b']}')
 
 
 def place_of_nan(value: Any, place: str = '') -> str | None:
@@ -107,7 +109,7 @@ def place_of_nan(value: Any, place: str = '') -> str | None:
 
 
 def rounded(numbers: Iterable[float], digits: int) -> list[float]:
-    """Numbers as predictions.json has them."""
+    """Round numbers as predictions.json has them."""
     return [round(float(number), digits) for number in numbers]
 
 
@@ -137,23 +139,19 @@ def drawing_path(out: Path, name: str) -> Path:
 
 
 @contextmanager
-def image_writer(out: Path) -> Iterator[Write]:
-    """A function that writes the drawing of a frame, BGR, into a folder."""
+def drawing_writer(out: Path, frames: ImageFiles | VideoFile) -> Iterator[Write]:
+    """Write drawings, BGR: of images each into its file, of a video into one of the same speed.
 
-    def write(frame: Frame, image: np.ndarray) -> None:
-        _write_image(drawing_path(out, frame.name), image)
-
-    yield write
-
-
-@contextmanager
-def video_writer(out: Path, video: VideoFile) -> Iterator[Write]:
-    """A function that appends a drawn frame, BGR, to one video of the input's speed.
+    Yields:
+        A function that takes a frame and its drawing.
 
     Raises:
         UserError: OpenCV cannot write the video.
     """
-    [name] = video.names.values()
+    if isinstance(frames, ImageFiles):
+        yield lambda frame, image: _write_image(drawing_path(out, frame.name), image)
+        return
+    [name] = frames.names.values()
     with replacing(drawing_path(out, name)) as temporary:
         writer = cv2.VideoWriter()
 
@@ -161,7 +159,7 @@ def video_writer(out: Path, video: VideoFile) -> Iterator[Write]:
             if not writer.isOpened():
                 height, width = image.shape[:2]
                 codec = cv2.VideoWriter_fourcc(*'mp4v')
-                if not writer.open(str(temporary), codec, video.fps, (width, height)):
+                if not writer.open(str(temporary), codec, frames.fps, (width, height)):
                     raise UserError(f'OpenCV cannot write an mp4 video to {out}; try --no-draw')
             writer.write(image)
 

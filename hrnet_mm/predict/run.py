@@ -1,26 +1,32 @@
-"""Predicting on all frames of an input, with all results written."""
+"""A run of prediction: every frame of an input is predicted, checked, drawn and written."""
 
 from __future__ import annotations
 
-import sys
+import itertools
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrnet_mm.base.errors import UserError
-from hrnet_mm.base.images import ImageFiles, VideoFile
-from hrnet_mm.predict.loop import FrameLoop
+from hrnet_mm.base.boxes import BoxesOf
+from hrnet_mm.base.errors import UserError, sentence_of
+from hrnet_mm.base.images import Frame, ImageFiles, VideoFile
+from hrnet_mm.predict.drawing import as_picture
 from hrnet_mm.predict.predictor import Predictor
 from hrnet_mm.predict.results import (
     RecordFile,
     Write,
     drawing_path,
-    image_writer,
+    drawing_writer,
+    place_of_nan,
     progress_bar,
-    video_writer,
+    report,
+    write_label_map,
 )
+
+MOST_FAILED = 10  # images, after which a run without any result ends: it is not for the images
 
 
 @dataclass(frozen=True)
@@ -53,57 +59,16 @@ class Summary:
         )
 
 
-def predict_frames(
-    predictor: Predictor,
-    frames: ImageFiles | VideoFile,
-    out: Path,
-    header: dict[str, Any],
-    draw: bool,
-    score_thr: float | None,
-) -> Summary:
-    """Predict on all frames and write all results.
-
-    Args:
-        predictor: of a task.
-        frames: the images of a folder, or a video.
-        out: the folder of the results.
-        header: what stands at the top of predictions.json.
-        draw: whether to draw.
-        score_thr: what scores less is written but not drawn. Default: the predictor's.
-
-    Raises:
-        UserError: a drawing would replace its image; or, once the results of all other images
-            are written, how many images failed.
-    """
-    start = time.perf_counter()
-    score_thr = predictor.score_thr if score_thr is None else score_thr
-    out.mkdir(parents=True, exist_ok=True)
-    with RecordFile(out, header, report) as records:
-        with _writer(out, frames, draw) as write, progress_bar(len(frames), frames.unit) as show:
-            loop = FrameLoop(predictor, out, records, write, score_thr, frames.unit, report)
-            loop.run(frames.read(predictor.loader.load), lambda done: show(done + frames.skipped))
-        if records.count:
-            records.finish()
-    loop.check()
-    return Summary(
-        count=records.count,
-        unit=frames.unit,
-        skipped=frames.skipped,
-        instances=loop.instances,
-        seconds=time.perf_counter() - start,
-        out=out,
-    )
-
-
 def _plural(count: int, noun: str) -> str:
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
-def report(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
 def check_out(out: Path, frames: ImageFiles | VideoFile, draw: bool) -> None:
+    """Make sure, before a model is built, that the results can go where they are to go.
+
+    Raises:
+        UserError: ``out`` is a file, or a drawing would replace its image.
+    """
     if out.exists() and not out.is_dir():
         raise UserError(f'--out {out} is a file; the results need a folder')
     for path, name in frames.names.items():
@@ -111,9 +76,138 @@ def check_out(out: Path, frames: ImageFiles | VideoFile, draw: bool) -> None:
             raise UserError(f'the drawing of {path} would replace it; choose another --out')
 
 
-def _writer(
-    out: Path, frames: ImageFiles | VideoFile, draw: bool
-) -> AbstractContextManager[Write | None]:
-    if not draw:
-        return nullcontext()
-    return video_writer(out, frames) if isinstance(frames, VideoFile) else image_writer(out)
+class PredictionRun:
+    """Predicts on all frames and writes all results. A frame that fails does not stop the others.
+
+    Args:
+        predictor: of any task.
+        frames: the images of a folder, or a video.
+        out: the folder of the results.
+        header: the first entries of predictions.json, before the predictor's own.
+        draw: whether to draw.
+        score_thr: what scores less is written but not drawn. Default: the predictor's.
+        boxes_of: gives the boxes of frames, for a predictor that takes them. Default: the whole
+            images.
+
+    Raises:
+        UserError: the predictor gives no scores, or takes no boxes.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        frames: ImageFiles | VideoFile,
+        out: Path,
+        header: dict[str, Any],
+        draw: bool = True,
+        score_thr: float | None = None,
+        boxes_of: BoxesOf | None = None,
+    ) -> None:
+        if score_thr is not None and predictor.score_thr is None:
+            raise UserError('--score-thr: the model gives no scores; every pixel is drawn')
+        if boxes_of and not predictor.takes_boxes:
+            raise UserError(
+                'boxes (--boxes, --bbox, --detector) are for top-down pose models; the model of '
+                'this config looks at whole images'
+            )
+        self._predictor = predictor
+        self._frames = frames
+        self._out = out
+        self._score_thr = predictor.score_thr if score_thr is None else score_thr
+        self._boxes_of = boxes_of
+        self._records = RecordFile(out, header | predictor.header)
+        self._drawings = drawing_writer(out, frames) if draw else nullcontext()
+        self._write: Write | None = None
+        self._instances: int | None = None
+        self._failed = 0
+        self._first_failure: tuple[str, Exception] | None = None
+
+    def run(self) -> Summary:
+        """Go through all frames, in order, and sum up.
+
+        Raises:
+            UserError: the first ``MOST_FAILED`` frames failed, every one; or, once the results of
+                all other frames are written, how many frames failed.
+            OSError: a result cannot be written.
+        """
+        start = time.perf_counter()
+        self._out.mkdir(parents=True, exist_ok=True)
+        frames = self._frames.read(self._predictor.model.loader.load)
+        progress = progress_bar(len(self._frames), self._frames.unit)
+        with self._records, self._drawings as self._write, progress as show:
+            while batch := list(itertools.islice(frames, self._predictor.batch_size)):
+                for frame, result in self._predicted(batch):
+                    if isinstance(result, Exception):
+                        self._fail(frame, result)
+                    else:
+                        self._finish(frame, result)
+                    show(self._records.count + self._failed + self._frames.skipped)
+        self._raise_failures()
+        return Summary(
+            count=self._records.count,
+            unit=self._frames.unit,
+            skipped=self._frames.skipped,
+            instances=self._instances,
+            seconds=time.perf_counter() - start,
+            out=self._out,
+        )
+
+    def _predicted(self, batch: Sequence[Frame]) -> Iterator[tuple[Frame, dict | Exception]]:
+        """Give each frame its record, or the error that predicting on it ends with."""
+        try:
+            boxes = [] if self._boxes_of is None else [self._boxes_of(batch)]
+            results = list(zip(batch, self._predictor.predict(batch, *boxes), strict=True))
+        except Exception as error:
+            results = [(batch[0], error)] if len(batch) == 1 else []
+        yield from results
+        if not results:  # one by one, as only some may be at fault, or all too large together
+            for frame in batch:
+                yield from self._predicted([frame])
+
+    def _finish(self, frame: Frame, record: dict[str, Any]) -> None:
+        """Check, draw and write the record of a frame."""
+        try:
+            if (place := place_of_nan(record)) is not None:
+                raise UserError(f'the model gives NaN: {place} is no finite number')
+            if self._write:
+                self._write(frame, self._predictor.draw(frame, record, self._score_thr))
+        except OSError:
+            raise  # a full disk is not the image's fault
+        except Exception as error:
+            self._fail(frame, error)
+            return
+        if 'label_map' in record:
+            record['label_map'] = write_label_map(self._out, frame, record['label_map'])
+        height, width = frame.image.shape[:2]
+        number = {} if frame.index is None else {'frame': frame.index}
+        self._records.append(
+            {'file': frame.name, **number, 'width': width, 'height': height, **record}
+        )
+        if 'instances' in record:
+            self._instances = (self._instances or 0) + len(record['instances'])
+
+    def _fail(self, frame: Frame, error: Exception) -> None:
+        """Report what is wrong with a frame, and count it."""
+        where = frame.path if frame.index is None else f'frame {frame.index} of {frame.path}'
+        sentence = f'{where}: {sentence_of(error)}'
+        self._first_failure = self._first_failure or (sentence, error)
+        self._failed += 1
+        report(f'failed: {sentence}')
+        if self._failed == MOST_FAILED and not self._records.count:
+            self._raise_failures()
+        if frame.index is not None and self._write:  # a drawn video keeps its length
+            self._write(frame, as_picture(frame.image))
+
+    def _raise_failures(self) -> None:
+        if self._first_failure is None:
+            return
+        message, error = self._first_failure
+        done, unit = self._records.count, self._frames.unit
+        if done:
+            message = (
+                f'{self._failed} of {self._failed + done} {unit}s failed, and the results of the '
+                f'others are written; the first: {message}'
+            )
+        elif self._failed > 1:
+            message = f'none of {self._failed} {unit}s gave a result; the first: {message}'
+        raise UserError(message) from error

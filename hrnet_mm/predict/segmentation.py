@@ -11,14 +11,14 @@ from mmseg.models import BaseSegmentor
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
-from hrnet_mm.predict.class_predictor import ClassPredictor
+from hrnet_mm.predict.classes import ClassPredictor
 from hrnet_mm.predict.drawing import draw_label_map
 
 
 class SegmentationPredictor(ClassPredictor):
     """A segmentor of mmseg."""
 
-    kind = BaseSegmentor
+    kinds = (BaseSegmentor,)
     score_thr = None
 
     def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
@@ -32,19 +32,17 @@ class SegmentationPredictor(ClassPredictor):
         Raises:
             UserError: the model gives no numbers, of which a label map would say nothing.
         """
-        samples = self._model.predict([frame.loaded for frame in frames], self.batch_size)
-        return [self._record(sample) for sample in samples]
+        return [self._record(sample) for sample in self.samples(frames, 'pred_sem_seg')]
 
     def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
-        """The frame under the colours of its classes: (H, W, 3) uint8 BGR."""
+        """Lay the colours of the classes over the image."""
         labels = record['label_map']
-        number = max(len(self.classes.names), int(labels.max()) + 1)
-        return draw_label_map(frame.image, labels, self.classes.colors(number))
+        return draw_label_map(frame.image, labels, self.classes.colors_up_to(int(labels.max())))
 
     def _record(self, sample: BaseDataElement) -> dict[str, Any]:
         if 'seg_logits' in sample and not sample.seg_logits.data.isfinite().all():
             raise UserError('the model gives NaN')
-        labels = self._field(sample, 'pred_sem_seg').data[0].cpu().numpy().astype(int)
+        labels = sample.pred_sem_seg.data[0].cpu().numpy().astype(int)
         counts = np.bincount(labels.ravel())
         classes = [
             {

@@ -21,27 +21,27 @@ def test_the_dataset_s_class_tells_names_and_colors() -> None:
     classes = read_classes({}, config('mmdet', type='CocoDataset'))
     assert classes.names == COCO['classes']
     assert classes.name(0) == 'person'
-    assert classes.colors(80)[0].tolist() == list(COCO['palette'][0])[::-1]
+    assert classes.colors_up_to(79)[0].tolist() == list(COCO['palette'][0])[::-1]
 
 
 def test_the_config_s_metainfo_comes_before_the_dataset_s_class() -> None:
     metainfo = dict(classes=('cat', 'dog'), palette=[(1, 2, 3), (4, 5, 6)])
     classes = read_classes({}, config('mmdet', type='CocoDataset', metainfo=metainfo))
     assert classes.names == ('cat', 'dog')
-    assert classes.colors(2).tolist() == [[3, 2, 1], [6, 5, 4]]
+    assert classes.colors_up_to(1).tolist() == [[3, 2, 1], [6, 5, 4]]
 
 
 def test_the_checkpoint_comes_before_the_config() -> None:
     meta = dict(classes=['street'], palette=[[9, 8, 7]])
     classes = read_classes(meta, config('mmseg', type='CityscapesDataset'))
     assert classes.names == ('street',)
-    assert classes.colors(1).tolist() == [[7, 8, 9]]
+    assert classes.colors_up_to(0).tolist() == [[7, 8, 9]]
 
 
 def test_a_checkpoint_without_colors_takes_those_of_as_many_classes() -> None:
     cfg = config('mmseg', type='CityscapesDataset')
     as_many = read_classes(dict(classes=CITYSCAPES['classes']), cfg)
-    assert as_many.colors(19)[:, ::-1].tolist() == CITYSCAPES['palette']
+    assert as_many.colors_up_to(18)[:, ::-1].tolist() == CITYSCAPES['palette']
     assert len(read_classes(dict(classes=('a', 'b')), cfg).palette) == 0
     assert len(read_classes(dict(palette='random'), cfg).palette) == 0
 
@@ -74,6 +74,6 @@ def test_too_few_names_are_told_so() -> None:
 
 
 def test_colors_without_a_palette_are_apart() -> None:
-    colors = Classes((), np.zeros((0, 3), np.uint8)).colors(12).astype(int)
+    colors = Classes((), np.zeros((0, 3), np.uint8)).colors_up_to(11).astype(int)
     distances = np.abs(colors[:, None] - colors).sum(axis=2) + 999 * np.eye(12)
     assert distances.min() > 40

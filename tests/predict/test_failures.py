@@ -186,10 +186,9 @@ def record(number: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize('count', [1, 3])
 def test_the_document_is_what_json_writes(tmp_path: Path, count: int) -> None:
-    with RecordFile(tmp_path, HEADER, print) as records:
+    with RecordFile(tmp_path, HEADER) as records:
         for number in range(count):
             records.append(record(number))
-        records.finish()
     expected = json.dumps({**HEADER, 'images': [record(number) for number in range(count)]})
     assert (tmp_path / 'predictions.json').read_text() == expected
     assert files(tmp_path) == ['predictions.json']
@@ -199,7 +198,7 @@ def test_the_document_is_what_json_writes(tmp_path: Path, count: int) -> None:
 def test_a_kill_leaves_every_record_that_was_given(tmp_path: Path) -> None:
     child = os.fork()
     if not child:
-        with RecordFile(tmp_path, HEADER, print) as records:
+        with RecordFile(tmp_path, HEADER) as records:
             for number in range(3):
                 records.append(record(number))
             os.kill(os.getpid(), signal.SIGKILL)
@@ -208,26 +207,27 @@ def test_a_kill_leaves_every_record_that_was_given(tmp_path: Path) -> None:
     assert [json.loads(line) for line in lines] == [HEADER, *map(record, range(3))]
 
 
-def test_what_another_run_left_is_kept_and_named(tmp_path: Path) -> None:
+def test_what_another_run_left_is_kept_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / 'predictions.jsonl').write_text('theirs')
-    told: list[str] = []
-    with RecordFile(tmp_path, HEADER, told.append) as records:
+    with RecordFile(tmp_path, HEADER) as records:
         records.append(record(0))
-        records.finish()
-    assert told == [
-        f'{tmp_path}/predictions.jsonl is of a run that was stopped or is at work: it is kept'
-    ]
+    assert capsys.readouterr().err == (
+        f'{tmp_path}/predictions.jsonl is of a run that was stopped or is at work: it is kept\n'
+    )
     assert (tmp_path / 'predictions.jsonl').read_text() == 'theirs'
     assert files(tmp_path) == ['predictions.json', 'predictions.jsonl']
 
 
 def test_two_runs_in_one_folder_do_not_mix(tmp_path: Path) -> None:
-    first, second = (RecordFile(tmp_path, HEADER, lambda line: None) for _ in range(2))
+    first, second = RecordFile(tmp_path, HEADER), RecordFile(tmp_path, HEADER)
     for number in range(3):
         first.append(record(number))
         second.append(record(10 + number))
     for records, numbers in ((first, range(3)), (second, range(10, 13))):
-        records.finish()
+        with records:
+            pass  # it ends
         written = json.loads((tmp_path / 'predictions.json').read_text())
         assert written['images'] == [record(number) for number in numbers]
     assert files(tmp_path) == ['predictions.json']
@@ -237,10 +237,9 @@ def test_records_are_not_kept_in_memory(tmp_path: Path) -> None:
     large = {'points': list(range(20_000))}
     tracemalloc.start()
     try:
-        with RecordFile(tmp_path, HEADER, print) as records:
+        with RecordFile(tmp_path, HEADER) as records:
             for _ in range(50):  # 7 MB
                 records.append(large)
-            records.finish()
         assert tracemalloc.get_traced_memory()[1] < 3_000_000
     finally:
         tracemalloc.stop()

@@ -13,7 +13,7 @@ from mmpose.apis import inference_topdown
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
 from hrnet_mm.inference import Detector, Summary
-from hrnet_mm.predict.people import wanted_boxes
+from hrnet_mm.predict.detector import wanted_boxes
 from tests.models_of_hosts import TinyModel
 
 Run = Callable[..., Summary]

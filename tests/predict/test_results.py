@@ -4,7 +4,7 @@ import pytest
 
 from hrnet_mm.base.files import replacing
 from hrnet_mm.base.images import find_frames
-from hrnet_mm.predict.results import drawing_path, video_writer
+from hrnet_mm.predict.results import drawing_path, drawing_writer
 from tests.helpers import load_in_color
 
 
@@ -32,7 +32,7 @@ def test_two_files_of_a_folder_are_written_at_once(tmp_path: Path) -> None:
 def test_video_is_there_whole_or_not_at_all(video: Path, tmp_path: Path) -> None:
     frames = find_frames(str(video), Path('out'), print)
     out = tmp_path / 'out'
-    with pytest.raises(RuntimeError), video_writer(out, frames) as write:
+    with pytest.raises(RuntimeError), drawing_writer(out, frames) as write:
         for frame in frames.read(load_in_color):
             write(frame, frame.image)
         raise RuntimeError

@@ -94,7 +94,7 @@ def _as_detector_sees(frame: Frame, predictor: DetectionPredictor) -> Frame:
     Raises:
         UserError: it is of another size, as where only one of two configs turns photos upright.
     """
-    seen = replace(frame, loaded=predictor.loader.load(frame.path, frame.decoded))
+    seen = replace(frame, loaded=predictor.model.loader.load(frame.path, frame.decoded))
     sizes = [image.shape[1::-1] for image in (seen.image, frame.image)]
     if sizes[0] != sizes[1]:
         (w, h), (width, height) = sizes
