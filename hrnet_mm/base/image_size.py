@@ -13,6 +13,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from hrnet_mm.base.errors import UserError
+
 VARIABLE = 'OPENCV_IO_MAX_IMAGE_PIXELS'  # OpenCV reads it when it is imported
 MOST_PIXELS = 2**28 - 1  # with 8 bytes a pixel, four channels of 16 bit, they are below 2**31 bytes
 MOST_BYTES = 2**31 - 1
@@ -21,23 +23,29 @@ MOST_GARBAGE = 2**16  # bytes; OpenCV's JPEG library finds no image behind so ma
 os.environ.setdefault(VARIABLE, str(MOST_PIXELS))
 
 
-def why_too_large(path: Path) -> str | None:
-    """What to say of a file that is no file, or claims more pixels than are decoded; else None.
+class UnreadableImage(UserError):
+    """A file that is no image, a damaged one, or one that is too large."""
+
+
+def check_size(path: Path) -> None:
+    """Make sure, before it is decoded, that an image is one that OpenCV does not crash on.
 
     Raises:
-        OSError: it cannot be opened.
+        UnreadableImage: it claims too many pixels, is a pipe or the like, or cannot be opened.
     """
-    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-        return f'{path} is no file'
-    with path.open('rb') as file:
-        size = claimed_size(file)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise UnreadableImage(f'{path} is no file')
+        with path.open('rb') as file:
+            width, height = claimed_size(file) or (0, 0)
+    except OSError as error:
+        raise UnreadableImage(f'{path} cannot be opened: {error.strerror}') from error
     most = _most_pixels()
-    if size is None or size[0] * size[1] <= most:
-        return None
-    return (
-        f'{path} claims {size[0]} x {size[1]} pixels; images of more than {most} pixels are not '
-        f'decoded (the environment variable {VARIABLE} changes this)'
-    )
+    if width * height > most:
+        raise UnreadableImage(
+            f'{path} claims {width} x {height} pixels; images of more than {most} pixels are not '
+            f'decoded (the environment variable {VARIABLE} changes this)'
+        )
 
 
 def claimed_size(file: BinaryIO) -> tuple[int, int] | None:

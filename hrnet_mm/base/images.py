@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.base.image_size import MOST_PIXELS, why_too_large
+from hrnet_mm.base.image_size import MOST_PIXELS, UnreadableImage, check_size
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 LABEL_MAP_SUFFIX = '.labels.png'  # of a segmentation's results, which are no inputs
@@ -22,10 +22,6 @@ FPS_WHERE_UNKNOWN = 25.0
 
 # Gives Frame.loaded of a file, or of a frame of a video.
 Load = Callable[[Path, np.ndarray | None], dict[str, Any]]
-
-
-class UnreadableImage(UserError):
-    """A file that is no image, or a damaged one."""
 
 
 @dataclass(frozen=True)
@@ -224,17 +220,3 @@ def read_image(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
     if image is None:
         raise UnreadableImage(f'{path} cannot be read as an image')
     return image
-
-
-def check_size(path: Path) -> None:
-    """Make sure, before it is decoded, that an image is one that OpenCV does not crash on.
-
-    Raises:
-        UnreadableImage: it claims too many pixels, is a pipe or the like, or cannot be opened.
-    """
-    try:
-        why = why_too_large(path)
-    except OSError as error:
-        raise UnreadableImage(f'{path} cannot be opened: {error.strerror}') from error
-    if why is not None:
-        raise UnreadableImage(why)

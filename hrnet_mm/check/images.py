@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hrnet_mm.base.images import UnreadableImage, read_image
+from hrnet_mm.base.image_size import UnreadableImage
+from hrnet_mm.base.images import read_image
 from hrnet_mm.check.findings import Finding, first_of, stop, warn
 
 HEADERS = 1000  # images whose size is looked up

@@ -1,10 +1,10 @@
-"""Boxes from a detector, for a top-down pose model to look into."""
+"""The boxes that a detector finds, in which a top-down pose model looks."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from hrnet_mm.predict.detection import DetectionPredictor
 
-SMALLEST = 1.0  # pixels; less is no crop to look into
+SMALLEST = 1.0  # pixels; a smaller box is no crop to look into
 
 
 @dataclass(frozen=True)
 class Detector:
-    """Which boxes to take from which detector.
+    """A detector, and which of its boxes are taken.
 
     Attributes:
         config: of a detector of mmdet.
@@ -44,15 +44,14 @@ class Detector:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What predictions.json says of where the boxes are from."""
-        paths = {'config': str(self.config), 'checkpoint': str(self.checkpoint)}
-        return paths | {'category': self.category, 'score_thr': self.score_thr}
+        """The entry of predictions.json that says where the boxes are from."""
+        return asdict(self) | {'config': str(self.config), 'checkpoint': str(self.checkpoint)}
 
 
 def boxes_by_detector(
     detector: Detector, weights: FillsModel, device: torch.device, batch_size: int | None
 ) -> BoxesOf:
-    """A function that gives the boxes that a detector finds.
+    """Make a function that gives the boxes which a detector finds in frames.
 
     Args:
         detector: which boxes to take.
@@ -81,7 +80,7 @@ def boxes_by_detector(
     def boxes_of(frames: Sequence[Frame]) -> list[np.ndarray]:
         frames = [_as_detector_sees(frame, predictor) for frame in frames]
         return [
-            wanted_boxes(found, label, detector.score_thr, frame.image.shape[:2])
+            boxes_of_class(found, label, detector.score_thr, frame.image.shape[:2])
             for frame, found in zip(frames, predictor.detect(frames), strict=True)
         ]
 
@@ -89,7 +88,7 @@ def boxes_by_detector(
 
 
 def _as_detector_sees(frame: Frame, predictor: DetectionPredictor) -> Frame:
-    """A frame as the detector's config loads it, which may be in other colours.
+    """Load a frame as the detector's config does, which may be in other colours.
 
     Raises:
         UserError: it is of another size, as where only one of two configs turns photos upright.
@@ -105,14 +104,14 @@ def _as_detector_sees(frame: Frame, predictor: DetectionPredictor) -> Frame:
     return seen
 
 
-def wanted_boxes(
+def boxes_of_class(
     found: InstanceData, label: int, score_thr: float, size: tuple[int, int]
 ) -> np.ndarray:
-    """Boxes (N, 5) of x, y, w, h, score of one label, of which something is in the image."""
+    """The boxes (N, 5) of x, y, w, h, score of one label that lie in the image, even if in part."""
     height, width = size
     first, last = found.bboxes[:, :2], found.bboxes[:, 2:]
     boxes = np.concatenate([first, last - first, found.scores[:, None]], axis=1)
     inside = (first < [width, height]).all(axis=1) & (last > 0).all(axis=1)
     large = (boxes[:, 2:4] >= SMALLEST).all(axis=1)
-    wanted = (found.labels == label) & (found.scores >= score_thr)
-    return boxes[inside & large & wanted]
+    certain = (found.labels == label) & (found.scores >= score_thr)
+    return boxes[inside & large & certain]

@@ -12,8 +12,8 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile
 
 from hrnet_mm.base.errors import UserError, sentence_of
-from hrnet_mm.base.image_size import MOST_BYTES
-from hrnet_mm.base.images import UnreadableImage, check_size, read_image
+from hrnet_mm.base.image_size import MOST_BYTES, UnreadableImage, check_size
+from hrnet_mm.base.images import read_image
 
 Step = Callable[[dict[str, Any]], dict[str, Any] | None]
 

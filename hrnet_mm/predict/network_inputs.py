@@ -1,4 +1,7 @@
-"""Images as the network of a model gets them, through the host's own pipeline."""
+"""What the network of a model gets for an image, through the host's own pipeline: export needs it.
+
+The network is backbone and neck; its input (N, in_channels, H, W) is a normalised image.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.base.images import Frame, ImageFiles, find_frames
 from hrnet_mm.predict.host_model import HostModel
 
-SIZE = (480, 640)  # height and width of the picture that the default example is made of
-MOST = 100  # images, which are held in memory; more change the steps of int8 hardly
+NOISE_SIZE = (480, 640)  # height and width of the picture that the default example is made of
+MOST_IMAGES = 100  # held in memory; more hardly change the steps of int8
 
 TOP_DOWN = 'TopdownPoseEstimator'  # mmpose's, which need not be installed
 
 
-class _Seen(BaseException):  # no error, which a prediction would explain
+class _InputIsKnown(BaseException):  # no error, which a prediction would explain
     """Ends a prediction once the network's input is known."""
 
 
@@ -39,7 +42,7 @@ def default_example(model: HostModel, channels: int) -> Tensor:
     # Around zero once it is normalised, as pictures are.
     depth = np.uint8 if mean is None or mean.max() < 256 else np.uint16
     numbers = np.random.default_rng(0).integers(
-        0, np.iinfo(depth).max + 1, (*SIZE, channels), depth
+        0, np.iinfo(depth).max + 1, (*NOISE_SIZE, channels), depth
     )
     noise = numbers[..., 0] if channels == 1 else numbers
     remedy = 'name the size of the images with --size HxW'
@@ -76,7 +79,7 @@ def network_input(model: HostModel, frame: Frame, box: np.ndarray | None = None)
 
     def keep(module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen.append(inputs[0])
-        raise _Seen
+        raise _InputIsKnown
 
     height, width = frame.image.shape[:2]
     x, y, w, h = (0, 0, width, height) if box is None else box[:4]
@@ -84,7 +87,7 @@ def network_input(model: HostModel, frame: Frame, box: np.ndarray | None = None)
     handle = model.module.backbone.register_forward_pre_hook(keep)
     try:
         list(model.predict([frame.loaded | place], batch_size=1))
-    except _Seen:
+    except _InputIsKnown:
         pass
     finally:
         handle.remove()
@@ -92,7 +95,7 @@ def network_input(model: HostModel, frame: Frame, box: np.ndarray | None = None)
 
 
 def calibration_files(folder: Path) -> ImageFiles:
-    """The images of a folder, at most ``MOST``, evenly chosen.
+    """The images of a folder, at most ``MOST_IMAGES``, evenly chosen.
 
     Raises:
         UserError: there is no such folder, or no image in it.
@@ -101,7 +104,7 @@ def calibration_files(folder: Path) -> ImageFiles:
         raise UserError(f'--calibration: there is no folder {folder}')
     found = find_frames(str(folder), Path(os.devnull), _ignore)
     paths = list(found.names)
-    return ImageFiles(paths[:: -(-len(paths) // MOST)], folder, _ignore)
+    return ImageFiles(paths[:: -(-len(paths) // MOST_IMAGES)], folder, _ignore)
 
 
 class Calibration:

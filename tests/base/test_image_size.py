@@ -16,8 +16,14 @@ import pytest
 from PIL import Image
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.base.image_size import MOST_PIXELS, VARIABLE, claimed_size, why_too_large
-from hrnet_mm.base.images import UnreadableImage, find_frames, read_image
+from hrnet_mm.base.image_size import (
+    MOST_PIXELS,
+    VARIABLE,
+    UnreadableImage,
+    check_size,
+    claimed_size,
+)
+from hrnet_mm.base.images import find_frames, read_image
 from hrnet_mm.predict.loading import ImageLoader
 from tests.helpers import load_in_color, picture
 
@@ -114,11 +120,13 @@ def test_the_limit_is_opencvs_own_variable(tmp_path: Path, monkeypatch: Any) -> 
     path = tmp_path / 'a.png'
     path.write_bytes(png_of(2**14, 2**14))
     monkeypatch.setenv(VARIABLE, str(MOST_PIXELS))
-    assert '16384 x 16384 pixels; images of more than 268435455' in why_too_large(path)
+    with pytest.raises(UnreadableImage, match='16384 x 16384 pixels; .* more than 268435455'):
+        check_size(path)
     monkeypatch.setenv(VARIABLE, str(2**28))
-    assert why_too_large(path) is None
+    check_size(path)
     monkeypatch.setenv(VARIABLE, 'many')
-    assert why_too_large(path) is not None
+    with pytest.raises(UnreadableImage):
+        check_size(path)
 
 
 def test_an_array_that_opencv_crashes_on_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from mmpose.apis import inference_topdown
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
 from hrnet_mm.inference import Detector, Summary
-from hrnet_mm.predict.detector import wanted_boxes
+from hrnet_mm.predict.detector import boxes_of_class
 from tests.models_of_hosts import TinyModel
 
 Run = Callable[..., Summary]
@@ -106,7 +106,7 @@ def test_boxes_without_a_pixel_of_the_image_are_left_out() -> None:
         [-20, 10, 0, 50],  # left of it
     ]
     found = InstanceData(bboxes=np.float32(bboxes), scores=np.full(5, 0.9), labels=np.zeros(5, int))
-    boxes = wanted_boxes(found, label=0, score_thr=0.3, size=(80, 100))
+    boxes = boxes_of_class(found, label=0, score_thr=0.3, size=(80, 100))
     assert boxes[:, :4].tolist() == [[10, 10, 40, 40], [-5, -5, 25, 25]]
 
 

@@ -13,7 +13,8 @@ from torch.utils.data import Dataset, IterableDataset
 
 from hrnet_mm.base.coco_file import FieldsToRead, listed, read_coco_file, reasons_to_skip
 from hrnet_mm.base.errors import UserError, sentence_of
-from hrnet_mm.base.images import IMAGE_SUFFIXES, UnreadableImage, read_image
+from hrnet_mm.base.image_size import UnreadableImage
+from hrnet_mm.base.images import IMAGE_SUFFIXES, read_image
 from hrnet_mm.registry import HOOKS
 
 FILE_KEYS = ('img_path', 'seg_map_path')
