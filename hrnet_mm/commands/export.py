@@ -23,7 +23,7 @@ from hrnet_mm.commands.arguments import (
     add_size,
     add_trust,
 )
-from hrnet_mm.deploy.export.formats import PRECISIONS, SUFFIXES, format_of
+from hrnet_mm.deploy.table import PRECISIONS, SUFFIXES, format_of
 
 
 def parse_args(argv: Sequence[str] | None) -> Namespace:

@@ -13,11 +13,10 @@ from torch import Tensor, nn
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.commands.from_arguments import weights_from
-from hrnet_mm.deploy.export.formats import SUFFIXES, Format
 from hrnet_mm.deploy.export.head_file import Description, path_beside
-from hrnet_mm.deploy.export.job import Job
 from hrnet_mm.deploy.export.write import Summary, describe, parts_of, stays_of, write_files
-from hrnet_mm.deploy.table import INT8
+from hrnet_mm.deploy.fused.network import FusedHRNet
+from hrnet_mm.deploy.table import INT8, SUFFIXES, Format, NetworkToWrite
 from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.network_inputs import (
     Calibration,
@@ -50,7 +49,7 @@ def export(
         cfg: a config of a host, the backbone an HRNet of ours.
         checkpoint: its weights.
         out: the file; those that belong to it lie beside.
-        format: see ``formats.format_of``.
+        format: see ``table.format_of``.
         precision: of weights and arithmetic in the file.
         size: height and width of the images it is compared on. Default: of what the config's test
             pipeline makes of a picture of 640 x 480.
@@ -80,9 +79,10 @@ def export(
     image = next(iter(images), None) if size is None else None
     if image is None:
         image = example_for(model, size, description)
-    job = Job(parts, image, precision, images, description.note())
+    fused = FusedHRNet(parts.net, parts.neck)
+    network = NetworkToWrite(fused, image, precision, images, description.note())
     files = [*format.files(out), path_beside(out)]
-    difference = write_files(job, format, files, meta, description)
+    difference = write_files(parts, network, format, files, meta, description)
     return Summary(format, files, description, stays_of(parts), tuple(image.shape), difference)
 
 

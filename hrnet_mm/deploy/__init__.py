@@ -1,11 +1,10 @@
 """HRNet at its fastest: ``optimize`` puts an engine in the place of a model's backbone and neck.
 
-* ``folding``, ``layers``, ``blocks``, ``network``, ``necks``: the network in its inference form,
-  in PyTorch; each transformation with the reason why it is exact.
-* ``known``: what is fused and translated; all else is refused.
-* ``graphs``: that form in the terms of other frameworks.
-* ``native``: kernels of our own for the CPU.
-* ``backends``: the ways to run it; ``optimize`` chooses one.
+* ``fused``: the network and its necks in their inference form, in PyTorch; each transformation
+  with the reason why it is exact; all that is not known is refused.
+* ``engines``: what runs that form, one file per engine; ``table``: which there are, what each
+  needs, and which formats of files they write and read.
+* ``optimize`` chooses an engine; ``exported`` runs a file; ``export`` writes one.
 """
 
 from hrnet_mm.deploy.optimize import optimize

@@ -11,18 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.deploy.export.formats import FORMATS, format_named
 from hrnet_mm.deploy.export.head_file import (
     Description,
     path_beside,
     read_files,
     read_head_file,
 )
-from hrnet_mm.deploy.export.job import Engine
 from hrnet_mm.deploy.features import OptimizedFeatures
 from hrnet_mm.deploy.image_spec import ImageSpec
 from hrnet_mm.deploy.optimize import MIN_SIDE
 from hrnet_mm.deploy.parts import Parts
+from hrnet_mm.deploy.table import FORMATS, Engine, format_named
 from hrnet_mm.weights.fit import check_whole, fit
 from hrnet_mm.weights.read import weights_of
 from hrnet_mm.weights.recognise import name_of, stages_of
@@ -106,7 +105,7 @@ class Exported:
 
     def _features(self, device: torch.device) -> OptimizedFeatures:
         found = self.description
-        load = FORMATS[found.format].module.load
+        load = FORMATS[found.format].load
         try:
             engine, home = load(self.files, found.precision, device)
         except Exception as error:  # whatever another framework makes of a file it cannot run

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy.differences import largest_difference, of_odd_size, tolerance
 from hrnet_mm.deploy.features import OptimizedFeatures
+from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.image_spec import ImageSpec
 from hrnet_mm.deploy.parts import Parts, find_parts
 from hrnet_mm.deploy.table import (
@@ -20,8 +21,7 @@ from hrnet_mm.deploy.table import (
     PRECISIONS,
     Backend,
     Engine,
-    once,
-    suitable,
+    suitable_backends,
 )
 from hrnet_mm.kernels.cpu import computes_in
 from hrnet_mm.models import HRNet
@@ -80,7 +80,7 @@ def optimize(
 
 def checked(precision: str, backend: str) -> None:
     """Raise a ValueError that names what is right if there is no such precision or backend."""
-    _check_choice('precision', precision, (*PRECISIONS, INT8))
+    _check_choice('precision', precision, PRECISIONS)
     _check_choice('backend', backend, ('auto', *BACKENDS))
 
 
@@ -137,7 +137,8 @@ class _Job:
 
     def with_backend(self, backend: Backend) -> _Built:
         device, precision = self.image.device, self.precision
-        reason = backend.misfit(device, precision) or backend.lack(device, precision)
+        reason = backend.why_unsuitable(device, precision)
+        reason = reason or backend.what_is_missing(device, precision)
         if reason:
             raise UserError(f'backend={backend.name!r} {reason}')
         try:
@@ -148,7 +149,7 @@ class _Job:
     def fastest(self) -> _Built:
         """By the first backend that works, with one warning if a faster one is not to be had."""
         reasons = []
-        for backend in suitable(self.image.device, self.precision):
+        for backend in suitable_backends(self.image.device, self.precision):
             try:
                 built = self.with_backend(backend)
             except UserError as error:
@@ -161,13 +162,12 @@ class _Job:
         raise UserError('; '.join(reasons) or no_backend)
 
     def _build(self, backend: Backend) -> _Built:
-        engine = backend.build(
-            self.parts.net, self.parts.neck, self.image, self.precision, self.calibration
-        )
+        network = FusedHRNet(self.parts.net, self.parts.neck)
+        engine = backend.build(network, self.image, self.precision, self.calibration)
         difference = self._compared(engine(self.probe), self.expected, self.probe)
         # Not every mistake shows on an image that all maps divide.
         odd = of_odd_size(self.probe)
-        self._compared(once(engine, odd), self.parts.run(odd), odd)
+        self._compared(getattr(engine, 'run_uncached', engine)(odd), self.parts.run(odd), odd)
         return _Built(backend, engine, difference)
 
     def _compared(

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.fused.necks import is_known
+from hrnet_mm.deploy.fused.necks import can_be_fused
 from hrnet_mm.models import HRNet
 
 
@@ -67,4 +67,4 @@ def find_parts(model: nn.Module) -> Parts:
     rest = None
     if isinstance(neck, nn.Sequential) and len(neck) > 0:  # mmpretrain's list of necks
         neck, rest = neck[0], neck[1:]
-    return Parts(model, net, neck, rest) if is_known(neck) else Parts(model, net, None, None)
+    return Parts(model, net, neck, rest) if can_be_fused(neck) else Parts(model, net, None, None)

@@ -1,43 +1,43 @@
-"""Which backends there are, where each works, and in which order ``auto`` takes them."""
+"""What runs a fused network: the backends of ``optimize``, and the formats of exported files.
+
+A module of ``engines`` may be behind several rows: ``onnx_runtime`` runs the network in this
+process (the backend ``'onnxruntime'``) and writes and reads the format ``'onnx'``.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.kernels.library import find_compiler
-from hrnet_mm.models import HRNet
 
-# Image (N, in_channels, H, W) as ``image_spec`` gives it -> the maps of the neck or, without one,
+# Image (N, in_channels, H, W) as ``ImageSpec`` gives it -> the maps of the neck or, without one,
 # of the backbone; float32. Several threads may call it. It is copied, pickled, and made anew in a
-# forked process from what it was made of, see ``__reduce__`` of each.
+# forked process from what it was made of, see ``__reduce__`` of each. One that keeps something for
+# every shape has a method ``run_uncached``, which computes the same and keeps nothing.
 Engine = Callable[[Tensor], tuple[Tensor, ...]]
 
-
-def once(engine: Engine, image: Tensor) -> tuple[Tensor, ...]:
-    """The maps for an image of a shape that will not come again.
-
-    Engines that keep something for every shape have a method of this name, which keeps nothing.
-    """
-    return getattr(engine, 'once', engine)(image)
-
-
-PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 INT8 = 'int8'  # not one type throughout: convolutions in integers, the rest in float32
+PRECISIONS = (*DTYPES, INT8)
 
 
-@dataclass(frozen=True)
-class Backend:
-    """A way to run a network.
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """A module of ``engines``, and what it needs.
 
     Attributes:
-        module: in ``engines``, which has ``build``.
-        devices: types of device it runs on; empty: all.
+        name: of the backend or format.
+        module: the name of the module.
         precisions: those it computes in.
         packages: that must be installed.
         int8_packages: that int8 needs besides.
@@ -46,13 +46,33 @@ class Backend:
 
     name: str
     module: str
-    devices: tuple[str, ...] = ()
-    precisions: tuple[str, ...] = tuple(PRECISIONS)
+    precisions: tuple[str, ...] = tuple(DTYPES)
     packages: tuple[str, ...] = ()
     int8_packages: tuple[str, ...] = ()
     compiles: bool = False
 
-    def misfit(self, device: torch.device, precision: str) -> str | None:
+    def import_module(self) -> ModuleType:
+        return importlib.import_module(f'hrnet_mm.deploy.engines.{self.module}')
+
+    def missing_packages(self, precision: str) -> list[str]:
+        needed = self.packages + (self.int8_packages if precision == INT8 else ())
+        return [name for name in needed if find_spec(name) is None]
+
+    def misses_compiler(self) -> bool:
+        return self.compiles and find_compiler() is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend(Runtime):
+    """A way to run a network in this process.
+
+    Attributes:
+        devices: types of device it runs on; empty: all.
+    """
+
+    devices: tuple[str, ...] = ()
+
+    def why_unsuitable(self, device: torch.device, precision: str) -> str | None:
         """Why it is not for this device or precision, as the end of a sentence, or None."""
         if self.devices and device.type not in self.devices:
             return f'runs on {" and ".join(self.devices)}, and the model is on {device.type}'
@@ -60,42 +80,131 @@ class Backend:
             return f'computes in {", ".join(self.precisions)}, not in {precision}'
         return None
 
-    def lack(self, device: torch.device, precision: str = 'fp32') -> str | None:
+    def what_is_missing(self, device: torch.device, precision: str = 'fp32') -> str | None:
         """What this machine lacks for it, as the end of a sentence, or None."""
-        needed = self.packages + (self.int8_packages if precision == INT8 else ())
-        missing = [name for name in needed if find_spec(name) is None]
-        if missing:
+        if missing := self.missing_packages(precision):
             return f'needs {" and ".join(missing)} (pip install {" ".join(missing)})'
-        if self.compiles and device.type == 'cpu' and find_compiler() is None:
+        if device.type == 'cpu' and self.misses_compiler():
             return 'needs a C++ compiler (g++ or clang++)'
         return None
 
     def build(
         self,
-        net: HRNet,
-        neck: nn.Module | None,
+        network: FusedHRNet,
         image: Tensor,
         precision: str,
         calibration: Iterable[Tensor] = (),
     ) -> Engine:
-        """Make the engine for a network on the device of ``image``, an example of its input.
+        """Make the engine for a network, which it may keep and convert.
 
-        ``calibration`` are the images from which int8 takes its steps.
+        Args:
+            network: the network.
+            image: an example of its input, on the device where it is to run.
+            precision: in which to compute.
+            calibration: the images by which int8 chooses its steps.
         """
-        module = importlib.import_module(f'hrnet_mm.deploy.engines.{self.module}')
         if precision == INT8:
-            return module.build_int8(net, neck, image, calibration)
-        return module.build(net, neck, image, PRECISIONS[precision])
+            return self.import_module().build_int8(network, image, calibration)
+        return self.import_module().build(network, image, DTYPES[precision])
 
+
+@dataclass(frozen=True)
+class NetworkToWrite:
+    """What the functions that write a file are given.
+
+    Attributes:
+        fused: the network, which they may convert.
+        image: an example of its input, (1, in_channels, H, W).
+        precision: of the weights and the arithmetic.
+        calibration: images as the network gets them, by which int8 chooses its steps.
+        note: JSON for people who open the file, see ``exported.Description``.
+    """
+
+    fused: FusedHRNet
+    image: Tensor
+    precision: str
+    calibration: Iterable[Tensor]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format(Runtime):
+    """A format of exported files.
+
+    Attributes:
+        title: its name for people.
+        suffixes: of its files; the first is of the one the user names.
+        runs_code: whether the file may run code when it is loaded.
+        side_factor: the shortest side of an image, in multiples of what the network needs.
+    """
+
+    title: str
+    suffixes: tuple[str, ...]
+    runs_code: bool = False
+    side_factor: int = 1
+
+    def write(self, network: NetworkToWrite, path: Path) -> None:
+        getattr(self.import_module(), f'write_{self.name}')(network, path)
+
+    def load(
+        self, files: Sequence[bytes], precision: str, device: torch.device
+    ) -> tuple[Engine, torch.device]:
+        """The engine that runs a file, and the device of the images it takes.
+
+        Args:
+            files: the bytes of all its files.
+            precision: of what is in it.
+            device: where it should run, if it can.
+        """
+        return getattr(self.import_module(), f'load_{self.name}')(files, precision, device)
+
+    def files(self, out: Path) -> list[Path]:
+        """Its files, the first of which is ``out``."""
+        return [out.with_suffix(suffix) for suffix in self.suffixes]
+
+    def check(self, out: Path, precision: str) -> None:
+        """Make sure that this machine can write and read it.
+
+        Raises:
+            UserError: it cannot hold this precision, or something is not installed.
+        """
+        if precision not in self.precisions:
+            possible = ', '.join(self.precisions)
+            raise UsageError(
+                f'--precision {precision}: {self.title} holds {possible} ({out.name} ends in '
+                f'{out.suffix})'
+            )
+        if missing := self.missing_packages(precision):
+            raise UserError(f'{out} needs {" and ".join(missing)}: pip install {" ".join(missing)}')
+        if self.misses_compiler():
+            raise UserError(f'{self.title} needs a C++ compiler (g++ or clang++)')
+
+
+ONNX = dict(module='onnx_runtime', packages=('onnx', 'onnxruntime'))
+OPENVINO = dict(module='open_vino', packages=('openvino',), int8_packages=('nncf',))
+# torch.export asks for a map of 2 x 2 where the network is content with one pixel.
+PT2 = dict(
+    module='torch_compiled',
+    suffixes=('.pt2',),
+    precisions=('fp32', 'fp16', 'bf16'),
+    runs_code=True,
+    side_factor=2,
+)
 
 BACKENDS = {
     backend.name: backend
     for backend in (
-        Backend('native', 'own_kernels', ('cpu',), ('fp32', 'bf16'), compiles=True),
-        Backend('openvino', 'open_vino', ('cpu',), (*PRECISIONS, INT8), ('openvino',), ('nncf',)),
-        Backend('onnxruntime', 'onnx_runtime', ('cpu',), ('fp32',), ('onnx', 'onnxruntime')),
-        Backend('inductor', 'torch_compiled', ('cpu', 'cuda'), compiles=True),
-        Backend('eager', 'torch_eager'),
+        Backend(
+            name='native',
+            module='own_kernels',
+            devices=('cpu',),
+            precisions=('fp32', 'bf16'),
+            compiles=True,
+        ),
+        Backend(name='openvino', devices=('cpu',), precisions=PRECISIONS, **OPENVINO),
+        Backend(name='onnxruntime', devices=('cpu',), precisions=('fp32',), **ONNX),
+        Backend(name='inductor', module='torch_compiled', devices=('cpu', 'cuda'), compiles=True),
+        Backend(name='eager', module='torch_eager'),
     )
 }
 
@@ -105,8 +214,70 @@ FASTEST_FIRST = {
     'cuda': ('inductor', 'eager'),
 }
 
+FORMATS = {
+    format.name: format
+    for format in (
+        Format(
+            name='onnx',
+            title='ONNX',
+            suffixes=('.onnx',),
+            precisions=('fp32', 'fp16', INT8),
+            **ONNX,
+        ),
+        Format(
+            name='openvino',
+            title='OpenVINO IR',
+            suffixes=('.xml', '.bin'),
+            precisions=('fp32', 'fp16', 'bf16', INT8),
+            **OPENVINO,
+        ),
+        Format(name='torch_program', title='torch.export program', **PT2),
+        Format(name='aotinductor', title='AOTInductor package', compiles=True, **PT2),
+    )
+}
+SUFFIXES = tuple(sorted({format.suffixes[0] for format in FORMATS.values()}))
 
-def suitable(device: torch.device, precision: str) -> list[Backend]:
+
+def suitable_backends(device: torch.device, precision: str) -> list[Backend]:
     """The backends for a device and precision, the fastest first."""
     names = FASTEST_FIRST.get(device.type, ('eager',))
-    return [BACKENDS[name] for name in names if not BACKENDS[name].misfit(device, precision)]
+    backends = [BACKENDS[name] for name in names]
+    return [backend for backend in backends if not backend.why_unsuitable(device, precision)]
+
+
+def format_named(name: str, out: Path) -> Format:
+    """The format of a file that is said to be of one.
+
+    Args:
+        name: of the format.
+        out: the file; its ending must be that of the format, so that the file that is named is the
+            one that is run.
+
+    Raises:
+        UserError: there is no such format, or its files end in something else.
+    """
+    fitting = {f.name: f for f in FORMATS.values() if f.suffixes[0] == out.suffix}
+    if name not in fitting:
+        formats = ' or '.join(fitting) or 'no format'
+        raise UserError(
+            f'{out.name} ends as {formats} does; what belongs to it says that it is {name!r:.60}'
+        )
+    return fitting[name]
+
+
+def format_of(out: Path, aot: bool) -> Format:
+    """The format that the ending of a file's name asks for.
+
+    Args:
+        out: the file.
+        aot: for ``.pt2``: compiled by AOTInductor, not the program itself.
+
+    Raises:
+        UserError: no format has that ending, or ``aot`` does not go with it.
+    """
+    matching = [format for format in FORMATS.values() if format.suffixes[0] == out.suffix]
+    if not matching:
+        raise UsageError(f'{out}: the name must end in one of {", ".join(SUFFIXES)}')
+    if aot and len(matching) == 1:
+        raise UsageError(f'--aot writes a .pt2 file, not {out.name}')
+    return matching[-1 if aot else 0]

@@ -22,7 +22,7 @@ def engines() -> Made:
 
     @functools.cache
     def made(backend: str) -> tuple[nn.Module, HRNet]:
-        if lack := BACKENDS[backend].lack(torch.device('cpu')):
+        if lack := BACKENDS[backend].what_is_missing(torch.device('cpu')):
             pytest.skip(lack)
         return optimize(net, torch.rand(1, 3, 64, 64), backend=backend), net
 

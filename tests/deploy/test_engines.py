@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrnet_mm.deploy.table import BACKENDS, FASTEST_FIRST, PRECISIONS, suitable
+from hrnet_mm.deploy.fused.network import FusedHRNet
+from hrnet_mm.deploy.table import BACKENDS, DTYPES, FASTEST_FIRST, suitable_backends
 from tests.helpers import NECKS, assert_same, maps_of, relative_difference, small_neck, small_net
 
 CPU = torch.device('cpu')
@@ -16,10 +17,10 @@ HALF_TOLERANCES = dict(bf16=3e-2, fp16=5e-3)
 
 
 def built(name: str, net, neck, image: Tensor, precision: str = 'fp32'):
-    reason = BACKENDS[name].lack(CPU)
+    reason = BACKENDS[name].what_is_missing(CPU)
     if reason:
         pytest.skip(reason)
-    return BACKENDS[name].build(net, neck, image, precision)
+    return BACKENDS[name].build(FusedHRNet(net, neck), image, precision)
 
 
 @pytest.mark.parametrize('neck', NECKS)
@@ -56,7 +57,7 @@ def test_inductor_freezes_and_takes_other_shapes_and_threads() -> None:
 
 
 def test_a_gpu_gets_cuda_graphs_by_torch_compile() -> None:
-    assert suitable(torch.device('cuda'), 'fp16')[0].name == 'inductor'
+    assert suitable_backends(torch.device('cuda'), 'fp16')[0].name == 'inductor'
     from hrnet_mm.deploy.engines import torch_compiled
 
     modes = torch._inductor.list_mode_options()
@@ -99,8 +100,7 @@ def test_what_cannot_be_translated_is_named(name: str) -> None:
 
 def test_onnx_passes_its_own_checker() -> None:
     onnx = pytest.importorskip('onnx')
-    from hrnet_mm.deploy.engines.onnx_graph import to_onnx
-    from hrnet_mm.deploy.fused.network import FusedHRNet
+    from hrnet_mm.deploy.engines.onnx_runtime import to_onnx
 
     model = to_onnx(FusedHRNet(small_net(upsample='bilinear'), small_neck('v2p')))
     onnx.checker.check_model(model, full_check=True)
@@ -111,9 +111,9 @@ def test_onnx_passes_its_own_checker() -> None:
 def test_the_table_knows_every_backend_and_ends_with_one_that_always_works() -> None:
     assert {name for names in FASTEST_FIRST.values() for name in names} == set(BACKENDS)
     for device in ('cpu', 'cuda', 'mps'):
-        for precision in PRECISIONS:
-            last = suitable(torch.device(device), precision)[-1]
-            assert last.name == 'eager' and last.lack(torch.device(device)) is None
+        for precision in DTYPES:
+            last = suitable_backends(torch.device(device), precision)[-1]
+            assert last.name == 'eager' and last.what_is_missing(torch.device(device)) is None
 
 
 def test_openvino_does_not_take_another_precision_silently() -> None:
@@ -128,5 +128,5 @@ def test_openvino_does_not_take_another_precision_silently() -> None:
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('hrnet_mm.deploy.table.find_spec', lambda name: None)
-    reason = BACKENDS['onnxruntime'].lack(CPU)
+    reason = BACKENDS['onnxruntime'].what_is_missing(CPU)
     assert reason == 'needs onnx and onnxruntime (pip install onnx onnxruntime)'

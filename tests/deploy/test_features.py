@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from hrnet_mm.deploy import on_first_image, optimize
+from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.on_first_image import optimize_on_first_image
 from tests.deploy.helpers import EVERY_ENGINE, Made
 from tests.helpers import NECKS, assert_same, maps_of, small_neck, small_net
@@ -135,10 +136,10 @@ def test_weights_changed_later_change_neither_engine_nor_copy(backend: str) -> N
 
 def test_a_compiled_network_is_copied_uncompiled() -> None:
     from hrnet_mm.deploy.engines.torch_compiled import InductorEngine
-    from hrnet_mm.deploy.engines.torch_network import TorchNetwork
+    from hrnet_mm.deploy.engines.torch_eager import TorchNetwork
 
     net = small_net()
-    engine = InductorEngine(TorchNetwork(net, None, IMAGE, torch.float32))
+    engine = InductorEngine(TorchNetwork(FusedHRNet(net), IMAGE.device, torch.float32))
     for copied in (copy.deepcopy(engine), pickle.loads(pickle.dumps(engine))):
         assert copied.compiled is not engine.compiled and not copied.shapes
         assert_same(copied.network(IMAGE), net(IMAGE))

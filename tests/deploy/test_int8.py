@@ -29,7 +29,7 @@ def images(number: int = 4, size: tuple[int, int] = (64, 96)) -> Iterator[Tensor
 
 
 def quantized_model(net: nn.Module, neck: nn.Module | None = None, for_any_cpu: bool = True) -> Any:
-    from hrnet_mm.deploy.engines.open_vino_graph import to_openvino
+    from hrnet_mm.deploy.engines.open_vino import to_openvino
     from hrnet_mm.deploy.engines.open_vino_int8 import quantized
 
     model = to_openvino(FusedHRNet(net, neck))
@@ -50,7 +50,7 @@ def test_every_neck_is_near_at_every_size(name: str) -> None:
     upsample = 'bilinear' if name == 'v1' else 'nearest'
     net, neck = small_net(upsample=upsample), small_neck(name)
     image = torch.randn(1, 3, 64, 96)
-    engine = table.BACKENDS['openvino'].build(net, neck, image, 'int8', list(images()))
+    engine = table.BACKENDS['openvino'].build(FusedHRNet(net, neck), image, 'int8', images())
     for x in (image, torch.randn(2, 3, 93, 127), torch.randn(1, 3, 64, 64)):
         maps, expected = engine(x), maps_of(net, neck, x)
         assert [y.shape for y in maps] == [y.shape for y in expected]
@@ -100,7 +100,7 @@ def test_filters_for_any_cpu_have_seven_bits(for_any_cpu: bool, half: int, large
 def test_the_model_is_not_changed_and_nothing_is_printed(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    from hrnet_mm.deploy.engines.open_vino_graph import to_openvino
+    from hrnet_mm.deploy.engines.open_vino import to_openvino
     from hrnet_mm.deploy.engines.open_vino_int8 import quantized
 
     model = to_openvino(FusedHRNet(small_net(out_indices=(0,))))
@@ -171,7 +171,7 @@ def test_other_backends_and_machines_say_why_not(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(table, 'find_spec', lambda name: None if name == 'nncf' else name)
     with pytest.raises(UserError, match=r"backend='openvino' needs nncf \(pip install nncf\)"):
         optimize(net, image, 'int8', 'openvino', images())
-    assert table.suitable(torch.device('cuda'), 'int8') == []
+    assert table.suitable_backends(torch.device('cuda'), 'int8') == []
 
 
 def test_without_nncf_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

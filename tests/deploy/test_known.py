@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy import optimize
-from hrnet_mm.deploy.engines.own_kernels_engine import NativeEngine
+from hrnet_mm.deploy.engines.own_kernels import NativeEngine
 from hrnet_mm.deploy.export.comparison import check_same
 from hrnet_mm.deploy.fused import network, translator
 from hrnet_mm.deploy.fused.layers import Pool, UpsampleSum
@@ -25,8 +25,8 @@ from tests.helpers import CHANNELS, assert_same, ready, small_neck, small_net
 
 TRANSLATORS = {  # the module, its class, and the package that it needs
     'own_kernels_plan': ('Planner', 'torch'),
-    'onnx_graph': ('ToONNX', 'onnx'),
-    'open_vino_graph': ('ToOpenVINO', 'openvino'),
+    'onnx_runtime': ('ToONNX', 'onnxruntime'),
+    'open_vino': ('ToOpenVINO', 'openvino'),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from hrnet_mm.deploy import optimize
+from hrnet_mm.deploy.fused.network import FusedHRNet
 from tests.helpers import assert_same, small_net
 
 openvino = pytest.importorskip('openvino')
@@ -18,9 +19,7 @@ openvino = pytest.importorskip('openvino')
 
 def test_nothing_makes_another_core(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from hrnet_mm.deploy.engines import open_vino_core as one_core
-    from hrnet_mm.deploy.export import openvino as format
-    from hrnet_mm.deploy.export.job import Job
-    from hrnet_mm.deploy.parts import find_parts
+    from hrnet_mm.deploy.table import FORMATS, NetworkToWrite
 
     def another() -> None:
         raise AssertionError('a second Core')
@@ -28,9 +27,10 @@ def test_nothing_makes_another_core(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(openvino, 'Core', another)
     net, image = small_net(), torch.randn(1, 3, 64, 64)
     optimize(net, image, backend='openvino')
-    format.write(Job(find_parts(net), image, 'fp32', (), ''), tmp_path / 'net.xml')
+    network = NetworkToWrite(FusedHRNet(net), image, 'fp32', (), '')
+    FORMATS['openvino'].write(network, tmp_path / 'net.xml')
     files = [(tmp_path / name).read_bytes() for name in ('net.xml', 'net.bin')]
-    engine, _ = format.load(files, 'fp32', torch.device('cpu'))
+    engine, _ = FORMATS['openvino'].load(files, 'fp32', torch.device('cpu'))
     assert_same(engine(image), net(image))
     if find_spec('nncf') is not None:
         optimize(net, image, 'int8', 'openvino', [image])

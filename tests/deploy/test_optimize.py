@@ -94,7 +94,7 @@ def test_the_hosts_own_functions_predict_the_same(name: str, backend: str, tmp_p
 
 
 def optimize_or_skip(model: nn.Module, example: Tensor, backend: str, **options: Any) -> nn.Module:
-    if backend != 'auto' and (lack := table.BACKENDS[backend].lack(torch.device('cpu'))):
+    if backend != 'auto' and (lack := table.BACKENDS[backend].what_is_missing(torch.device('cpu'))):
         pytest.skip(lack)
     return optimize(model, example, backend=backend, **options)
 
@@ -207,7 +207,7 @@ def test_a_backend_that_miscomputes_is_not_used(monkeypatch: pytest.MonkeyPatch)
 def test_a_backend_that_cannot_says_why() -> None:
     with pytest.raises(UserError, match="backend='native' computes in fp32, bf16, not in fp16"):
         optimize(small_net(), torch.randn(1, 3, 64, 64), 'fp16', 'native')
-    reason = table.BACKENDS['native'].misfit(torch.device('cuda'), 'fp32')
+    reason = table.BACKENDS['native'].why_unsuitable(torch.device('cuda'), 'fp32')
     assert reason == 'runs on cpu, and the model is on cuda'
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrnet_mm.deploy.engines import own_kernels_engine as engines
+from hrnet_mm.deploy.engines import own_kernels
 from hrnet_mm.deploy.engines import own_kernels_plan as plan
-from hrnet_mm.deploy.engines.own_kernels_engine import MAX_PLANS, NativeEngine
-from hrnet_mm.deploy.engines.own_kernels_plan import Step, Value, in_order, place
+from hrnet_mm.deploy.engines.own_kernels import MAX_PLANS, NativeEngine
+from hrnet_mm.deploy.engines.own_kernels_plan import Step, Value, assign_memory, sort_steps
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.kernels import library, tiles
 from hrnet_mm.models import HRNet
@@ -66,12 +66,12 @@ def test_what_has_no_kernel_is_named(options: dict) -> None:
 def test_no_map_is_overwritten_before_it_is_read(threads: int) -> None:
     planner = plan.Planner(FusedHRNet(ready(HRNet('w18_small_v2'))))
     steps, outputs = planner.plan((2, 3, 64, 64))
-    steps = in_order(steps, threads)
+    steps = sort_steps(steps, threads)
 
     def size(value: Value) -> int:
         return value.shape[1] * value.shape[2] * value.shape[3]
 
-    offsets, total = place(steps, outputs, size)
+    offsets, total = assign_memory(steps, outputs, size)
     lives = [life(x, steps, offsets[x], size(x)) for x in offsets]
     assert sum(end - begin for *_, begin, end in lives) > 2 * total  # memory is used again
     for (first_a, last_a, begin_a, end_a), (
@@ -94,7 +94,7 @@ def life(x: Value, steps: list[Step], begin: int, size: int) -> tuple[int, int, 
 def test_a_level_holds_nothing_that_waits_for_it() -> None:
     planner = plan.Planner(FusedHRNet(small_net()))
     steps, _ = planner.plan((1, 3, 64, 64))
-    ordered = in_order(steps, threads=2)
+    ordered = sort_steps(steps, threads=2)
     assert max(step.level for step in ordered) < len(ordered) / 2  # branches are side by side
     for step in ordered:
         assert all(x.producer is None or x.producer.level < step.level for x in step.reads)
@@ -114,7 +114,7 @@ def test_the_tile_is_the_measured_best(shape: tuple, channels: int, tile: int) -
 
 
 def test_what_no_plan_needs_any_more_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, 'MAX_PLANS', 2)
+    monkeypatch.setattr(own_kernels, 'MAX_PLANS', 2)
     network = FusedHRNet(small_net())
     large, small, smaller = (torch.randn(1, 3, *size) for size in [(256, 192), (48, 64), (33, 47)])
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from hrnet_mm.deploy.engines import own_kernels_plan as plan
-from hrnet_mm.deploy.engines.own_kernels_engine import NativeEngine
+from hrnet_mm.deploy.engines.own_kernels import NativeEngine
 from hrnet_mm.deploy.fused.layers import FusedConv, Pool, UpsampleSum
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.models.hrmodule import Upsample

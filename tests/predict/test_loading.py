@@ -14,7 +14,7 @@ from mmengine.config import Config
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import export
-from hrnet_mm.deploy.export.formats import FORMATS
+from hrnet_mm.deploy.table import FORMATS
 from hrnet_mm.inference import Detector, Summary
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel

@@ -30,7 +30,7 @@ class Model(nn.Module):
 @pytest.mark.parametrize('backend', ['eager', 'native', 'openvino', 'onnxruntime'])
 @pytest.mark.parametrize('host', HOSTS)
 def test_an_engine_gives_the_hosts_maps_at_any_size(host: str, backend: str) -> None:
-    if lack := table.BACKENDS[backend].lack(torch.device('cpu')):
+    if lack := table.BACKENDS[backend].what_is_missing(torch.device('cpu')):
         pytest.skip(lack)
     theirs, ours = models_of(host)
     fast = optimize(ours, torch.randn(1, 3, 64, 64), backend=backend)

@@ -1,1 +1,1 @@
-"""The ways to run a fused network. Which one is fastest where is measured: docs/speed.md."""
+"""What runs a fused network, one file per engine. Which is fastest where: docs/speed.md."""

@@ -1,11 +1,12 @@
-"""The fused network run by OpenVINO on a CPU."""
+"""The fused network as an OpenVINO model, run by OpenVINO on a CPU, and as .xml and .bin files."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
@@ -14,12 +15,11 @@ from openvino import opset13 as ops
 from torch import Tensor, nn
 
 from hrnet_mm.deploy.engines.open_vino_core import check_process, core
-from hrnet_mm.deploy.engines.open_vino_graph import to_openvino
 from hrnet_mm.deploy.engines.open_vino_int8 import quantized
 from hrnet_mm.deploy.fused.network import FusedHRNet
-from hrnet_mm.deploy.table import Engine
+from hrnet_mm.deploy.fused.translator import Translator
+from hrnet_mm.deploy.table import DTYPES, INT8, Engine, NetworkToWrite
 from hrnet_mm.kernels.cpu import computes_in
-from hrnet_mm.models import HRNet
 
 NAMES = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.float16: 'f16', torch.int8: 'i8'}
 CAPABILITIES = {
@@ -28,41 +28,67 @@ CAPABILITIES = {
     torch.float16: 'FP16',
     torch.int8: 'INT8',
 }
+HEIGHT_AND_WIDTH = np.array([2, 3])
+CHANNELS_LAST = np.array([0, 2, 3, 1])
+ALIGNED = dict(mode='linear_onnx', coordinate_transformation_mode='align_corners')
+HALF_PIXEL = dict(mode='linear_onnx', coordinate_transformation_mode='half_pixel')
+NEAREST = dict(mode='nearest', coordinate_transformation_mode='asymmetric', nearest_mode='floor')
+RESIZES = {('nearest', None): NEAREST, ('bilinear', False): HALF_PIXEL, ('bilinear', True): ALIGNED}
 # Operations prepared for the latest shapes of a model of free shape. OpenVINO's own limit is 5000:
 # an HRNet-W18 then takes 570 MB more after 200 shapes, and 74 MB with this one, in the same time.
-KEPT = {'CPU_RUNTIME_CACHE_CAPACITY': '256'}
-CHANNELS_LAST = np.array([0, 2, 3, 1])
+FEWER_KEPT = {'CPU_RUNTIME_CACHE_CAPACITY': '256'}
 
 
-def build(net: HRNet, neck: nn.Module | None, image: Tensor, dtype: torch.dtype) -> Engine:
-    """For all shapes, fastest for that of ``image``; the first run of another takes longer.
+def build(network: FusedHRNet, image: Tensor, dtype: torch.dtype) -> Engine:
+    """The engine, fastest for images of this shape; the first of another shape takes longer.
 
     Raises:
         NotImplementedError: the network has an operation that is not translated, or the CPU has
             no arithmetic of this precision (OpenVINO would silently take another).
     """
     _check_arithmetic(dtype)
-    engine = ShapesEngine(to_openvino(FusedHRNet(net, neck)), dtype)
+    engine = OpenVINOEngine(to_openvino(network), dtype)
     engine(image)
     return engine
 
 
-def build_int8(
-    net: HRNet, neck: nn.Module | None, image: Tensor, calibration: Iterable[Tensor]
-) -> Engine:
-    """The same after quantisation, see ``hrnet_mm.deploy.engines.open_vino_int8``.
+def build_int8(network: FusedHRNet, image: Tensor, calibration: Iterable[Tensor]) -> Engine:
+    """The engine after quantisation, see ``hrnet_mm.deploy.engines.open_vino_int8``.
 
     Raises:
         NotImplementedError: as :func:`build`.
         UserError: NNCF is not installed.
     """
     _check_arithmetic(torch.int8)
-    model = to_openvino(FusedHRNet(net, neck))
     images = (x.contiguous().numpy() for x in calibration)
-    model = quantized(model, images, for_any_cpu=not computes_in('int8'))
-    engine = ShapesEngine(model, torch.int8)
+    model = quantized(to_openvino(network), images, for_any_cpu=not computes_in('int8'))
+    engine = OpenVINOEngine(model, torch.int8)
     engine(image)
     return engine
+
+
+def write_openvino(network: NetworkToWrite, path: Path) -> None:
+    """Write both files. For fp16 and bf16 the weights are float16."""
+    model = to_openvino(network.fused)
+    if network.precision == INT8:
+        images = (image.cpu().numpy() for image in network.calibration)
+        model = quantized(model, images, for_any_cpu=True)
+    model.set_rt_info(network.note, ['hrnet_mm'])
+    openvino.save_model(model, path, compress_to_fp16=network.precision in ('fp16', 'bf16'))
+
+
+def load_openvino(
+    files: Sequence[bytes], precision: str, device: torch.device
+) -> tuple[Engine, torch.device]:
+    """The engine, and the device of its images: the CPU.
+
+    Where the CPU has no arithmetic of the precision, it computes in float32.
+    """
+    graph, numbers = files
+    dtype = DTYPES.get(precision, torch.float32)
+    if not has_arithmetic(dtype):
+        dtype = torch.float32
+    return _engine_of_files(graph, numbers, dtype), torch.device('cpu')
 
 
 def compiled(model: openvino.Model, dtype: torch.dtype) -> openvino.CompiledModel:
@@ -79,12 +105,12 @@ def compiled(model: openvino.Model, dtype: torch.dtype) -> openvino.CompiledMode
         'CPU_DENORMALS_OPTIMIZATION': 'NO',
     }
     try:
-        return core().compile_model(model, 'CPU', options | KEPT)
+        return core().compile_model(model, 'CPU', options | FEWER_KEPT)
     except RuntimeError:  # an OpenVINO without this setting, or one that will say so again
         return core().compile_model(model, 'CPU', options)
 
 
-class ShapesEngine:
+class OpenVINOEngine:
     """Compiles a model for the first shape that comes, and once more for all others together.
 
     OpenVINO fuses more operations of a model of one shape, and plans its memory ahead. It keeps
@@ -103,8 +129,8 @@ class ShapesEngine:
         self.dtype = dtype
         self.lock = threading.Lock()
         self.shape: torch.Size | None = None
-        self.of_shape: OpenVINOEngine | None = None
-        self.of_others: OpenVINOEngine | None = None
+        self.of_shape: CompiledEngine | None = None
+        self.of_others: CompiledEngine | None = None
 
     def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
         """Image (N, in_channels, H, W) -> maps."""
@@ -112,29 +138,29 @@ class ShapesEngine:
             engine = self._engine(image.shape)
         return engine(image)
 
-    def once(self, image: Tensor) -> tuple[Tensor, ...]:
+    def run_uncached(self, image: Tensor) -> tuple[Tensor, ...]:
         """The same; the model that is compiled for this shape is not kept."""
         return self._compiled_for(image.shape)(image)
 
-    def _compiled_for(self, shape: torch.Size) -> OpenVINOEngine:
+    def _compiled_for(self, shape: torch.Size) -> CompiledEngine:
         model = self.model.clone()
         model.reshape(list(shape))
-        return OpenVINOEngine(compiled(model, self.dtype))
+        return CompiledEngine(compiled(model, self.dtype))
 
     def __reduce__(self) -> tuple:
         return _engine_of_files, (*_as_files(self.source), self.dtype)
 
-    def _engine(self, shape: torch.Size) -> OpenVINOEngine:
+    def _engine(self, shape: torch.Size) -> CompiledEngine:
         if self.of_shape is None:
             self.shape, self.of_shape = shape, self._compiled_for(shape)
         if shape == self.shape:
             return self.of_shape
         if self.of_others is None:
-            self.of_others = OpenVINOEngine(compiled(self.model, self.dtype))
+            self.of_others = CompiledEngine(compiled(self.model, self.dtype))
         return self.of_others
 
 
-class OpenVINOEngine:
+class CompiledEngine:
     """Calls a compiled model whose maps are (N, H, W, C)."""
 
     def __init__(self, model: openvino.CompiledModel) -> None:
@@ -159,8 +185,8 @@ def _as_files(model: openvino.Model) -> tuple[bytes, bytes]:
         return graph.read_bytes(), numbers.read_bytes()
 
 
-def _engine_of_files(graph: bytes, numbers: bytes, dtype: torch.dtype) -> ShapesEngine:
-    return ShapesEngine(core().read_model(graph, numbers), dtype)
+def _engine_of_files(graph: bytes, numbers: bytes, dtype: torch.dtype) -> OpenVINOEngine:
+    return OpenVINOEngine(core().read_model(graph, numbers), dtype)
 
 
 def _with_channels_last(model: openvino.Model) -> openvino.Model:
@@ -177,3 +203,67 @@ def _check_arithmetic(dtype: torch.dtype) -> None:
 def has_arithmetic(dtype: torch.dtype) -> bool:
     """Whether OpenVINO computes in this type on this CPU, or would silently take another."""
     return CAPABILITIES[dtype] in core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+
+
+def to_openvino(network: FusedHRNet) -> openvino.Model:
+    """The model ``image`` (N, C, H, W) -> maps; batch and size free."""
+    image = ops.parameter([-1, network.in_channels, -1, -1], np.float32, name='image')
+    maps = ToOpenVINO(network).run(image)
+    return openvino.Model(list(maps), [image], 'hrnet')
+
+
+class ToOpenVINO(Translator):
+    """Translates node by node."""
+
+    def conv(self, x: Any, add: Any = None, *, conv: nn.Conv2d, norm: None, relu: bool) -> Any:
+        if conv.groups > 1:
+            raise NotImplementedError(f'{conv} has no translation')
+        padding = list(conv.padding)
+        filters = conv.weight.float().cpu().numpy()
+        y = ops.convolution(x, filters, list(conv.stride), padding, padding, list(conv.dilation))
+        y = ops.add(y, conv.bias.float().cpu().reshape(1, -1, 1, 1).numpy())
+        if add is not None:
+            y = self.add(y, add)
+        return self.relu(y) if relu else y
+
+    def add(self, x: Any, y: Any) -> Any:
+        return ops.add(x, y)
+
+    def relu(self, x: Any) -> Any:
+        return ops.relu(x)
+
+    def upsample(
+        self,
+        x: Any,
+        like: Any,
+        doublings: int,
+        *,
+        mode: str,
+        align_corners: bool | None,
+        by_powers_of_two: bool,
+    ) -> Any:
+        resize = RESIZES[mode, align_corners]
+        if by_powers_of_two:
+            doubled = ops.multiply(_height_and_width(x), np.array(2**doublings))
+            x = _resize(x, doubled, resize)
+        return _resize(x, _height_and_width(like), resize)
+
+    def pool(self, x: Any, *, average: bool, factor: int) -> Any:
+        none = [0, 0]
+        # A window may reach over the end of a map, where it sees nothing. Of those that do, only
+        # the first one is wanted: OpenVINO has no window that is cut to a smaller map.
+        window, over = [factor] * 2, [factor - 1] * 2
+        if average:
+            y = ops.avg_pool(x, window, none, over, window, exclude_pad=True)
+        else:
+            y = ops.max_pool(x, window, [1, 1], none, over, window).output(0)
+        size = ops.maximum(ops.divide(_height_and_width(x), np.array(factor)), np.array(1))
+        return ops.slice(y, np.array(none), size, np.array([1, 1]), HEIGHT_AND_WIDTH)
+
+
+def _resize(x: Any, size: Any, resize: dict[str, str]) -> Any:
+    return ops.interpolate(x, size, shape_calculation_mode='sizes', axes=HEIGHT_AND_WIDTH, **resize)
+
+
+def _height_and_width(x: Any) -> Any:
+    return ops.gather(ops.shape_of(x), HEIGHT_AND_WIDTH, np.array(0))

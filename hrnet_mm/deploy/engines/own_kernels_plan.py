@@ -22,7 +22,7 @@ CONV, WINOGRAD, UPSAMPLE_SUM, POOL, RESIZE = 0, {2: 1, 4: 2}, 3, 4, 5
 
 @dataclass(eq=False, repr=False)
 class Value:
-    """A map of a plan: what ``producer`` writes; the image has none."""
+    """A map of a plan, written by ``producer``; the image has none."""
 
     shape: Shape
     producer: Step | None = None
@@ -100,7 +100,7 @@ class Planner(Translator):
         align_corners: bool | None,
         by_powers_of_two: bool,
     ) -> Value:
-        """What the kernel of the sum is to resize."""
+        """The map that the kernel of the sum resizes."""
         n, c, h, w = x.shape
         doubled = (n, c, h * 2**doublings, w * 2**doublings)
         if not by_powers_of_two or doubled[2:] == like.shape[2:]:
@@ -122,7 +122,7 @@ class Planner(Translator):
         return out
 
 
-def in_order(steps: list[Step], threads: int) -> list[Step]:
+def sort_steps(steps: list[Step], threads: int) -> list[Step]:
     """Sort steps by the level at which they run; those of one level do not wait for each other.
 
     Several threads share the work of a level, so that parallel branches keep all of them busy even
@@ -142,7 +142,7 @@ def in_order(steps: list[Step], threads: int) -> list[Step]:
 
 
 def image_by_image(steps: list[Step]) -> list[Step]:
-    """Runs of steps on large maps, done for one image of the batch after the other."""
+    """The steps, those on large maps in a row for one image of the batch after the other."""
     result: list[Step] = []
     for large, run in groupby(steps, key=lambda step: math.prod(step.out.shape[1:]) > LARGE_MAP):
         run = list(run)
@@ -151,17 +151,17 @@ def image_by_image(steps: list[Step]) -> list[Step]:
     return result
 
 
-def place(
+def assign_memory(
     steps: Sequence[Step], elsewhere: Sequence[Value], size: Callable[[Value], int]
 ) -> tuple[dict[Value, int], int]:
-    """Put all maps but those ``elsewhere`` into one piece of memory, again and again.
+    """Find a place for every map in one piece of memory, which maps use one after the other.
 
-    A map takes the first gap that no map still to be read is in.
+    A map takes the first gap that holds no map that is still to be read.
 
     Args:
         steps: sorted by level.
-        elsewhere: maps that are not placed.
-        size: of a map.
+        elsewhere: maps that have memory of their own, such as the outputs.
+        size: gives the size of a map.
 
     Returns:
         The offset of each map, and the size of the memory.

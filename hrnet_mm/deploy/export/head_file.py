@@ -29,7 +29,7 @@ class Description:
     """What an exported file holds.
 
     Attributes:
-        format: a name in ``formats.FORMATS``.
+        format: a name in ``table.FORMATS``.
         precision: of its weights and, where the machine can, of the arithmetic.
         network: the HRNet, ``'w32'``.
         neck: the class of the neck after it; None if the neck is not part of the file.

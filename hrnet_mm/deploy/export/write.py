@@ -18,14 +18,13 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.files import replacing, sha256_of
 from hrnet_mm.deploy.differences import odd_size
 from hrnet_mm.deploy.export.comparison import check_same
-from hrnet_mm.deploy.export.formats import Format
 from hrnet_mm.deploy.export.head_file import Description, write_head_file
-from hrnet_mm.deploy.export.job import Job
 from hrnet_mm.deploy.exported import open_export
 from hrnet_mm.deploy.fused.layers import Pool
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.optimize import MIN_SIDE
 from hrnet_mm.deploy.parts import Parts, find_parts
+from hrnet_mm.deploy.table import Format, NetworkToWrite
 from hrnet_mm.models import HRNet
 from hrnet_mm.weights.recognise import name_of, stages_of
 from hrnet_mm.weights.sources import fetch
@@ -74,7 +73,8 @@ class Summary:
 
 
 def write_files(
-    job: Job,
+    parts: Parts,
+    network: NetworkToWrite,
     format: Format,
     files: Sequence[Path],
     meta: Mapping[str, Any],
@@ -91,12 +91,12 @@ def write_files(
     number = uuid4().int  # OpenVINO names the second of its two files after the first
     with ExitStack() as stack:
         *written, head = (stack.enter_context(replacing(file, number=number)) for file in files)
-        format.module.write(job, written[0])
-        write_head_file(head, rest_of(job.parts), meta, description, written)
+        format.write(network, written[0])
+        write_head_file(head, rest_of(parts), meta, description, written)
         with trusting():  # it was just written
             exported = open_export(written[0], head)
-        features = exported.put_into(job.parts.model, job.image.device).backbone
-        return check_same(job.parts, features, job.image, job.precision, description.least)
+        features = exported.put_into(parts.model, network.image.device).backbone
+        return check_same(parts, features, network.image, network.precision, description.least)
 
 
 def parts_of(model: nn.Module) -> Parts:
@@ -130,7 +130,7 @@ def describe(
         neck=None if parts.neck is None else type(parts.neck).__name__,
         container='list' if isinstance(maps, list) else 'tuple',
         in_channels=fused.in_channels,
-        least=side * format.least,
+        least=side * format.side_factor,
         checkpoint=str(checkpoint),
         checkpoint_sha256=sha256_of(fetch(checkpoint)),
         config=cfg.pretty_text,

@@ -1,1 +1,1 @@
-"""A fused network in the terms of other frameworks."""
+"""The inference form of HRNet and its necks, and its translation for other frameworks."""

@@ -1,17 +1,44 @@
-"""The operations a fused network is made of; every backend has its own form of each.
+"""The operations a fused network is made of, in PyTorch, and the blocks built of them.
 
-A backend sees a network as a graph of these (``hrnet_mm.deploy.engines``). Here they are PyTorch.
+Every engine has its own form of ``FusedConv``, ``UpsampleSum`` and ``Pool``, see ``translator``.
+A part of a network is fused only if its type is known: a subclass may compute something else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import FunctionType
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrnet_mm.deploy.fused.folding import fold, is_plain
+from hrnet_mm.kernels.training import NativeBasicBlock, NativeBottleneck
+from hrnet_mm.models.blocks import BasicBlock, Bottleneck, ResidualBlock, ResidualChain
 from hrnet_mm.models.hrmodule import Upsample
+
+BLOCKS = (BasicBlock, Bottleneck, NativeBasicBlock, NativeBottleneck)
+# Methods that do not decide what a network in eval mode computes.
+NOT_COMPUTING = {'__init__', 'init_weights', 'train', '_freeze'}
+
+
+def check_type(part: object, *known: type) -> None:
+    """Make sure that a part of a network is exactly of one of these types.
+
+    Raises:
+        NotImplementedError: it is of another type, such as a subclass.
+    """
+    if type(part) not in known:
+        raise NotImplementedError(f'{type(part).__name__} is not known to hrnet_mm.deploy')
+
+
+def computes_like(module: nn.Module | None, kind: type[nn.Module]) -> bool:
+    """Whether a module is of a kind and overrides no method that decides what it computes."""
+    return isinstance(module, kind) and all(
+        getattr(module, name, None) == method.__get__(module)
+        for name, method in vars(kind).items()
+        if isinstance(method, FunctionType) and name not in NOT_COMPUTING
+    )
 
 
 class FusedConv(nn.Module):
@@ -94,3 +121,43 @@ class Pool(nn.Module):
         """(N, C, H, W) -> (N, C, H / factor, W / factor), rounded down, at least 1."""
         pool = F.avg_pool2d if self.average else F.max_pool2d
         return pool(x, self.window(*x.shape[2:]), stride=self.factor)
+
+
+class FusedBlock(nn.Module):
+    """``relu(residual(x) + shortcut(x))``; the last convolution adds the shortcut."""
+
+    def __init__(self, block: ResidualBlock) -> None:
+        super().__init__()
+        check_type(block, *BLOCKS)
+        norms = [getattr(block, name) for name in block.norm_names]
+        *inner, self.last = (
+            FusedConv(getattr(block, f'conv{i}'), norm, relu=True)
+            for i, norm in enumerate(norms, start=1)
+        )
+        self.inner = nn.Sequential(*inner)
+        self.shortcut = nn.Identity()
+        if block.downsample is not None:
+            self.shortcut = fused_path(block.downsample)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
+        return self.last(self.inner(x), self.shortcut(x))
+
+
+def fused_chain(blocks: ResidualChain) -> nn.Sequential:
+    """Residual blocks in a row."""
+    check_type(blocks, ResidualChain)
+    return nn.Sequential(*(FusedBlock(block) for block in blocks))
+
+
+def fused_path(path: nn.Sequential) -> nn.Sequential:
+    """The convolutions of a path that ``LayerFactory`` built: one, or a chain of strided ones."""
+    steps = path if isinstance(path[0], nn.Sequential) else [path]
+    return nn.Sequential(*map(_fused_step, steps))
+
+
+def _fused_step(step: nn.Sequential) -> FusedConv:
+    conv, norm, *relu = step
+    for activation in relu:
+        check_type(activation, nn.ReLU)
+    return FusedConv(conv, norm, relu=bool(relu))

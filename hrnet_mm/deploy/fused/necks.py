@@ -9,10 +9,15 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.fused.blocks import fused_chain
 from hrnet_mm.deploy.fused.folding import convolution_like, fold, is_plain
-from hrnet_mm.deploy.fused.known import check_type, computes_as
-from hrnet_mm.deploy.fused.layers import FusedConv, Pool, UpsampleSum
+from hrnet_mm.deploy.fused.layers import (
+    FusedConv,
+    Pool,
+    UpsampleSum,
+    check_type,
+    computes_like,
+    fused_chain,
+)
 from hrnet_mm.models.hrmodule import Upsample
 from hrnet_mm.models.necks import HRNetCls, HRNetV1, HRNetV2, HRNetV2p
 
@@ -92,7 +97,7 @@ class FusedV2p(nn.Module):
             raise NotImplementedError(f'a pyramid by {neck.pool} is not known to hrnet_mm.deploy')
         average = neck.pool is F.avg_pool2d
         self.levels = nn.ModuleList(
-            nn.Sequential(*([Pool(average, 2**i)] if i else []), fused(conv))
+            nn.Sequential(*([Pool(average, 2**i)] if i else []), fused_conv_module(conv))
             for i, conv in enumerate(neck.fpn_convs)
         )
 
@@ -108,9 +113,9 @@ class FusedCls(nn.Module):
     def __init__(self, neck: HRNetCls) -> None:
         super().__init__()
         self.widen = nn.ModuleList(fused_chain(blocks) for blocks in neck.increase_layers)
-        self.downsample = nn.ModuleList(map(fused, neck.downsample_layers))
+        self.downsample = nn.ModuleList(map(fused_conv_module, neck.downsample_layers))
         self.add = UpsampleSum(None, relu=False)
-        self.final = fused(neck.final_layer)
+        self.final = fused_conv_module(neck.final_layer)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor]:
         """Maps of the four branches -> ((N, out_channels, H / 32, W / 32),)."""
@@ -120,14 +125,14 @@ class FusedCls(nn.Module):
         return (self.final(y),)
 
 
-def is_known(neck: nn.Module | None) -> bool:
+def can_be_fused(neck: nn.Module | None) -> bool:
     """Whether it is one of the necks of ``hrnet_mm.models``, in a form that can be fused."""
     mixing = {HRNetV2: 'fuse_conv', HRNetV2p: 'reduction_conv'}
     for kind, name in mixing.items():
-        if computes_as(neck, kind):
+        if computes_like(neck, kind):
             conv = getattr(neck, name).conv
             return is_plain(conv) and conv.groups == 1
-    return computes_as(neck, HRNetV1) or computes_as(neck, HRNetCls)
+    return computes_like(neck, HRNetV1) or computes_like(neck, HRNetCls)
 
 
 def fused_neck(neck: nn.Module) -> nn.Module:
@@ -141,7 +146,7 @@ def fused_neck(neck: nn.Module) -> nn.Module:
     return FusedV1()
 
 
-def fused(module: ConvModule) -> FusedConv:
+def fused_conv_module(module: ConvModule) -> FusedConv:
     """A convolution with norm and ReLU, as mmcv writes it."""
     _check_order(module)
     if module.with_activation:

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.fused.blocks import fused_chain, fused_path
-from hrnet_mm.deploy.fused.known import check_type, computes_as
-from hrnet_mm.deploy.fused.layers import FusedConv, UpsampleSum
+from hrnet_mm.deploy.fused.layers import (
+    FusedConv,
+    UpsampleSum,
+    check_type,
+    computes_like,
+    fused_chain,
+    fused_path,
+)
 from hrnet_mm.deploy.fused.necks import fused_neck
 from hrnet_mm.models.hrmodule import ExchangeUnit, HRModule
 from hrnet_mm.models.hrnet import HRNet, Transition
@@ -31,7 +36,7 @@ class FusedHRNet(nn.Module):
 
     def __init__(self, net: HRNet, neck: nn.Module | None = None) -> None:
         super().__init__()
-        if not computes_as(net, HRNet):
+        if not computes_like(net, HRNet):
             raise NotImplementedError(f'{type(net).__name__} overrides what HRNet computes')
         self.in_channels = net.conv1.in_channels
         norms = [getattr(net, name) for name in net.stem_norms]

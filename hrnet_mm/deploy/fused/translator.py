@@ -1,19 +1,21 @@
-"""A fused network as a graph of its operations, which backends translate."""
+"""A fused network as a graph of its operations, translated for other frameworks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from inspect import signature
 from typing import Any
 
 from torch import fx, nn
 
-from hrnet_mm.deploy.fused.known import fields_of
 from hrnet_mm.deploy.fused.layers import FusedConv, Pool, UpsampleSum
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.models.hrmodule import Upsample
 
 # The method that translates it. Exactly these types: a subclass may compute something else.
 METHODS = {FusedConv: 'conv', UpsampleSum: 'upsample_sum', Pool: 'pool', Upsample: 'upsample'}
+OF_EVERY_MODULE = set(vars(nn.Module()))
 
 
 class _OperationTracer(fx.Tracer):
@@ -26,9 +28,10 @@ class _OperationTracer(fx.Tracer):
 class Translator(fx.Interpreter):
     """Runs a network's operations on the values of another framework.
 
-    A subclass has one method per operation; ``run(value of the image)`` gives the outputs. The
-    method's keyword arguments are the operation's fields: what it does not name it does not know,
-    and a network where an operation has such a field is refused.
+    A subclass has one method per operation: ``conv``, ``upsample_sum`` or what it is made of,
+    ``add`` and ``relu``, ``upsample`` and ``pool``. ``run(value of the image)`` gives the outputs.
+    The keyword arguments of a method are the fields of the operation that it knows; a network with
+    an operation that has another field is refused.
 
     Args:
         network: a fused network.
@@ -59,8 +62,25 @@ class Translator(fx.Interpreter):
         raise NotImplementedError
 
     def upsample_sum(
-        self, base: Any, same: Any, coarser: Any, *, upsample: Upsample | None, relu: bool
+        self,
+        base: Any,
+        same: Sequence[Any],
+        coarser: Sequence[Any],
+        *,
+        upsample: Upsample | None,
+        relu: bool,
     ) -> Any:
+        y = base
+        for x in same:
+            y = self.add(y, x)
+        for doublings, x in enumerate(coarser, start=1):
+            y = self.add(y, self.translated(upsample, x, base, doublings))
+        return self.relu(y) if relu else y
+
+    def add(self, x: Any, y: Any) -> Any:
+        raise NotImplementedError
+
+    def relu(self, x: Any) -> Any:
         raise NotImplementedError
 
     def pool(self, x: Any, *, average: bool, factor: int) -> Any:
@@ -79,3 +99,11 @@ class Translator(fx.Interpreter):
             raise NotImplementedError(f'{type(layer).__name__} has no translation')
         if isinstance(operation, UpsampleSum) and operation.upsample is not None:
             self._check(operation.upsample)
+
+
+def fields_of(operation: Any) -> dict[str, Any]:
+    """What decides what an operation computes, by name: layers, tensors and settings."""
+    if is_dataclass(operation):
+        return {field.name: getattr(operation, field.name) for field in fields(operation)}
+    settings = {k: v for k, v in vars(operation).items() if k not in OF_EVERY_MODULE}
+    return settings | operation._modules | operation._parameters | operation._buffers

@@ -11,7 +11,7 @@ import pytest
 from mmengine.config import Config
 
 from hrnet_mm.commands.export_file import Summary, export
-from hrnet_mm.deploy.export.formats import FORMATS
+from hrnet_mm.deploy.table import FORMATS
 from hrnet_mm.inference import infer
 from tests.deploy.helpers import SIZE, Predict, Tiny, Write
 from tests.helpers import picture

@@ -15,9 +15,9 @@ from mmengine.config import Config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.commands.from_arguments import weights_from
-from hrnet_mm.deploy.export.formats import FORMATS
 from hrnet_mm.deploy.export.head_file import path_beside
 from hrnet_mm.deploy.exported import open_export
+from hrnet_mm.deploy.table import FORMATS
 from hrnet_mm.inference import infer
 from hrnet_mm.takeover.switch import taken
 from hrnet_mm.weights.checkpoint import Checkpoint

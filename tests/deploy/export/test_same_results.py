@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.commands.from_arguments import weights_from
-from hrnet_mm.deploy.export.formats import FORMATS
+from hrnet_mm.deploy.table import FORMATS
 from hrnet_mm.training.run import test as evaluate
 from hrnet_mm.weights.trust import trusting
 from tests.deploy.helpers import Predict, Tiny, Write, numbers_in, pose_config

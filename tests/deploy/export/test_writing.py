@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import Summary, export
 from hrnet_mm.deploy.export import comparison
-from hrnet_mm.deploy.export.formats import FORMATS, format_of
 from hrnet_mm.deploy.export.head_file import read_head_file
 from hrnet_mm.deploy.exported import open_export
+from hrnet_mm.deploy.table import FORMATS, format_of
 from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.network_inputs import Calibration, calibration_files
 from hrnet_mm.weights.checkpoint import Checkpoint
@@ -197,7 +197,7 @@ def test_an_empty_calibration_folder_is_named(write: Write, tmp_path: Path) -> N
 
 
 def test_a_missing_package_is_named(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('hrnet_mm.deploy.export.formats.find_spec', lambda name: None)
+    monkeypatch.setattr('hrnet_mm.deploy.table.find_spec', lambda name: None)
     with pytest.raises(UserError, match='needs onnx and onnxruntime: pip install onnx onnxruntime'):
         write('face', 'onnx')
     with pytest.raises(UserError, match='needs openvino: pip install openvino'):

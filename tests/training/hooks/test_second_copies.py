@@ -21,7 +21,7 @@ from hrnet_mm.base.config import read_config, set_data_root
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.commands.from_arguments import weights_from
-from hrnet_mm.deploy.export.formats import FORMATS
+from hrnet_mm.deploy.table import FORMATS
 from hrnet_mm.inference import infer
 from hrnet_mm.training.hooks import FiniteCheckHook
 from hrnet_mm.training.run import test as evaluate
