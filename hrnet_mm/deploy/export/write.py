@@ -95,7 +95,7 @@ def write_files(
         write_head_file(head, rest_of(parts), meta, description, written)
         with trusting():  # it was just written
             exported = open_export(written[0], head)
-        features = exported.put_into(parts.model, network.image.device).backbone
+        features = exported.replacement(parts.model, network.image.device).backbone
         return check_same(parts, features, network.image, network.precision, description.least)
 
 

@@ -168,7 +168,7 @@ def test_a_head_file_that_lies_about_the_network_is_refused(
 ) -> None:
     model = build(Config.fromfile(tiny('face').config)).eval()
     with pytest.raises(UserError, match=message):
-        open_export(lying(**lies)).put_into(model, torch.device('cpu'))
+        open_export(lying(**lies)).replacement(model, torch.device('cpu'))
 
 
 def test_the_bytes_that_were_hashed_are_run(face: Path, tmp_path: Path, tiny: Tiny) -> None:
@@ -178,9 +178,9 @@ def test_the_bytes_that_were_hashed_are_run(face: Path, tmp_path: Path, tiny: Ti
         shutil.copy(file, tmp_path)
     model = build(Config.fromfile(tiny('face').config)).eval()
     exported, image = open_export(out), torch.rand(1, 3, 64, 96)
-    expected = exported.put_into(model, torch.device('cpu')).extract_feat(image)
+    expected = exported.replacement(model, torch.device('cpu')).extract_feat(image)
     out.write_bytes(b'another file')
-    fast = exported.put_into(model, torch.device('cpu:0'))
+    fast = exported.replacement(model, torch.device('cpu:0'))
     assert_same(fast.extract_feat(image), expected)
     assert_same(copy.deepcopy(fast).extract_feat(image), expected)
     assert_same(pickle.loads(pickle.dumps(fast)).extract_feat(image), expected)
@@ -209,7 +209,7 @@ def test_another_network_or_head_is_refused(write: Write, tiny: Tiny, predict: P
 def test_an_image_that_the_file_does_not_take_is_refused(write: Write, tiny: Tiny) -> None:
     done = write('face', 'onnx')
     model = build(Config.fromfile(tiny('face').config)).eval()
-    fast = open_export(done.files[0]).put_into(model, torch.device('cpu'))
+    fast = open_export(done.files[0]).replacement(model, torch.device('cpu'))
     for shape in [(1, 3, 31, 64), (1, 4, 64, 64), (3, 64, 64)]:
         with pytest.raises(
             ValueError, match=r'must be \(N, 3, H, W\) of floats, H and W at least 32'

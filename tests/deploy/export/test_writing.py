@@ -31,7 +31,7 @@ def maps_of(done: Summary, tiny: TinyModel, image: Tensor) -> tuple[list[Tensor]
     model = host_model(tiny)
     with trusting():
         exported = open_export(done.files[0])
-    fast = exported.put_into(model, torch.device('cpu'))
+    fast = exported.replacement(model, torch.device('cpu'))
     with torch.no_grad():
         pair = fast.extract_feat(image), model.extract_feat(image)
     return tuple([x] if isinstance(x, Tensor) else list(x) for x in pair)
