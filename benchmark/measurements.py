@@ -17,6 +17,7 @@ from benchmark.memory import step_peak
 from benchmark.networks import build_trunk, load_weights
 from benchmark.steps import Program, inference_program, training_program
 from benchmark.what_to_time import Case, LeftOut
+from hrnet_mm.base.difference import relative_difference
 
 MODULES = dict(
     ours='hrnet_mm.models',
@@ -167,6 +168,4 @@ def difference(actual: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> floa
         raise LeftOut(f'it gives {shapes[0]}, and the reference {shapes[1]}')
     if not all(torch.isfinite(y).all() for y in actual):
         raise LeftOut('it gives numbers that are not finite')
-    pairs = zip(actual, expected, strict=True)
-    differences = (float((a - e).abs().max() / e.abs().max().clamp(min=1e-30)) for a, e in pairs)
-    return max(differences, default=0.0)
+    return relative_difference(actual, expected)

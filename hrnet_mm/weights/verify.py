@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hrnet_mm.base.difference import relative_difference
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.weights.convert import Report, convert
 from hrnet_mm.weights.layouts import layout_named
@@ -54,7 +55,7 @@ def compare(
     image = _image(weights[f'{source.backbone}conv1.weight'].shape[1], size)
     expected = _tensors(network(image))
     return [
-        Comparison(reference, other, _difference(_tensors(net(image)), expected))
+        Comparison(reference, other, relative_difference(_tensors(net(image)), expected))
         for other, net in others.items()
     ]
 
@@ -91,10 +92,3 @@ def _image(channels: int, size: int) -> Tensor:
 
 def _tensors(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return (output,) if isinstance(output, Tensor) else tuple(output)
-
-
-def _difference(actual: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> float:
-    """Of all maps the largest difference over the largest magnitude; NaN if there is one."""
-    pairs = zip(actual, expected, strict=True)
-    differences = [(a - b).abs().max() / b.abs().max().clamp(min=1e-30) for a, b in pairs]
-    return float(torch.stack(differences).max())
