@@ -13,10 +13,9 @@ from torch import Tensor, nn
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.commands.from_arguments import weights_from
-from hrnet_mm.deploy.export.head_file import Description, path_beside
-from hrnet_mm.deploy.export.write import Summary, describe, parts_of, stays_of, write_files
-from hrnet_mm.deploy.fused.network import FusedHRNet
-from hrnet_mm.deploy.table import INT8, SUFFIXES, Format, NetworkToWrite
+from hrnet_mm.deploy.export import Summary, describe, exportable_trunk, write_export
+from hrnet_mm.deploy.exported import ExportDescription
+from hrnet_mm.deploy.table import INT8, SUFFIXES, Format
 from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.network_inputs import (
     Calibration,
@@ -72,21 +71,19 @@ def export(
     with trusting(trust):
         model = HostModel(cfg, Checkpoint(checkpoint), torch.device(device), (nn.Module,))
         meta = plain(read_source(checkpoint).get('meta') or {})
-    parts = parts_of(model.module)
-    description = describe(cfg, checkpoint, parts, format, precision)
+    trunk = exportable_trunk(model.module)
+    description = describe(cfg, checkpoint, trunk, format, precision)
     images = () if photos is None else Calibration(model, photos, boxes)
     # The steps of int8 fit images like these only, not noise.
     image = next(iter(images), None) if size is None else None
     if image is None:
         image = example_for(model, size, description)
-    fused = FusedHRNet(parts.net, parts.neck)
-    network = NetworkToWrite(fused, image, precision, images, description.note())
-    files = [*format.files(out), path_beside(out)]
-    difference = write_files(parts, network, format, files, meta, description)
-    return Summary(format, files, description, stays_of(parts), tuple(image.shape), difference)
+    return write_export(trunk, description, out, image, images, meta)
 
 
-def example_for(model: HostModel, size: tuple[int, int] | None, description: Description) -> Tensor:
+def example_for(
+    model: HostModel, size: tuple[int, int] | None, description: ExportDescription
+) -> Tensor:
     """An image of the size asked for, or as the host's pipeline makes it.
 
     Raises:

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from hrnet_mm.base.config import read_config
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.deploy.exported import open_export
-from hrnet_mm.deploy.on_first_image import optimize_on_first_image
+from hrnet_mm.deploy.optimize import optimize_on_first_image
 from hrnet_mm.deploy.table import SUFFIXES
 from hrnet_mm.training.options import draw_predictions
 from hrnet_mm.weights.checkpoint import Checkpoint, FillsModel

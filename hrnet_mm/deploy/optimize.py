@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hrnet_mm.base.difference import relative_difference
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.deploy.differences import largest_difference, of_odd_size, tolerance
-from hrnet_mm.deploy.features import OptimizedFeatures
-from hrnet_mm.deploy.fused.network import FusedHRNet
-from hrnet_mm.deploy.image_spec import ImageSpec
-from hrnet_mm.deploy.parts import Parts, find_parts
-from hrnet_mm.deploy.table import (
-    BACKENDS,
-    INT8,
-    PRECISIONS,
-    Backend,
-    Engine,
-    suitable_backends,
+from hrnet_mm.deploy.table import BACKENDS, INT8, PRECISIONS, Backend, suitable_backends
+from hrnet_mm.deploy.trunk import (
+    MIN_SIDE,
+    ImageSpec,
+    InferenceOnly,
+    OptimizedFeatures,
+    Trunk,
+    find_trunk,
 )
 from hrnet_mm.kernels.cpu import computes_in
-from hrnet_mm.models import HRNet
 
-MIN_SIDE = 32  # of an image, in pixels: a network's coarsest map is 1/32 of it
+# How far an engine's maps may be from the model's, see :func:`compare_maps`. Far above what a
+# network that works has, and far below what a broken one has (1 for a map of zeros): a hundred
+# layers in bf16, with random weights, differ by 0.08.
+TOLERANCES = {'fp32': 1e-4, 'fp16': 5e-2, 'bf16': 2e-1, 'int8': 5e-1}
+CUDA_TOLERANCES = TOLERANCES | {'fp32': 1e-2}  # cuDNN rounds float32 convolutions to TF32
+
+# Held while an engine is made for a first image, so that only one is. By process: in a fork,
+# nobody would ever give back what a thread of its parent held.
+_LOCKS: dict[int, threading.Lock] = {}
 
 
 def optimize(
@@ -39,10 +46,10 @@ def optimize(
     """The same model with an engine in place of its HRNet and neck, for inference only.
 
     The engine computes the same function in fewer and faster operations; what each transformation
-    does and why it is exact stands in ``hrnet_mm.deploy``. Its result on ``example_input``, for
-    int8 on the first image of ``calibration``, is compared with the model's before it is returned,
-    and so is that on the same image at an odd size, 33 x 47; the ``difference`` on the image
-    itself is kept. ``predict``, ``test_step`` and the like work as before, with the
+    does and why it is exact stands in ``hrnet_mm.deploy.fused``. Its result on ``example_input``,
+    for int8 on the first image of ``calibration``, is compared with the model's before it is
+    returned, and so is that on the same image at an odd size, 33 x 47; the ``difference`` on the
+    image itself is kept. ``predict``, ``test_step`` and the like work as before, with the
     model's own head and data preprocessor.
 
     Args:
@@ -72,143 +79,216 @@ def optimize(
         >>> [tuple(y.shape) for y in fast(image)]
         [(1, 16, 16, 16), (1, 32, 8, 8), (1, 64, 4, 4), (1, 128, 2, 2)]
     """
-    checked(precision, backend)
-    parts = find_parts(model)
-    features = optimized_features(parts, example_input, precision, backend, calibration)
-    return parts.replaced_by(features)
+    _check_choices(precision, backend)
+    trunk = find_trunk(model)
+    features = optimized_features(trunk, example_input, precision, backend, calibration)
+    return trunk.replaced_by(features)
 
 
-def checked(precision: str, backend: str) -> None:
-    """Raise a ValueError that names what is right if there is no such precision or backend."""
-    _check_choice('precision', precision, PRECISIONS)
-    _check_choice('backend', backend, ('auto', *BACKENDS))
+def optimize_on_first_image(
+    model: nn.Module, precision: str = 'fp32', backend: str = 'auto'
+) -> nn.Module:
+    """A copy of a model as :func:`optimize` makes it, at its first image and for that shape.
+
+    Args:
+        model, precision, backend: of ``optimize``; not int8, which needs images to choose by.
+
+    Raises:
+        TypeError, ValueError: as ``optimize``. The backend is tried at the first image.
+    """
+    _check_choices(precision, backend)
+    trunk = find_trunk(model)
+    return trunk.replaced_by(OnFirstImage(trunk, precision, backend))
+
+
+class OnFirstImage(InferenceOnly):
+    """Stands for the HRNet and neck of a model; has no parameters of its own."""
+
+    features: nn.Module | None
+
+    def __init__(self, trunk: Trunk, precision: str, backend: str) -> None:
+        super().__init__(trunk.images)
+        # As a plain attribute: the parameters of the trunk are not this module's.
+        self.__dict__['trunk'] = trunk
+        self.precision = precision
+        self.backend = backend
+        self.register_module('features', None)
+
+    def forward(self, image: Tensor) -> Sequence[Tensor]:
+        """(N, in_channels, H, W) -> the maps of the neck or, without one, of the backbone.
+
+        Args:
+            image: see ``OptimizedFeatures``. An empty batch is no first image yet.
+
+        Raises:
+            TypeError, ValueError: the network takes no such image.
+            UserError: at the first image, if this machine cannot run the backend.
+        """
+        image = self.images.checked('the image', image)
+        if self.features is None and len(image) == 0:
+            with torch.no_grad():
+                return self.trunk.run(image)
+        with _LOCKS.setdefault(os.getpid(), threading.Lock()):
+            if self.features is None:
+                self.features = optimized_features(self.trunk, image, self.precision, self.backend)
+        return self.features(image)
 
 
 def optimized_features(
-    parts: Parts,
+    trunk: Trunk,
     example_input: Tensor,
     precision: str,
     backend: str,
     calibration: Iterable[Tensor] | None = None,
 ) -> OptimizedFeatures:
-    """What takes the place of the parts; arguments and errors are those of :func:`optimize`."""
-    image = _check_image('example_input', example_input, parts.net)
-    images = _check_calibration(calibration, precision, parts.net)
+    """What takes the place of a trunk; arguments and errors are those of :func:`optimize`."""
+    image = _checked_image('example_input', example_input, trunk.images)
+    images = _checked_calibration(calibration, precision, trunk.images)
     if backend == 'auto' and image.device.type == 'cpu' and not computes_in(precision):
         warnings.warn(f'this CPU has no {precision} arithmetic: fp32 is used', stacklevel=3)
         precision, images = 'fp32', []
-    probe = images[0] if images else image
+    compared = images[0] if images else image
     with torch.no_grad():
-        expected = parts.run(probe)
+        expected = trunk.run(compared)
         if not all(torch.isfinite(x).all() for x in expected):
             name = 'calibration[0]' if images else 'example_input'
             raise ValueError(f'the model gives NaN or infinity for {name}')
-        job = _Job(parts, image, precision, images, probe, expected)
-        built = job.fastest() if backend == 'auto' else job.with_backend(BACKENDS[backend])
-    return OptimizedFeatures(
-        built.engine,
-        built.backend.name,
-        precision,
-        spec_of(parts.net),
-        type(expected),
-        built.difference,
-    )
+        builder = _Builder(trunk, image, precision, images, compared, expected)
+        return builder.fastest() if backend == 'auto' else builder.build(BACKENDS[backend])
 
 
 @dataclass
-class _Built:
-    """An engine of a backend, and how far its maps are from the model's."""
+class _Builder:
+    """Builds the engine for a trunk by a backend.
 
-    backend: Backend
-    engine: Engine
-    difference: float
+    Attributes:
+        trunk, image, precision, calibration: what it is built of.
+        compared: the image on which its maps are compared.
+        expected: the maps of the trunk for that image.
+    """
 
-
-@dataclass
-class _Job:
-    """A network, an example, and the maps that an engine must give for ``probe``."""
-
-    parts: Parts
+    trunk: Trunk
     image: Tensor
     precision: str
     calibration: Sequence[Tensor]
-    probe: Tensor
+    compared: Tensor
     expected: Sequence[Tensor]
 
-    def with_backend(self, backend: Backend) -> _Built:
+    def fastest(self) -> OptimizedFeatures:
+        """By the first backend that works, with one warning if a faster one is not to be had."""
+        reasons = []
+        for backend in suitable_backends(self.image.device, self.precision):
+            try:
+                features = self.build(backend)
+            except UserError as error:
+                reasons.append(str(error))
+                continue
+            if reasons:
+                warnings.warn(f'{"; ".join(reasons)}: {backend.name} is used', stacklevel=4)
+            return features
+        no_backend = f'no backend computes in {self.precision} on {self.image.device.type}'
+        raise UserError('; '.join(reasons) or no_backend)
+
+    def build(self, backend: Backend) -> OptimizedFeatures:
+        """By one backend.
+
+        Raises:
+            UserError: it is not for this device or precision, or this machine cannot run it.
+        """
         device, precision = self.image.device, self.precision
         reason = backend.why_unsuitable(device, precision)
         reason = reason or backend.what_is_missing(device, precision)
         if reason:
             raise UserError(f'backend={backend.name!r} {reason}')
         try:
-            return self._build(backend)
+            engine = backend.build(self.trunk.fused(), self.image, precision, self.calibration)
+            difference = compare_maps(
+                engine(self.compared), self.expected, self.compared, precision
+            )
+            # Not every mistake shows on an image that all maps divide.
+            odd = of_odd_size(self.compared)
+            maps = getattr(engine, 'run_uncached', engine)(odd)
+            compare_maps(maps, self.trunk.run(odd), odd, precision)
         except (NotImplementedError, RuntimeError, OSError) as error:
             raise UserError(f'backend={backend.name!r} cannot run the model: {error}') from error
-
-    def fastest(self) -> _Built:
-        """By the first backend that works, with one warning if a faster one is not to be had."""
-        reasons = []
-        for backend in suitable_backends(self.image.device, self.precision):
-            try:
-                built = self.with_backend(backend)
-            except UserError as error:
-                reasons.append(str(error))
-                continue
-            if reasons:
-                warnings.warn(f'{"; ".join(reasons)}: {backend.name} is used', stacklevel=4)
-            return built
-        no_backend = f'no backend computes in {self.precision} on {self.image.device.type}'
-        raise UserError('; '.join(reasons) or no_backend)
-
-    def _build(self, backend: Backend) -> _Built:
-        network = FusedHRNet(self.parts.net, self.parts.neck)
-        engine = backend.build(network, self.image, self.precision, self.calibration)
-        difference = self._compared(engine(self.probe), self.expected, self.probe)
-        # Not every mistake shows on an image that all maps divide.
-        odd = of_odd_size(self.probe)
-        self._compared(getattr(engine, 'run_uncached', engine)(odd), self.parts.run(odd), odd)
-        return _Built(backend, engine, difference)
-
-    def _compared(
-        self, actual: Sequence[Tensor], expected: Sequence[Tensor], image: Tensor
-    ) -> float:
-        difference = largest_difference(actual, expected, self.precision)
-        limit = tolerance(self.precision, self.image.device)
-        if not difference <= limit:  # also where it is NaN
-            raise RuntimeError(
-                f'a map differs by {difference:.1e} of its size, over {limit:.0e}, '
-                f'on an image of {image.shape[2]} x {image.shape[3]}'
-            )
-        return difference
+        return OptimizedFeatures(
+            engine, backend.name, precision, self.trunk.images, type(self.expected), difference
+        )
 
 
-def spec_of(net: HRNet) -> ImageSpec:
-    """The images that an optimised network takes."""
-    return ImageSpec(net.conv1.in_channels, MIN_SIDE, net.conv1.weight.device)
+class MapsDiffer(RuntimeError):
+    """Maps that differ by more than rounding.
+
+    Attributes:
+        difference: of the map that differs most.
+        tolerance: how much it may be.
+    """
+
+    def __init__(self, difference: float, tolerance: float, image: Tensor) -> None:
+        self.difference, self.tolerance = difference, tolerance
+        super().__init__(
+            f'a map differs by {difference:.1e} of its size, over {tolerance:.0e}, '
+            f'on an image of {image.shape[2]} x {image.shape[3]}'
+        )
 
 
-def _check_image(name: str, image: Tensor, net: HRNet) -> Tensor:
-    spec = spec_of(net)
+def compare_maps(
+    actual: Sequence[Tensor], expected: Sequence[Tensor], image: Tensor, precision: str
+) -> float:
+    """The difference of an engine's maps for an image to the model's.
+
+    In fp32 it is the largest difference of a map over its largest magnitude. In a lower precision,
+    where single numbers may be far off and int8 clips large ones on purpose, it is the root mean
+    square of the difference over that of the map.
+
+    Raises:
+        MapsDiffer: it is larger than rounding explains, see ``TOLERANCES``, or NaN.
+    """
+    order = torch.inf if precision == 'fp32' else 2
+    difference = relative_difference(actual, expected, order)
+    tolerance = (CUDA_TOLERANCES if image.is_cuda else TOLERANCES)[precision]
+    if not difference <= tolerance:  # also where it is NaN
+        raise MapsDiffer(difference, tolerance, image)
+    return difference
+
+
+def odd_size(min_side: int) -> tuple[int, int]:
+    """Height and width of a small image whose maps do not divide each other, ``(33, 47)``.
+
+    Args:
+        min_side: the shortest side that the network takes, in pixels.
+    """
+    return min_side + 1, min_side + 15
+
+
+def of_odd_size(image: Tensor, min_side: int = MIN_SIDE) -> Tensor:
+    """The first of some images (N, C, H, W) at :func:`odd_size`, (1, C, h, w)."""
+    size = odd_size(min_side)
+    return F.interpolate(image[:1], size=size, mode='bilinear', align_corners=False)
+
+
+def _checked_image(name: str, image: Tensor, images: ImageSpec) -> Tensor:
     if isinstance(image, Tensor) and not image.is_meta:
-        image = image.to(spec.device)
-    image = spec.checked(name, image)
+        image = image.to(images.device)
+    image = images.checked(name, image)
     if len(image) == 0:
         raise ValueError(f'{name} has shape {tuple(image.shape)}; N must be at least 1')
     return image
 
 
-def _check_calibration(images: Iterable[Tensor] | None, precision: str, net: HRNet) -> list[Tensor]:
+def _checked_calibration(
+    calibration: Iterable[Tensor] | None, precision: str, images: ImageSpec
+) -> list[Tensor]:
     if precision != INT8:
-        if images is not None:
+        if calibration is not None:
             raise ValueError(f"calibration is for precision='int8', not for {precision!r}")
         return []
-    if not isinstance(images, Iterable | None):
-        kind = type(images).__name__
+    if not isinstance(calibration, Iterable | None):
+        kind = type(calibration).__name__
         raise TypeError(f'calibration must be images, one after another, not a {kind}')
     checked = []
-    for i, image in enumerate(images or ()):
-        checked.append(_check_image(f'calibration[{i}]', image, net))
+    for i, image in enumerate(calibration or ()):
+        checked.append(_checked_image(f'calibration[{i}]', image, images))
         if not checked[-1].isfinite().all():
             raise ValueError(f'calibration[{i}] has NaN or infinity')
     if not checked:
@@ -219,6 +299,8 @@ def _check_calibration(images: Iterable[Tensor] | None, precision: str, net: HRN
     return checked
 
 
-def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    if value not in set(choices):
-        raise ValueError(f'{name}={value!r} must be one of {", ".join(choices)}')
+def _check_choices(precision: str, backend: str) -> None:
+    named = dict(precision=(precision, PRECISIONS), backend=(backend, ('auto', *BACKENDS)))
+    for name, (value, choices) in named.items():
+        if value not in choices:
+            raise ValueError(f'{name}={value!r} must be one of {", ".join(choices)}')

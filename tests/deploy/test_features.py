@@ -6,6 +6,7 @@ import copy
 import io
 import os
 import pickle
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
@@ -15,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from hrnet_mm.deploy import on_first_image, optimize
+from hrnet_mm.deploy import optimize
 from hrnet_mm.deploy.fused.network import FusedHRNet
-from hrnet_mm.deploy.on_first_image import optimize_on_first_image
+from hrnet_mm.deploy.optimize import _LOCKS, optimize_on_first_image
 from tests.deploy.helpers import EVERY_ENGINE, Made
 from tests.helpers import NECKS, assert_same, maps_of, small_neck, small_net
 
@@ -206,7 +207,8 @@ def test_it_computes_in_its_own_precision(
 
 def test_threads_at_the_first_image_make_one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     net, made, more = small_net(), [], threading.Event()
-    build = on_first_image.optimized_features
+    module = sys.modules[optimize.__module__]
+    build = module.optimized_features
 
     def slowly(*args: object) -> nn.Module:
         made.append(args)
@@ -215,7 +217,7 @@ def test_threads_at_the_first_image_make_one_engine(monkeypatch: pytest.MonkeyPa
         more.wait(0.5)
         return build(*args)
 
-    monkeypatch.setattr(on_first_image, 'optimized_features', slowly)
+    monkeypatch.setattr(module, 'optimized_features', slowly)
     fast = optimize_on_first_image(net, backend='eager')
     for maps in in_threads(lambda _: fast(IMAGE), range(4)):
         assert_same(maps, net(IMAGE))
@@ -288,7 +290,7 @@ def test_a_forked_worker_runs_an_engine_of_its_own(backend: str, engines: Made) 
 
 def test_a_fork_does_not_wait_for_what_a_thread_held() -> None:
     fast = optimize_on_first_image(small_net(), backend='eager')
-    with on_first_image._LOCKS.setdefault(os.getpid(), threading.Lock()):
+    with _LOCKS.setdefault(os.getpid(), threading.Lock()):
         loader = DataLoader(
             Predictions(fast),
             batch_size=None,

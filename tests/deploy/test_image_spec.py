@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hrnet_mm.deploy import optimize
-from hrnet_mm.deploy.image_spec import ImageSpec
-from hrnet_mm.deploy.on_first_image import optimize_on_first_image
+from hrnet_mm.deploy.optimize import optimize_on_first_image
+from hrnet_mm.deploy.trunk import ImageSpec
 from tests.deploy.helpers import EVERY_ENGINE, Made
 from tests.helpers import assert_same, small_net
 

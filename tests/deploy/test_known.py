@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy import optimize
 from hrnet_mm.deploy.engines.own_kernels import NativeEngine
-from hrnet_mm.deploy.export.comparison import check_same
+from hrnet_mm.deploy.export import check_same
 from hrnet_mm.deploy.fused import network, translator
 from hrnet_mm.deploy.fused.layers import Pool, UpsampleSum
 from hrnet_mm.deploy.fused.network import FusedHRNet
-from hrnet_mm.deploy.parts import Parts, find_parts
+from hrnet_mm.deploy.trunk import Trunk, find_trunk
 from hrnet_mm.kernels.library import find_compiler
 from hrnet_mm.models import ExchangeUnit, HRNet, HRNetV2
 from hrnet_mm.models.blocks import BasicBlock
@@ -142,7 +142,7 @@ def test_a_neck_that_computes_something_else_stays_outside() -> None:
     model = nn.Module()
     for neck, known in [(OtherNeck(CHANNELS), False), (Named(), True)]:
         model.backbone, model.neck = small_net(), ready(neck)
-        assert (find_parts(model.eval()).neck is neck) == known
+        assert (find_trunk(model.eval()).neck is neck) == known
 
 
 def test_grouped_convolutions_are_computed_or_refused() -> None:
@@ -163,7 +163,7 @@ def test_what_differs_at_odd_sizes_only_is_found(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UserError, match='a map differs by .* on an image of 33 x 47'):
         optimize(net, image, backend='eager')
     with pytest.raises(UserError, match=r'differs by .* on images of \(2, 3, 33, 47\)'):
-        check_same(Parts(net, net, None, None), FusedHRNet(net), image, 'fp32', least=32)
+        check_same(Trunk(net, net), FusedHRNet(net), image, 'fp32', min_side=32)
 
 
 def test_the_comparison_leaves_nothing_in_the_engine() -> None:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from hrnet_mm.commands.from_arguments import weights_from
-from hrnet_mm.deploy.features import OptimizedFeatures
-from hrnet_mm.deploy.on_first_image import optimize_on_first_image
+from hrnet_mm.deploy.optimize import optimize_on_first_image
+from hrnet_mm.deploy.trunk import OptimizedFeatures
 from hrnet_mm.inference import infer
 from hrnet_mm.models import HRNet
 from hrnet_mm.training.run import test as evaluate

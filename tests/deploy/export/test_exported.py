@@ -15,8 +15,7 @@ from mmengine.config import Config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.commands.from_arguments import weights_from
-from hrnet_mm.deploy.export.head_file import path_beside
-from hrnet_mm.deploy.exported import open_export
+from hrnet_mm.deploy.exported import head_path, open_export
 from hrnet_mm.deploy.table import FORMATS
 from hrnet_mm.inference import infer
 from hrnet_mm.takeover.switch import taken
@@ -90,7 +89,7 @@ def test_what_may_run_code_must_be_trusted(tmp_path: Path, write: Write) -> None
     program = tmp_path / 'face.pt2'
     head = torch.load(done.files[-1])
     head['export']['format'] = 'torch_program'
-    torch.save(head, path_beside(program))
+    torch.save(head, head_path(program))
     program.write_bytes(b'a pickle that nobody reads')
     with pytest.raises(UserError, match='may run code .* add --trust-checkpoint'):
         weights_from(program)
@@ -109,11 +108,11 @@ def lying(face: Path, tmp_path: Path) -> Callable[..., Path]:
     """The exported file with a head file that says something else of it."""
 
     def lying(meta: object = None, **lies: object) -> Path:
-        out, head = tmp_path / face.name, torch.load(path_beside(face))
+        out, head = tmp_path / face.name, torch.load(head_path(face))
         shutil.copy(face, out)
         head['export'] |= lies
         head['meta'] = head['meta'] if meta is None else meta
-        torch.save(head, path_beside(out))
+        torch.save(head, head_path(out))
         return out
 
     return lying
@@ -174,7 +173,7 @@ def test_a_head_file_that_lies_about_the_network_is_refused(
 def test_the_bytes_that_were_hashed_are_run(face: Path, tmp_path: Path, tiny: Tiny) -> None:
     """Whatever takes their place on the disk between the two."""
     out = tmp_path / face.name
-    for file in (face, path_beside(face)):
+    for file in (face, head_path(face)):
         shutil.copy(file, tmp_path)
     model = build(Config.fromfile(tiny('face').config)).eval()
     exported, image = open_export(out), torch.rand(1, 3, 64, 96)

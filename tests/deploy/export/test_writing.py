@@ -11,11 +11,11 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from hrnet_mm.base.difference import relative_difference
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import Summary, export
-from hrnet_mm.deploy.export import comparison
-from hrnet_mm.deploy.export.head_file import read_head_file
-from hrnet_mm.deploy.exported import open_export
+from hrnet_mm.deploy.exported import open_export, read_head_file
+from hrnet_mm.deploy.optimize import TOLERANCES
 from hrnet_mm.deploy.table import FORMATS, format_of
 from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.network_inputs import Calibration, calibration_files
@@ -83,7 +83,7 @@ def test_halved_files_are_half_as_large_and_near(
     assert 2 * weights < sum(file.stat().st_size for file in done.files[:-1]) < 3.2 * weights
     actual, expected = maps_of(done, tiny('segmentation'), torch.randn(1, 3, *SIZE))
     assert all(x.dtype == torch.float32 for x in actual)
-    assert 0 < comparison.largest_difference(actual, expected, precision) < limit
+    assert 0 < relative_difference(actual, expected, 2) < limit
 
 
 def test_int8_onnx_is_calibrated_on_a_folder(write: Write, photos: Path) -> None:
@@ -138,7 +138,7 @@ def test_the_example_is_what_the_hosts_pipeline_gives(write: Write) -> None:
 def test_a_neck_of_the_host_stays_outside(write: Write) -> None:
     done = write('bottom_up', 'onnx')
     assert done.description.neck is None
-    assert 'FeatureMapProcessor' in (done.stays or '')
+    assert 'FeatureMapProcessor' in (done.kept_neck or '')
 
 
 def test_head_and_meta_of_the_checkpoint_travel_along(write: Write) -> None:
@@ -152,7 +152,7 @@ def test_a_file_that_computes_something_else_is_not_written(
     write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = sorted(tmp_path.iterdir())
-    monkeypatch.setattr(comparison, 'tolerance', lambda precision, device: 0.0)
+    monkeypatch.setitem(TOLERANCES, 'fp32', 0.0)
     with pytest.raises(UserError, match='the exported file differs by .* nothing was written'):
         write('face', 'openvino')
     assert sorted(tmp_path.iterdir()) == before
