@@ -24,7 +24,7 @@ SIZE = (96, 128)  # height and width for which tiny models are exported
 Made = Callable[[str], tuple[nn.Module, HRNet]]
 Tiny = Callable[[str], TinyModel]
 Write = Callable[..., Summary]
-Predict = Callable[[str, object], dict[str, Any]]
+Predict = Callable[..., dict[str, Any]]
 
 
 def numbers_in(value: Any) -> list[float]:

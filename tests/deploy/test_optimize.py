@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy import optimize, table
+from hrnet_mm.deploy.optimize import optimize_on_first_image
+from hrnet_mm.deploy.trunk import OptimizedFeatures
 from hrnet_mm.models import HRNet
 from hrnet_mm.takeover import switch
 from tests.helpers import (
@@ -253,10 +255,21 @@ def test_wrong_arguments(options: dict, error: type[Exception], message: str) ->
         optimize(small_net(), **arguments)
 
 
-def test_an_optimised_network_cannot_be_trained_or_run_elsewhere() -> None:
-    fast = optimize(small_net(), torch.randn(1, 3, 64, 64), backend='eager')
-    assert fast.eval() is fast
-    with pytest.raises(RuntimeError, match='cannot be trained'):
-        fast.train()
-    with pytest.raises(ValueError, match='the image is on meta, .* optimised on cpu'):
-        fast(torch.empty(1, 3, 64, 64, device='meta'))
+def test_the_engine_is_made_for_the_first_image_and_kept() -> None:
+    net = small_net()
+    fast = optimize_on_first_image(net, backend='eager')
+    assert fast.features is None and not list(fast.parameters())
+    for size in [(64, 96), (33, 47)]:
+        image = torch.randn(1, 3, *size)
+        assert_same(fast(image), net(image))
+    features = fast.features
+    assert isinstance(features, OptimizedFeatures)
+    fast(image)
+    assert fast.features is features
+
+
+def test_what_cannot_be_optimised_is_told_before_an_image_comes() -> None:
+    with pytest.raises(ValueError, match="precision='fp8' must be one of fp32, bf16, fp16"):
+        optimize_on_first_image(HRNet('w18_small').eval(), precision='fp8')
+    with pytest.raises(TypeError, match='hrnet_mm.takeover'):
+        optimize_on_first_image(nn.Conv2d(3, 3, 1).eval())

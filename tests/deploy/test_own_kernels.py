@@ -47,21 +47,6 @@ def test_large_maps_are_done_image_by_image(monkeypatch: pytest.MonkeyPatch) -> 
     assert {op.output.n for op in made.ops} == {1, 3}
 
 
-def test_results_stay_when_the_engine_runs_again() -> None:
-    net = small_net()
-    engine = NativeEngine(FusedHRNet(net))
-    images = torch.randn(2, 1, 3, 64, 64)
-    first = engine(images[0])
-    engine(images[1])
-    assert_same(first, maps_of(net, None, images[0]))
-
-
-@pytest.mark.parametrize('options', [dict(norm_cfg=dict(type='GN', num_groups=2))], ids=str)
-def test_what_has_no_kernel_is_named(options: dict) -> None:
-    with pytest.raises(NotImplementedError, match='GroupNorm has no translation'):
-        NativeEngine(FusedHRNet(small_net(**options)))
-
-
 @pytest.mark.parametrize('threads', [1, 4])
 def test_no_map_is_overwritten_before_it_is_read(threads: int) -> None:
     planner = plan.Planner(FusedHRNet(ready(HRNet('w18_small_v2'))))

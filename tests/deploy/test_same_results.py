@@ -1,4 +1,4 @@
-"""What is predicted through an exported file is what is predicted through the checkpoint."""
+"""An exported file, and an engine by ``--fast``, predict what the checkpoint predicts."""
 
 from __future__ import annotations
 
@@ -22,20 +22,30 @@ CASES += [('segmentation', 'torch_program')]  # tracing takes seconds
 
 
 @pytest.mark.parametrize(('name', 'format'), CASES)
-def test_infer_predicts_the_same(
+def test_infer_predicts_the_same_through_a_file(
     name: str, format: str, write: Write, tiny: Tiny, predict: Predict
 ) -> None:
     model = tiny(name)
     done = write(name, format)
     expected = predict(model.config, model.checkpoint)
-    actual = predict(model.config, done.files[0])
+    assert_near(predict(model.config, done.files[0]), expected)
+
+
+@pytest.mark.parametrize('name', ['detection', 'segmentation', 'classification', 'face'])
+def test_infer_predicts_the_same_by_an_engine(name: str, tiny: Tiny, predict: Predict) -> None:
+    model = tiny(name)
+    expected = predict(model.config, model.checkpoint)
+    assert_near(predict(model.config, model.checkpoint, fast='fp32'), expected)
+
+
+def assert_near(actual: dict[str, Any], expected: dict[str, Any]) -> None:
     assert actual.keys() == expected.keys()
     assert len(numbers_in(expected['images'])) >= 6
     assert numbers_in(actual['images']) == pytest.approx(numbers_in(expected['images']), abs=0.02)
 
 
 @pytest.mark.parametrize('format', ['onnx', 'openvino'])
-def test_a_runner_tests_the_same(format: str, tmp_path: Path) -> None:
+def test_a_runner_tests_the_same_through_a_file(format: str, tmp_path: Path) -> None:
     cfg, checkpoint = pose_config(tmp_path)
     out = tmp_path / f'pose{FORMATS[format].suffixes[0]}'
     export(cfg, checkpoint, out, FORMATS[format])
@@ -48,6 +58,16 @@ def test_a_runner_tests_the_same(format: str, tmp_path: Path) -> None:
         assert a['id'] == e['id']
         keypoints = [x['pred_instances']['keypoints'].ravel() for x in (a, e)]
         assert keypoints[0] == pytest.approx(keypoints[1], abs=1e-2)
+
+
+def test_a_runner_tests_the_same_by_an_engine(tmp_path: Path) -> None:
+    cfg, checkpoint = pose_config(tmp_path)
+    metrics = []
+    for fast in (None, 'fp32'):
+        changed = cfg.copy()
+        changed.work_dir = str(tmp_path / 'run')
+        metrics.append(evaluate(changed, weights_from(checkpoint, fast)))
+    assert metrics[1] == pytest.approx(metrics[0], abs=1e-3) and 'coco/AP' in metrics[0]
 
 
 def predictions_of(cfg: Config, weights: str, folder: Path) -> tuple[dict[str, float], list[Any]]:
