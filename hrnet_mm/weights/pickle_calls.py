@@ -1,8 +1,8 @@
 """The calls that a checkpoint's pickle may ask for, each with what its arguments must be.
 
-A rule takes the arguments, in which placeholders stand for what other calls make, and gives a
-placeholder. So nothing is called here. What a call of numpy's or mmengine's may hold is checked
-by ``hrnet_mm.base.pickle_stand_ins``, when it is made.
+Each call has a rule: a function that takes the arguments, in which placeholders stand for what
+other calls would make, checks them, and returns a placeholder. So nothing of the file is called.
+What the calls of numpy and mmengine hold is checked later, by ``hrnet_mm.base.pickle_stand_ins``.
 """
 
 from __future__ import annotations

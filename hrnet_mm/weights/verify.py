@@ -33,16 +33,17 @@ def compare(
 ) -> list[Comparison]:
     """Run the networks of the original and of the converted weights on a random image.
 
-    The original's network is that of the library with its layout, if there is one and it is
-    installed, else ours. The converted weights run in ours and in the target's library. Between
-    tasks the backbones are compared; a detector is, up to its neck.
+    The original weights run in the library of their layout if there is one and it is installed,
+    and otherwise in our network. The converted weights run in our network and in the library of
+    the target. Where source and target are of two tasks, the backbones are compared; of detectors
+    all up to the neck.
 
     Args:
         weights, converted, report: what ``convert`` took and gave.
-        size: of the image, a multiple of 32, as the libraries need it.
+        size: the image's side, a multiple of 32, as the libraries need it.
 
     Raises:
-        UserError: it is not, or some of the weights are missing.
+        UserError: the size is no multiple of 32, or some of the weights are missing.
     """
     if size < 32 or size % 32:
         raise UserError(f"--verify {size}: the image's side must be a multiple of 32, as 224 is")
@@ -52,7 +53,8 @@ def compare(
     originals = {**_library(task, source, weights), **_ours(task, source, weights)}
     reference, network = next(iter(originals.items()))
     others = {**_ours(task, target, converted), **_library(task, target, converted)}
-    image = _image(weights[f'{source.backbone}conv1.weight'].shape[1], size)
+    channels = weights[f'{source.backbone}conv1.weight'].shape[1]
+    image = torch.rand(1, channels, size, size, generator=torch.Generator().manual_seed(0))
     expected = _tensors(network(image))
     return [
         Comparison(reference, other, relative_difference(_tensors(net(image)), expected))
@@ -84,10 +86,6 @@ def _library(task: str, naming: Naming, weights: StateDict) -> dict[str, nn.Modu
     theirs, _ = convert(weights, Naming(layout_named(layout)), naming)
     network = library_network(layout, theirs)
     return {} if network is None else {LIBRARIES[layout][0]: network}
-
-
-def _image(channels: int, size: int) -> Tensor:
-    return torch.rand(1, channels, size, size, generator=torch.Generator().manual_seed(0))
 
 
 def _tensors(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

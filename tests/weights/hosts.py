@@ -41,7 +41,7 @@ def backbone(arch: str | int, hrnet: str, **options: Any) -> dict[str, Any]:
     return dict(type=hrnet, extra=extra, **options)
 
 
-def last(arch: str | int) -> tuple[int, ...]:
+def last_channels(arch: str | int) -> tuple[int, ...]:
     stages: tuple[Stage, ...] = stages_of(arch)
     return stages[-1].channels
 
@@ -49,7 +49,7 @@ def last(arch: str | int) -> tuple[int, ...]:
 def pose(arch: str | int, hrnet: str = 'HRNet', joints: int = 17, **options: Any) -> nn.Module:
     head = dict(
         type='HeatmapHead',
-        in_channels=last(arch)[0],
+        in_channels=last_channels(arch)[0],
         out_channels=joints,
         deconv_out_channels=None,
         loss=dict(type='KeypointMSELoss', use_target_weight=True),
@@ -60,7 +60,7 @@ def pose(arch: str | int, hrnet: str = 'HRNet', joints: int = 17, **options: Any
 
 def face(arch: str | int, hrnet: str = 'HRNet', points: int = 98) -> nn.Module:
     """mmpose's HRNetV2: its processor concatenates, its head fuses; ours has a neck for both."""
-    channels, ours = sum(last(arch)), hrnet == OURS
+    channels, ours = sum(last_channels(arch)), hrnet == OURS
     fused = dict(conv_out_channels=(channels,), conv_kernel_sizes=(1,))
     head = dict(
         type='HeatmapHead',
@@ -70,7 +70,7 @@ def face(arch: str | int, hrnet: str = 'HRNet', points: int = 98) -> nn.Module:
         loss=dict(type='KeypointMSELoss', use_target_weight=True),
         **({} if ours else fused),
     )
-    neck = dict(type='hrnet_mm.HRNetV2', in_channels=last(arch)) if ours else None
+    neck = dict(type='hrnet_mm.HRNetV2', in_channels=last_channels(arch)) if ours else None
     net = backbone(arch, hrnet, out_indices=(0, 1, 2, 3), upsample='bilinear')
     neck = neck or dict(type='FeatureMapProcessor', concat=True)
     return build('mmpose', dict(type='TopdownPoseEstimator', backbone=net, neck=neck, head=head))
@@ -80,10 +80,10 @@ def fcn(arch: str | int, **options: Any) -> dict[str, Any]:
     return (
         dict(
             type='FCNHead',
-            in_channels=list(last(arch)),
+            in_channels=list(last_channels(arch)),
             in_index=(0, 1, 2, 3),
             input_transform='resize_concat',
-            channels=sum(last(arch)),
+            channels=sum(last_channels(arch)),
             kernel_size=1,
             num_convs=1,
             concat_input=False,
@@ -98,9 +98,9 @@ def seg(arch: str | int, hrnet: str = 'HRNet', neck: bool = False, **head: Any) 
     net = backbone(arch, hrnet, **(dict(upsample='bilinear') if hrnet == OURS else {}))
     cfg = dict(type='EncoderDecoder', backbone=net, decode_head=fcn(arch, **head))
     if neck:
-        cfg['neck'] = dict(type='hrnet_mm.HRNetV2', in_channels=last(arch))
+        cfg['neck'] = dict(type='hrnet_mm.HRNetV2', in_channels=last_channels(arch))
         cfg['decode_head'] |= dict(
-            in_channels=sum(last(arch)), in_index=0, input_transform=None, num_convs=0
+            in_channels=sum(last_channels(arch)), in_index=0, input_transform=None, num_convs=0
         )
     return build('mmseg', cfg | dict(test_cfg=dict(mode='whole')))
 
@@ -118,9 +118,9 @@ def ocr(arch: str | int, hrnet: str = 'HRNet') -> nn.Module:
 def cls(
     arch: str | int, hrnet: str = 'HRNet', classes: int = 10, one_neck: bool = False
 ) -> nn.Module:
-    neck = dict(type='HRFuseScales', in_channels=last(arch))
+    neck = dict(type='HRFuseScales', in_channels=last_channels(arch))
     if hrnet == OURS:
-        neck = dict(type='hrnet_mm.HRNetCls', in_channels=list(last(arch)))
+        neck = dict(type='hrnet_mm.HRNetCls', in_channels=list(last_channels(arch)))
     head = dict(type='LinearClsHead', num_classes=classes, in_channels=2048)
     pooled = neck if one_neck else [neck, dict(type='GlobalAveragePooling')]
     net = backbone(arch, hrnet)
@@ -132,7 +132,7 @@ def det(arch: str | int, hrnet: str = 'HRNet', classes: int = 4, width: int = 16
     cfg = Config.fromfile(config_folder('mmdet') / '_base_/models/mask-rcnn_r50_fpn.py').model
     cfg.backbone = backbone(arch, hrnet, norm_eval=False)
     kind = 'hrnet_mm.HRNetV2p' if hrnet == OURS else 'HRFPN'
-    cfg.neck = dict(type=kind, in_channels=list(last(arch)), out_channels=width)
+    cfg.neck = dict(type=kind, in_channels=list(last_channels(arch)), out_channels=width)
     cfg.rpn_head.update(in_channels=width, feat_channels=width)
     heads = cfg.roi_head
     heads.bbox_roi_extractor.out_channels = heads.mask_roi_extractor.out_channels = width
