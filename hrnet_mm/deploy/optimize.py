@@ -162,7 +162,7 @@ class _Builder:
     """Builds the engine for a trunk by a backend.
 
     Attributes:
-        trunk, image, precision, calibration: what it is built of.
+        trunk, image, precision, calibration: what the engine is built of.
         compared: the image on which its maps are compared.
         expected: the maps of the trunk for that image.
     """
@@ -175,7 +175,7 @@ class _Builder:
     expected: Sequence[Tensor]
 
     def fastest(self) -> OptimizedFeatures:
-        """By the first backend that works, with one warning if a faster one is not to be had."""
+        """Build by the first backend that works; one warning says why a faster one does not."""
         reasons = []
         for backend in suitable_backends(self.image.device, self.precision):
             try:
@@ -190,7 +190,7 @@ class _Builder:
         raise UserError('; '.join(reasons) or no_backend)
 
     def build(self, backend: Backend) -> OptimizedFeatures:
-        """By one backend.
+        """Build by one backend, and compare the engine with the trunk.
 
         Raises:
             UserError: it is not for this device or precision, or this machine cannot run it.
@@ -205,7 +205,7 @@ class _Builder:
             difference = compare_maps(
                 engine(self.compared), self.expected, self.compared, precision
             )
-            # Not every mistake shows on an image that all maps divide.
+            # Some mistakes show only where the maps do not divide the image.
             odd = of_odd_size(self.compared)
             maps = getattr(engine, 'run_uncached', engine)(odd)
             compare_maps(maps, self.trunk.run(odd), odd, precision)

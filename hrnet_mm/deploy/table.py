@@ -38,9 +38,9 @@ class Runtime:
     Attributes:
         name: of the backend or format.
         module: the name of the module.
-        precisions: those it computes in.
-        packages: that must be installed.
-        int8_packages: that int8 needs besides.
+        precisions: in which it computes.
+        packages: what must be installed.
+        int8_packages: what int8 needs besides.
         compiles: whether it needs a C++ compiler on a CPU.
     """
 
@@ -73,7 +73,7 @@ class Backend(Runtime):
     devices: tuple[str, ...] = ()
 
     def why_unsuitable(self, device: torch.device, precision: str) -> str | None:
-        """Why it is not for this device or precision, as the end of a sentence, or None."""
+        """Why the backend is not for a device or precision, as the end of a sentence, or None."""
         if self.devices and device.type not in self.devices:
             return f'runs on {" and ".join(self.devices)}, and the model is on {device.type}'
         if precision not in self.precisions:
@@ -81,7 +81,7 @@ class Backend(Runtime):
         return None
 
     def what_is_missing(self, device: torch.device, precision: str = 'fp32') -> str | None:
-        """What this machine lacks for it, as the end of a sentence, or None."""
+        """What this machine lacks for the backend, as the end of a sentence, or None."""
         if missing := self.missing_packages(precision):
             return f'needs {" and ".join(missing)} (pip install {" ".join(missing)})'
         if device.type == 'cpu' and self.misses_compiler():
@@ -159,14 +159,14 @@ class Format(Runtime):
         return getattr(self.import_module(), f'load_{self.name}')(files, precision, device)
 
     def files(self, out: Path) -> list[Path]:
-        """Its files, the first of which is ``out``."""
+        """The files that are written with ``out``, which is the first of them."""
         return [out.with_suffix(suffix) for suffix in self.suffixes]
 
     def check(self, out: Path, precision: str) -> None:
-        """Make sure that this machine can write and read it.
+        """Make sure that this machine can write and read the format.
 
         Raises:
-            UserError: it cannot hold this precision, or something is not installed.
+            UserError: the format cannot hold this precision, or something is not installed.
         """
         if precision not in self.precisions:
             possible = ', '.join(self.precisions)

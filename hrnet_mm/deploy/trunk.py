@@ -18,7 +18,7 @@ from hrnet_mm.models import HRNet
 
 MIN_SIDE = 32  # of an image, in pixels: a network's coarsest map is 1/32 of it
 
-_INHERITED: list[Engine] = []  # in a fork: the end of an engine would wait for its threads
+_INHERITED: list[Engine] = []  # kept in a fork, where the end of an engine would wait for threads
 
 
 @dataclass(frozen=True)
@@ -150,11 +150,11 @@ def first_neck(model: nn.Module) -> tuple[nn.Module | None, nn.Module | None]:
 class InferenceOnly(nn.Module):
     """A module that stays as it was made: in eval mode, with its weights, device and types.
 
-    It has no parameters and buffers, and nothing of it is in a state dict. It can be copied and
-    pickled.
+    The module has no parameters and buffers, and adds nothing to a state dict. Copies and pickles
+    of it compute the same.
 
     Args:
-        images: those that it takes.
+        images: the images that it takes.
     """
 
     def __init__(self, images: ImageSpec) -> None:
@@ -173,7 +173,7 @@ class InferenceOnly(nn.Module):
         return super().train(mode)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> InferenceOnly:
-        """What ``.to()``, ``.half()`` and the like call: nothing may change."""
+        """Refuse every change; ``.to()``, ``.half()`` and the like call this method."""
         device = self.images.device
         moved = fn(torch.empty(0, dtype=torch.float32, device=device))
         if moved.dtype != torch.float32 or moved.device != device:
@@ -186,7 +186,7 @@ class InferenceOnly(nn.Module):
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        """What ``load_state_dict`` calls, strict or not."""
+        """Refuse weights; ``load_state_dict`` calls this method, strict or not."""
         if any(key.startswith(prefix) for key in state_dict):
             raise RuntimeError(
                 'an optimised network takes no weights; load them into the original model and '
@@ -228,8 +228,8 @@ class OptimizedFeatures(InferenceOnly):
     Args:
         engine: the network.
         backend, precision: what it is.
-        images: those that the network takes.
-        container: makes what the original returned of the engine's tuple of maps.
+        images: the images that the network takes.
+        container: makes of the engine's maps what the original returned, ``tuple`` or ``list``.
     """
 
     def __init__(

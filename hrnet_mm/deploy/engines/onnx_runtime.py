@@ -68,7 +68,7 @@ class ONNXRuntimeEngine:
         self.providers = providers
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        # Else its threads keep the cores busy while the head runs.
+        # Without this, its threads keep the cores busy while the head runs.
         options.add_session_config_entry('session.force_spinning_stop', '1')
         available = [name for name in providers if name in onnxruntime.get_available_providers()]
         self.session = onnxruntime.InferenceSession(

@@ -113,10 +113,10 @@ def compiled(model: openvino.Model, dtype: torch.dtype) -> openvino.CompiledMode
 class OpenVINOEngine:
     """Compiles a model for the first shape that comes, and once more for all others together.
 
-    OpenVINO fuses more operations of a model of one shape, and plans its memory ahead. It keeps
-    the channels of a pixel side by side, and the maps leave it so: its own transposition of a map
-    takes longer than NumPy's. PyTorch's would wake its threads, which then stand in the way of
-    OpenVINO's.
+    OpenVINO fuses more operations of a model of one shape, and plans its memory ahead. The maps
+    leave OpenVINO as it keeps them, the channels of a pixel side by side, and NumPy transposes
+    them: OpenVINO's transposition takes longer, and PyTorch's would wake threads of PyTorch, which
+    then stand in the way of OpenVINO's.
 
     Args:
         model: of free batch and size, with maps (N, C, H, W).
@@ -139,7 +139,7 @@ class OpenVINOEngine:
         return engine(image)
 
     def run_uncached(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The same; the model that is compiled for this shape is not kept."""
+        """Image -> maps, as a call gives them; the model compiled for this shape is not kept."""
         return self._compiled_for(image.shape)(image)
 
     def _compiled_for(self, shape: torch.Size) -> CompiledEngine:
@@ -201,7 +201,7 @@ def _check_arithmetic(dtype: torch.dtype) -> None:
 
 
 def has_arithmetic(dtype: torch.dtype) -> bool:
-    """Whether OpenVINO computes in this type on this CPU, or would silently take another."""
+    """Whether OpenVINO computes in a type on this CPU; else it would silently take another."""
     return CAPABILITIES[dtype] in core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 
 
@@ -213,7 +213,7 @@ def to_openvino(network: FusedHRNet) -> openvino.Model:
 
 
 class ToOpenVINO(Translator):
-    """Translates node by node."""
+    """Translates node by node; a value is an output of a node."""
 
     def conv(self, x: Any, add: Any = None, *, conv: nn.Conv2d, norm: None, relu: bool) -> Any:
         if conv.groups > 1:

@@ -28,7 +28,7 @@ def quantized(
     that occur in it on the images. It would also correct biases; measured, that gains nothing here.
 
     Args:
-        model: of ``hrnet_mm.deploy.engines.open_vino_graph.to_openvino``; it is not changed.
+        model: of ``hrnet_mm.deploy.engines.open_vino.to_openvino``; it is not changed.
         images: like those to come, each (N, C, H, W) float32 as the network gets it. From about 30
             on, more of them change little. All are held in memory.
         for_any_cpu: give filters 7 bits. A CPU without 8-bit dot products (VNNI) adds pairs of
@@ -78,7 +78,7 @@ def import_nncf() -> ModuleType:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Without NNCF's progress bars and advice."""
+    """Keep NNCF's progress bars and advice from the terminal."""
     logger = logging.getLogger('nncf')
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -106,6 +106,6 @@ def _keep_sums_exact(model: openvino.Model) -> None:
 
 
 def _ends_convolution(value: openvino.Output) -> bool:
-    """Whether it is a convolution's output plus its bias."""
+    """Whether a value is a convolution's output plus its bias."""
     sources = (source.get_node() for source in value.get_node().input_values())
     return any(source.get_type_name() == 'Convolution' for source in sources)

@@ -81,7 +81,7 @@ class NativeEngine:
             return self.plans[key].run(image)
 
     def run_uncached(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The same; neither the plan nor its filters are kept."""
+        """Image -> maps, as a call gives them; neither the plan nor its filters are kept."""
         return NativeEngine(self.network, self.dtype)(image)
 
     def __reduce__(self) -> tuple:

@@ -25,7 +25,8 @@ MAX_SHAPES = 8  # torch.compile stops at as many
 # On a GPU, a CUDA graph launches all kernels at once; on a CPU there is none, and nothing changes.
 MODE = 'reduce-overhead'
 
-# Of all engines: CUDA graphs share their memory, and an older PyTorch its settings, among threads.
+# One lock for all engines: threads share the memory of CUDA graphs and, in an older PyTorch, the
+# settings of the compiler.
 _ONE_AT_A_TIME = threading.Lock()
 
 NOTE = 'hrnet_mm.json'  # the file in a program that says what it is
@@ -53,15 +54,15 @@ class InductorEngine:
             if image.shape not in self.shapes and len(self.shapes) == MAX_SHAPES:
                 return self.run_uncached(image)
             self.shapes.add(image.shape)
-            # Not as `options` of torch.compile: Dynamo, too, must see that parameters are
-            # constants.
+            # As a patch, not as `options` of torch.compile: Dynamo, too, must see that parameters
+            # are constants.
             with config.patch(freezing=True), torch.no_grad():
                 maps = self.compiled(image)
             # The next run of a CUDA graph writes its maps to the same place.
             return tuple(x.clone() if x.is_cuda else x for x in maps)
 
     def run_uncached(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The same without compilation."""
+        """Image -> maps, as a call gives them, without compilation."""
         return self.network(image)
 
     def __reduce__(self) -> tuple:

@@ -18,14 +18,14 @@ BATCH_NORMS = {norm.forward for norm in (_BatchNorm, nn.SyncBatchNorm, NativeBat
 
 
 def is_plain(conv: nn.Module) -> bool:
-    """Whether it is a zero-padded Conv2d and no variant of ``conv_cfg`` (deformable, ...)."""
+    """Whether a convolution is a zero-padded Conv2d, not one of ``conv_cfg`` (deformable, ...)."""
     return (
         type(conv) in PLAIN_CONVOLUTIONS and conv.padding_mode == 'zeros' and not _is_changed(conv)
     )
 
 
 def is_foldable(norm: nn.Module) -> bool:
-    """Whether it is a batch norm that normalises by its running statistics in eval mode."""
+    """Whether a norm is a batch norm that uses its running statistics in eval mode."""
     return (
         isinstance(norm, _BatchNorm)
         and type(norm).forward in BATCH_NORMS
@@ -35,7 +35,7 @@ def is_foldable(norm: nn.Module) -> bool:
 
 
 def _is_changed(layer: nn.Module) -> bool:
-    """Whether something was put around its forward, such as a weight norm's or a user's hook."""
+    """Whether something was put around a layer's forward, as by a weight norm or a user's hook."""
     return bool(layer._forward_pre_hooks or layer._forward_hooks or 'forward' in vars(layer))
 
 

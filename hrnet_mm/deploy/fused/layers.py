@@ -59,7 +59,7 @@ class FusedConv(nn.Module):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is one Conv2d and nothing else before the sum."""
+        """Whether the convolution is one Conv2d and nothing else follows it before the sum."""
         return is_plain(self.conv) and self.norm is None
 
     def forward(self, x: Tensor, add: Tensor | None = None) -> Tensor:

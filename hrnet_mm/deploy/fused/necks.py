@@ -25,6 +25,9 @@ from hrnet_mm.models.necks import HRNetCls, HRNetV1, HRNetV2, HRNetV2p
 class FusedV1(nn.Module):
     """The finest map only."""
 
+    def __init__(self, neck: HRNetV1) -> None:
+        super().__init__()
+
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor]:
         """Maps of every branch -> ((N, C, H / 4, W / 4),)."""
         return (maps[0],)
@@ -125,25 +128,27 @@ class FusedCls(nn.Module):
         return (self.final(y),)
 
 
+# The inference form of each neck.
+FUSED_NECKS = {HRNetV1: FusedV1, HRNetV2: FusedV2, HRNetV2p: FusedV2p, HRNetCls: FusedCls}
+# Where a neck mixes all maps by a 1x1 convolution.
+MIXING_LAYERS = {HRNetV2: 'fuse_conv', HRNetV2p: 'reduction_conv'}
+
+
 def can_be_fused(neck: nn.Module | None) -> bool:
-    """Whether it is one of the necks of ``hrnet_mm.models``, in a form that can be fused."""
-    mixing = {HRNetV2: 'fuse_conv', HRNetV2p: 'reduction_conv'}
-    for kind, name in mixing.items():
+    """Whether a neck is one of ``hrnet_mm.models``, in a form that can be fused."""
+    for kind in FUSED_NECKS:
         if computes_like(neck, kind):
-            conv = getattr(neck, name).conv
-            return is_plain(conv) and conv.groups == 1
-    return computes_like(neck, HRNetV1) or computes_like(neck, HRNetCls)
+            conv = getattr(neck, MIXING_LAYERS[kind]).conv if kind in MIXING_LAYERS else None
+            return conv is None or (is_plain(conv) and conv.groups == 1)
+    return False
 
 
 def fused_neck(neck: nn.Module) -> nn.Module:
-    """The inference form of a known neck in eval mode, which is not changed."""
-    if isinstance(neck, HRNetV2):
-        return FusedV2(neck)
-    if isinstance(neck, HRNetV2p):
-        return FusedV2p(neck)
-    if isinstance(neck, HRNetCls):
-        return FusedCls(neck)
-    return FusedV1()
+    """The inference form of a neck in eval mode, which is not changed."""
+    for kind, fused in FUSED_NECKS.items():
+        if isinstance(neck, kind):
+            return fused(neck)
+    raise NotImplementedError(f'{type(neck).__name__} is not known to hrnet_mm.deploy')
 
 
 def fused_conv_module(module: ConvModule) -> FusedConv:

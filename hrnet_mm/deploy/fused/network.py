@@ -122,7 +122,7 @@ class FusedHRModule(nn.Module):
 class BranchWithPaths(nn.Module):
     """Branch r, and every convolution of the exchange unit that reads its result.
 
-    They run before any sum, which takes the memory of a branch's map.
+    These convolutions run before any sum, because a sum takes the memory of a branch's map.
     """
 
     def __init__(self, r: int, branch: nn.Sequential, unit: ExchangeUnit) -> None:
