@@ -86,14 +86,21 @@ def test_one_branch_at_the_end_has_no_exchange() -> None:
     assert_same(FusedHRNet(net)(image), maps_of(net, None, image))
 
 
-def test_image_and_weights_are_left_alone_and_a_second_run_gives_the_same() -> None:
-    net, neck = small_net(), small_neck('v2')
+@pytest.mark.parametrize(
+    'options',
+    [{}, dict(norm_cfg=dict(type='GN', num_groups=2)), dict(conv_cfg=dict(type='ConvWS'))],
+    ids=str,
+)
+def test_image_and_network_are_left_alone_and_a_second_run_gives_the_same(options: dict) -> None:
+    net, neck = small_net(**options), small_neck('v2')
     image = torch.randn(1, 3, 64, 64)
     before = image.clone(), {k: v.clone() for k, v in net.state_dict().items()}
     fused = FusedHRNet(net, neck)
     first, second = fused(image), fused(image)
     assert torch.equal(first[0], second[0]) and torch.equal(image, before[0])
+    fused.to(torch.bfloat16)
     assert all(torch.equal(v, before[1][k]) for k, v in net.state_dict().items())
+    assert all(x.requires_grad and x.dtype == torch.float32 for x in net.parameters())
 
 
 @pytest.mark.parametrize('bias', [False, True])

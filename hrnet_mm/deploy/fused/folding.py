@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import mmcv.cnn
 import torch
 from torch import Tensor, nn
@@ -69,6 +71,13 @@ def fold(conv: nn.Module, norm: nn.Module | None) -> tuple[nn.Module, nn.Module 
         if norm.affine:
             bias = bias + norm.bias.double()
     return convolution_like(conv, weight, bias), None
+
+
+def own_copy(layer: nn.Module) -> nn.Module:
+    """A layer that shares no tensor with another, for what stays as it is."""
+    # Such as the weight that a hook of weight norm makes, which deepcopy refuses.
+    plain = {id(x): x.detach().clone() for x in vars(layer).values() if isinstance(x, Tensor)}
+    return copy.deepcopy(layer, plain)
 
 
 def convolution_like(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:

@@ -12,7 +12,7 @@ from types import FunctionType
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.fused.folding import fold, is_plain
+from hrnet_mm.deploy.fused.folding import fold, is_plain, own_copy
 from hrnet_mm.kernels.training import NativeBasicBlock, NativeBottleneck
 from hrnet_mm.models.blocks import BasicBlock, Bottleneck, ResidualBlock, ResidualChain
 from hrnet_mm.models.hrmodule import Upsample
@@ -54,7 +54,10 @@ class FusedConv(nn.Module):
 
     def __init__(self, conv: nn.Module, norm: nn.Module | None, relu: bool) -> None:
         super().__init__()
-        self.conv, self.norm = fold(conv, norm)
+        folded, self.norm = fold(conv, norm)
+        self.conv = own_copy(conv) if folded is conv else folded
+        if self.norm is not None:
+            self.norm = own_copy(norm)
         self.relu = relu
 
     @property

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.fused.folding import convolution_like, fold, is_plain
+from hrnet_mm.deploy.fused.folding import convolution_like, fold, is_plain, own_copy
 from hrnet_mm.deploy.fused.layers import (
     FusedConv,
     Pool,
@@ -64,11 +64,11 @@ class ConcatConv(nn.Module):
             FusedConv(convolution_like(conv, part, bias if i else conv.bias), None, relu=False)
             for i, part in enumerate(parts)
         )
-        rest = [] if norm is None else [norm]
+        rest = [] if norm is None else [own_copy(norm)]
         activation = module.activate if module.with_activation else None
         relu = type(activation) is nn.ReLU and not rest
         if activation is not None and not relu:
-            rest.append(activation)
+            rest.append(own_copy(activation))
         self.sum = UpsampleSum(Upsample('bilinear', align_corners), relu)
         self.rest = nn.Sequential(*rest)
 
