@@ -107,11 +107,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _quantise_by_nncf(model: Any, image: Tensor) -> Any:
-    from hrnet_mm.deploy.engines.open_vino_core import instead_of_others
-    from hrnet_mm.deploy.engines.open_vino_int8 import import_nncf, silence
+    from hrnet_mm.deploy.engines.open_vino_core import share_core
+    from hrnet_mm.deploy.engines.open_vino_int8 import import_nncf, quiet_nncf
 
     nncf = import_nncf()
-    with silence(), instead_of_others():
+    with quiet_nncf(), share_core():
         return nncf.quantize(model, nncf.Dataset(random_images(image)))
 
 

@@ -34,7 +34,7 @@ def test_nothing_makes_another_core(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert_same(engine(image), net(image))
     if find_spec('nncf') is not None:
         optimize(net, image, 'int8', 'openvino', [image])
-    with one_core.instead_of_others():
+    with one_core.share_core():
         assert openvino.Core() is one_core.core()
     assert openvino.Core is another
 

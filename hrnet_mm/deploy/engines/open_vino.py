@@ -91,7 +91,7 @@ def load_openvino(
     return _engine_of_files(graph, numbers, dtype), torch.device('cpu')
 
 
-def compiled(model: openvino.Model, dtype: torch.dtype) -> openvino.CompiledModel:
+def compile_for_cpu(model: openvino.Model, dtype: torch.dtype) -> openvino.CompiledModel:
     """The model for this CPU, with as many threads as PyTorch has.
 
     Args:
@@ -120,7 +120,7 @@ class OpenVINOEngine:
 
     Args:
         model: of free batch and size, with maps (N, C, H, W).
-        dtype: in which to compute, see :func:`compiled`.
+        dtype: in which to compute, see :func:`compile_for_cpu`.
     """
 
     def __init__(self, model: openvino.Model, dtype: torch.dtype) -> None:
@@ -145,7 +145,7 @@ class OpenVINOEngine:
     def _compiled_for(self, shape: torch.Size) -> CompiledEngine:
         model = self.model.clone()
         model.reshape(list(shape))
-        return CompiledEngine(compiled(model, self.dtype))
+        return CompiledEngine(compile_for_cpu(model, self.dtype))
 
     def __reduce__(self) -> tuple:
         return _engine_of_files, (*_as_files(self.source), self.dtype)
@@ -156,7 +156,7 @@ class OpenVINOEngine:
         if shape == self.shape:
             return self.of_shape
         if self.of_others is None:
-            self.of_others = CompiledEngine(compiled(self.model, self.dtype))
+            self.of_others = CompiledEngine(compile_for_cpu(self.model, self.dtype))
         return self.of_others
 
 

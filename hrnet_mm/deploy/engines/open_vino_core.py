@@ -41,7 +41,7 @@ def check_process() -> None:
 
 
 @contextmanager
-def instead_of_others() -> Iterator[None]:
+def share_core() -> Iterator[None]:
     """Let what makes a ``Core`` of its own meanwhile, such as NNCF, get that of this process."""
     original = openvino.Core
     openvino.Core = core

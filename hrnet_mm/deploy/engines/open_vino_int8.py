@@ -14,7 +14,7 @@ import numpy as np
 import openvino
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.deploy.engines.open_vino_core import instead_of_others
+from hrnet_mm.deploy.engines.open_vino_core import share_core
 
 TELEMETRY = 'openvino_telemetry'  # the package by which NNCF reports its use to its makers
 
@@ -43,7 +43,7 @@ def quantized(
     if not images:
         raise ValueError('quantisation needs images for calibration, and there are none')
     quantize = inspect.unwrap(nncf.quantize)  # what wraps it would report every call
-    with silence(), instead_of_others():
+    with quiet_nncf(), share_core():
         model = quantize(
             model,
             nncf.Dataset(images),
@@ -77,7 +77,7 @@ def import_nncf() -> ModuleType:
 
 
 @contextmanager
-def silence() -> Iterator[None]:
+def quiet_nncf() -> Iterator[None]:
     """Keep NNCF's progress bars and advice from the terminal."""
     logger = logging.getLogger('nncf')
     level = logger.level
