@@ -63,7 +63,7 @@ def infer(
     check_out(out, frames, draw)
     boxes_of = None if boxes is None else boxes_by_frame(boxes, frames, report)
     said = dict(load_from='CHECKPOINT', resume='CHECKPOINT', work_dir='--out')
-    cfg = read_config(config, cfg_options, said=said)
+    cfg = read_config(config, cfg_options, arguments=said)
     if takeover:
         take_over(cfg)
     device = find_device(device)
