@@ -12,7 +12,6 @@ from hrnet_mm.base.config_changes import change
 from hrnet_mm.base.errors import UsageError, UserError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-LATEST = 'latest'  # of a config's ``resume``: the latest checkpoint, once there is one
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 
 

@@ -8,15 +8,17 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
-from hrnet_mm.base.config import read_config
+from hrnet_mm.base.config import as_list, name_of, read_config
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.deploy.exported import open_export
 from hrnet_mm.deploy.optimize import optimize_on_first_image
 from hrnet_mm.deploy.table import SUFFIXES
-from hrnet_mm.training.options import draw_predictions
+from hrnet_mm.training.resume import LATEST
 from hrnet_mm.weights.checkpoint import Checkpoint, FillsModel
+
+FAST_HOOKS = ('ChannelsLastHook', 'FastTrainingHook')
 
 
 def weights_from(source: str | Path, fast: str | None = None) -> FillsModel:
@@ -42,7 +44,7 @@ def weights_from(source: str | Path, fast: str | None = None) -> FillsModel:
 def config_from(args: Namespace) -> Config:
     """Read the config of train.py, test.py or check.py, and apply the options they share."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config, args.cfg_options, args.data_root, said_by(args))
+    cfg = read_config(args.config, args.cfg_options, args.data_root, keys_set_by(args))
     if args.takeover:
         take_over(cfg)
     cfg.launcher = args.launcher
@@ -55,11 +57,11 @@ def config_from(args: Namespace) -> Config:
     return cfg
 
 
-def said_by(args: Namespace) -> dict[str, str]:
-    """The keys of a config that arguments of train.py or test.py set, with the argument."""
-    said = dict(launcher='--launcher')
+def keys_set_by(args: Namespace) -> dict[str, str]:
+    """The keys of a config that the arguments set, ``{'work_dir': '--work-dir', ...}``."""
+    keys_set = dict(launcher='--launcher')
     if 'checkpoint' in args:
-        said |= dict(load_from='CHECKPOINT', resume='CHECKPOINT')
+        keys_set |= dict(load_from='CHECKPOINT', resume='CHECKPOINT')
     flags = {
         '--work-dir': ('work_dir',),
         '--seed': ('randomness.seed',),
@@ -69,10 +71,10 @@ def said_by(args: Namespace) -> dict[str, str]:
     }
     for flag, keys in flags.items():
         if getattr(args, flag[2:].replace('-', '_'), None) not in (None, False):
-            said |= dict.fromkeys(keys, flag)
+            keys_set |= dict.fromkeys(keys, flag)
     if getattr(args, 'resume', None) == 'auto':
-        del said['load_from']
-    return said
+        del keys_set['load_from']
+    return keys_set
 
 
 def take_over(cfg: Config) -> None:
@@ -101,3 +103,73 @@ def find_device(name: str | None) -> torch.device:
             f'there is {", ".join(known)}'
         ) from error
     return device
+
+
+def apply_train_options(cfg: Config, args: Namespace) -> None:
+    """Change a config as the arguments of train.py alone say."""
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.resume == 'auto':
+        cfg.resume = LATEST
+    elif args.resume is not None:
+        cfg.resume, cfg.load_from = True, args.resume
+    if args.fast:
+        train_fast(cfg, args.fast)
+    if args.amp:
+        use_mixed_precision(cfg)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise UserError('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size')
+        cfg.auto_scale_lr.enable = True
+    set_randomness(cfg, args.seed, args.deterministic)
+    if args.tensorboard:
+        log_to_tensorboard(cfg)
+
+
+def set_randomness(cfg: Config, seed: int | None, deterministic: bool) -> None:
+    """Change what the arguments name of the config's ``randomness``, and leave the rest of it."""
+    given: dict[str, object] = {} if seed is None else dict(seed=seed)
+    if deterministic:
+        given['deterministic'] = True
+    if given:
+        cfg.randomness = dict(cfg.get('randomness') or {}, **given)
+
+
+def train_fast(cfg: Config, precision: str) -> None:
+    """Put FastTrainingHook in the place of the config's hooks that do a part of its work."""
+    others = [hook for hook in cfg.get('custom_hooks') or [] if name_of(hook) not in FAST_HOOKS]
+    cfg.custom_hooks = [*others, dict(type='hrnet_mm.FastTrainingHook', precision=precision)]
+
+
+def use_mixed_precision(cfg: Config) -> None:
+    """Train with MMEngine's own mixed precision, as ``--amp`` asks for."""
+    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise UserError(f'--amp does not go with optim_wrapper.type={wrapper}')
+    if not torch.cuda.is_available():
+        raise UserError('--amp needs a GPU: MMEngine has mixed precision for GPUs only')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def log_to_tensorboard(cfg: Config) -> None:
+    """Add TensorBoard to what the config's visualizer writes."""
+    visualizer = cfg.setdefault('visualizer', ConfigDict(type='Visualizer'))
+    backends = as_list(visualizer.get('vis_backends')) or [dict(type='LocalVisBackend')]
+    if not any(backend['type'] == 'TensorboardVisBackend' for backend in backends):
+        visualizer.vis_backends = [*backends, dict(type='TensorboardVisBackend')]
+
+
+def draw_predictions(cfg: Config, folder: str) -> None:
+    """Switch on the host's own visualisation hook, which each host spells differently."""
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise UserError('--show-dir: the config has no default_hooks.visualization')
+    folder = str(Path(folder).absolute())
+    if hook.type == 'DetVisualizationHook':
+        hook.update(draw=True, test_out_dir=folder)
+    elif hook.type == 'SegVisualizationHook':
+        hook.update(draw=True, interval=1)
+        cfg.visualizer.save_dir = folder
+    else:  # mmpose and mmpretrain
+        hook.update(enable=True, out_dir=folder)

@@ -28,13 +28,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+    from hrnet_mm.base.config import as_list
     from hrnet_mm.commands.from_arguments import config_from, weights_from
-    from hrnet_mm.training.options import apply_test_options
     from hrnet_mm.training.run import test
     from hrnet_mm.weights.trust import trusting
 
     cfg = config_from(args)
-    apply_test_options(cfg, args)
+    if args.out is not None:
+        dump = dict(type='DumpResults', out_file_path=args.out)
+        cfg.test_evaluator = [*as_list(cfg.test_evaluator), dump]
     with trusting(args.trust_checkpoint):
         metrics = test(cfg, weights_from(args.checkpoint, args.fast))
     print(', '.join(f'{name} {value:.4g}' for name, value in metrics.items()))

@@ -54,8 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.check import make_sure, say
-    from hrnet_mm.commands.from_arguments import config_from
-    from hrnet_mm.training.options import apply_train_options
+    from hrnet_mm.commands.from_arguments import apply_train_options, config_from
     from hrnet_mm.training.run import train, training_phases
     from hrnet_mm.weights.trust import trusting
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from mmengine.config import Config
 
-from hrnet_mm.base.config import LATEST
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.training.hooks.safe_checkpoint import (
     INTERRUPTED,
@@ -21,6 +20,8 @@ from hrnet_mm.training.hooks.safe_checkpoint import (
 from hrnet_mm.training.hooks.training_id import id_in, last_training_in
 from hrnet_mm.weights.read import read_checkpoint
 from hrnet_mm.weights.sources import is_local
+
+LATEST = 'latest'  # of a config's ``resume``: the latest checkpoint, once there is one
 
 
 def prepare_resume(cfg: Config) -> list[str]:
