@@ -1,4 +1,4 @@
-"""A faster model in the place of a Runner's."""
+"""Another model in the place of a Runner's: an engine's, or an exported file's."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from mmengine.runner import Runner
 from torch import nn
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.training.hooks.trunk import model_of
 
 
 class ReplaceModelHook(Hook):
     """Puts another model into the place of the Runner's before it is tested.
 
     Hooks that keep a second copy of the weights, as EMAHook does, put the copy that is tested into
-    the Runner's model when the test begins. The other model is made after that, of a copy of its
-    own: the weights that it was given stay, whatever such a hook does to the Runner's model.
+    the Runner's model when the test begins. The other model is made after that, and of a copy, so
+    that its weights stay whatever such a hook does to the Runner's model.
 
     Args:
-        replace: gives it, for a copy of the Runner's model in eval mode and its device.
+        replace: makes the other model of a copy of the Runner's in eval mode, and of its device.
 
     Raises:
         UserError: a hook is to test a second copy of the weights, which the other model has not.
@@ -42,10 +43,10 @@ class ReplaceModelHook(Hook):
                     f'{type(hook).__name__}(evaluate_on_origin=True) tests two copies of the '
                     'weights, and --fast or an exported file has one: leave it out'
                 )
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         device = next(model.parameters()).device
-        fast = self.replace(copy.deepcopy(model).eval(), device)
+        other = self.replace(copy.deepcopy(model).eval(), device)
         if is_model_wrapper(runner.model):
-            runner.model.module = fast
+            runner.model.module = other
         else:
-            runner.model = fast
+            runner.model = other

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from hrnet_mm.registry import HOOKS
+from hrnet_mm.training.hooks.trunk import model_of, trunk_of
 
 
 @HOOKS.register_module()
@@ -26,23 +26,20 @@ class ChannelsLastHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        model = runner.model
-        use_channels_last(model.module if is_model_wrapper(model) else model)
+        use_channels_last(model_of(runner))
 
 
 def use_channels_last(model: nn.Module) -> None:
     """Change the layout of a host's model, or of its backbone and neck alone.
 
     mmcv's operators, RoIAlign and deformable convolution, read a map as if its rows were beside
-    each other, whatever its layout is: RoIAlign gives wrong numbers without a word. A model that
-    has one gets its maps from the backbone and neck as it expects them.
+    each other, whatever its layout is: RoIAlign gives wrong numbers without a word. In a model that
+    has such operators, the last part without them gives contiguous maps.
     """
     if not has_mmcv_operators(model):
         model.to(memory_format=torch.channels_last)
         return
-    candidates = (getattr(model, name, None) for name in ('backbone', 'neck'))
-    modules = (part for part in candidates if isinstance(part, nn.Module))
-    parts = list(takewhile(lambda part: not has_mmcv_operators(part), modules))
+    parts = list(takewhile(lambda part: not has_mmcv_operators(part), trunk_of(model)))
     for part in parts:
         part.to(memory_format=torch.channels_last)
     if parts:

@@ -1,8 +1,7 @@
-"""Which samples are skipped, and which one cannot be read."""
+"""Which people are left out of a training, and which sample cannot be read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ class DataFaultsHook(Hook):
             self.report_left_out(runner, dataset)
 
     def report_left_out(self, runner: Runner, dataset: Dataset) -> None:
-        # MMPose does not keep what it read, so read it again.
+        """Log how many people are left out, and why; MMPose keeps no count, so read them again."""
         path = Path(dataset.ann_file)
         try:
             file = read_coco_file(path, FieldsToRead(('keypoints',)))
@@ -63,31 +62,33 @@ class DataFaultsHook(Hook):
 
 
 def name_bad_samples(dataset: Dataset) -> None:
-    """Make a dataset tell which sample it fails on."""
-    load = getattr(dataset, '__getitems__', None)
-    if not isinstance(load, NamedSamples) and not isinstance(dataset, IterableDataset):
-        dataset.__getitems__ = NamedSamples(dataset, load)
+    """Make a dataset say which sample it fails on, if it loads them one by one."""
+    if not hasattr(dataset, '__getitems__') and not isinstance(dataset, IterableDataset):
+        dataset.__getitems__ = NamedSamples(dataset)
 
 
 class NamedSamples:
     """Loads a batch of a dataset; the DataLoader calls it, in a worker if it has any."""
 
-    def __init__(self, dataset: Dataset, load: Callable[[list[int]], list[Any]] | None) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self.load = load
 
     def __call__(self, indices: list[int]) -> list[Any]:
-        if self.load is not None:
-            return self.load(indices)
         return [self.sample(index) for index in indices]
 
     def sample(self, index: int) -> Any:
+        """A sample as the dataset gives it.
+
+        Raises:
+            UserError: it cannot be loaded; naming its files.
+        """
         try:
             return self.dataset[index]
         except Exception as error:
             raise UserError(self.fault_of(index, error)) from error
 
     def fault_of(self, index: int, error: Exception) -> str:
+        """Why a sample cannot be loaded: which of its files is unreadable, or the error."""
         info = self.dataset.get_data_info(index) if hasattr(self.dataset, 'get_data_info') else {}
         files = [info[key] for key in FILE_KEYS if isinstance(info.get(key), str)]
         try:

@@ -17,7 +17,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 
 from hrnet_mm.registry import HOOKS
 
-DATA, STEP = 0, 1  # two streams of randomness for each batch
+DATA, STEP = 0, 1  # each batch has two streams of randomness: to load it, and to train on it
 
 
 @HOOKS.register_module()
@@ -41,10 +41,10 @@ class ExactResumeHook(Hook):
     def __init__(self) -> None:
         self.batches: NumberedBatches | None = None
         self.trained = 0  # batches of this epoch
-        self.loaded: dict[str, int] = {}
+        self.position: dict[str, int] = {}  # of the checkpoint: batches trained, and of an epoch
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        self.loaded = checkpoint.get('meta', {}).get('position', {})
+        self.position = checkpoint.get('meta', {}).get('position', {})
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         batches = len(runner.train_dataloader)
@@ -63,8 +63,8 @@ class ExactResumeHook(Hook):
             loop.dataloader_iterator = RemainingBatches(loader, done=loop.iter)
         elif isinstance(loop, EpochBasedTrainLoop) and loop.iter > 0:
             # With another batch size there is no place in the epoch to go on from: repeat it.
-            same_batches = self.loaded.get('batches') == len(loader)
-            self.batches.first = self.loaded['trained'] if same_batches else 0
+            same_batches = self.position.get('batches') == len(loader)
+            self.batches.first = self.position['trained'] if same_batches else 0
 
     def before_train_epoch(self, runner: Runner) -> None:
         if self.batches is not None:
@@ -85,7 +85,7 @@ class ExactResumeHook(Hook):
 
 
 class Batch(NamedTuple):
-    """What to load, and from which numbers its randomness comes."""
+    """The samples of a batch, and the numbers that seed its randomness."""
 
     seed: tuple[int, ...]
     indices: list[int]
@@ -152,9 +152,9 @@ class RemainingBatches:
 class SeededLoading:
     """Loads a numbered batch of a dataset; the DataLoader calls it, in a worker if it has any."""
 
-    def __init__(self, dataset: Dataset, load: Callable[[list[int]], list[Any]] | None) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self.load = load
+        self.load: Callable[[list[int]], list[Any]] | None = getattr(dataset, '__getitems__', None)
 
     def __call__(self, batch: Batch) -> list[Any]:
         seed_generators(*batch.seed)
@@ -172,7 +172,7 @@ def number_batches(loader: DataLoader, seed: tuple[int, ...], is_endless: bool) 
     batches = NumberedBatches(loader.batch_sampler, seed, is_endless)
     # The DataLoader has this attribute guarded, although it reads it anew for every iterator.
     vars(loader)['batch_sampler'] = batches
-    dataset.__getitems__ = SeededLoading(dataset, getattr(dataset, '__getitems__', None))
+    dataset.__getitems__ = SeededLoading(dataset)
     return batches
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -18,9 +17,10 @@ from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.hrmodule import HRModule
 from hrnet_mm.registry import HOOKS
 from hrnet_mm.training.hooks.channels_last import use_channels_last
+from hrnet_mm.training.hooks.trunk import model_of, trunk_of
 
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16}
-# Of one code object, which all regions share: their structures times the shapes of images.
+# All regions share one code object: it is compiled for each structure and each shape of images.
 RECOMPILE_LIMIT = 64
 
 
@@ -35,10 +35,10 @@ class FastTrainingHook(Hook):
     Evaluation runs as without the hook. What is gained where: docs/speed.md.
 
     Args:
-        precision: in which the backbone and neck compute: ``'fp32'``, or ``'bf16'`` with weights,
-            sums and statistics in float32. The head and the losses compute in float32. On a CPU
-            without bf16 arithmetic it is fp32.
-        compile: whether to compile; None: on a GPU (on a CPU it gains nothing).
+        precision: the type in which backbone and neck compute: ``'fp32'``, or ``'bf16'`` with
+            weights, sums and statistics in float32. The head and the losses compute in float32. On
+            a CPU without bf16 arithmetic it is fp32.
+        compile: whether to compile; None: on a GPU only, as it gains nothing on a CPU.
 
     Example:
         >>> custom_hooks = [dict(type='hrnet_mm.FastTrainingHook', precision='bf16')]
@@ -54,7 +54,7 @@ class FastTrainingHook(Hook):
         self.num_regions = 0
 
     def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         device = next(model.parameters()).device.type
         if device == 'cpu':
             keep_freed_memory()
@@ -114,8 +114,7 @@ def compile_regions(model: nn.Module, **options: Any) -> int:
 
 def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
     """Let the backbone and the neck train in ``dtype``; what comes out of them is float32."""
-    parts = [getattr(model, name, None) for name in ('backbone', 'neck')]
-    parts = [part for part in parts if isinstance(part, nn.Module)]
+    parts = trunk_of(model)
     for part in parts:
         autocast = Autocast(dtype)
         part.register_forward_pre_hook(autocast.enter)
