@@ -1,4 +1,4 @@
-"""Finding the checkpoint that a run goes on from, past broken ones."""
+"""Which checkpoint a resumed run goes on from: the newest that is whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hrnet_mm.training.hooks.safe_checkpoint import (
     folder_of_checkpoints,
     point_to,
 )
-from hrnet_mm.training.hooks.training_id import id_in, last_training_in
+from hrnet_mm.training.hooks.training_id import last_training_in, training_id_in
 from hrnet_mm.weights.read import read_checkpoint
 from hrnet_mm.weights.sources import is_local
 
@@ -25,14 +25,14 @@ LATEST = 'latest'  # of a config's ``resume``: the latest checkpoint, once there
 
 
 def prepare_resume(cfg: Config) -> list[str]:
-    """Let ``cfg.resume`` find a whole checkpoint: the named one or, without ``load_from``, any.
+    """Make MMEngine resume from a checkpoint that is whole.
 
-    With ``LATEST`` it is any, too, and ``load_from`` is what a training begins with where there is
-    none yet, as at the first start of a job that is put back into its queue.
+    That is ``cfg.load_from`` where it names one. Otherwise it is the newest whole checkpoint of the
+    last training in the work folder: MMEngine takes the one that ``last_checkpoint`` names, which
+    is changed if that one is broken. The run goes on with the seed that it began with.
 
-    MMEngine takes what ``last_checkpoint`` names; if that is broken, it is set to the newest whole
-    checkpoint here. Those that an earlier training has left in the same folder are not taken. The
-    run goes on with the seed that it began with, drawn or given.
+    Where ``cfg.resume`` is ``LATEST``, ``load_from`` is what a training begins with while there is
+    no checkpoint yet, as at the first start of a job that is put back into its queue.
 
     Returns:
         Sentences for the user.
@@ -42,22 +42,22 @@ def prepare_resume(cfg: Config) -> list[str]:
     """
     if cfg.get('load_from') and cfg.get('resume') != LATEST:
         if is_local(cfg.load_from):
-            return take_seed(cfg, read_training_checkpoint(Path(cfg.load_from)))
+            return keep_seed(cfg, read_training_checkpoint(Path(cfg.load_from)))
         return []
     work_dir, broken, earlier = Path(cfg.work_dir), [], []
     last_training = last_training_in(work_dir)
-    for path in resumable(cfg):
+    for path in candidates(cfg):
         try:
             checkpoint = read_training_checkpoint(path)
         except UserError as error:
             broken.append(str(error))
             continue
-        if last_training and id_in(checkpoint) != last_training:
+        if last_training and training_id_in(checkpoint) != last_training:
             earlier.append(path.name)
             continue
-        notes = take_seed(cfg, checkpoint)
+        notes = keep_seed(cfg, checkpoint)
         cfg.resume, cfg.load_from = True, None
-        if str(path.absolute()) == named_in(work_dir):
+        if str(path.absolute()) == path_in_pointer(work_dir):
             return notes
         point_to(path.absolute(), work_dir)
         skipped = [*broken, *(f'{name} is of an earlier training' for name in earlier)]
@@ -79,8 +79,8 @@ def prepare_resume(cfg: Config) -> list[str]:
     ]
 
 
-def resumable(cfg: Config) -> Iterator[Path]:
-    """Checkpoints of this run: the one that ``last_checkpoint`` names, then from the newest on."""
+def candidates(cfg: Config) -> Iterator[Path]:
+    """Checkpoints to resume: the one that ``last_checkpoint`` names, then from the newest on."""
     work_dir = Path(cfg.work_dir)
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     folder = folder_of_checkpoints(work_dir, hook.get('out_dir'))
@@ -94,14 +94,14 @@ def resumable(cfg: Config) -> Iterator[Path]:
     found = sorted(numbered, key=numbered.get, reverse=True)
     if (work_dir / INTERRUPTED).exists():  # the next regular checkpoint would have removed it
         found.insert(0, work_dir / INTERRUPTED)
-    if named := named_in(work_dir):
+    if named := path_in_pointer(work_dir):
         # A run that was moved since has its checkpoints under other paths.
         found.insert(0, Path(named) if Path(named).exists() else folder / Path(named).name)
     yield from dict.fromkeys(found)
 
 
-def named_in(work_dir: Path) -> str:
-    """What ``last_checkpoint`` says; nothing if it is absent, or was left empty by a kill."""
+def path_in_pointer(work_dir: Path) -> str:
+    """The path in ``last_checkpoint``; '' if the file is absent, or was left empty by a kill."""
     pointer = work_dir / POINTER
     return os.fsdecode(pointer.read_bytes()).strip() if pointer.is_file() else ''
 
@@ -119,8 +119,8 @@ def read_training_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def take_seed(cfg: Config, checkpoint: dict[str, Any]) -> list[str]:
-    """Shuffle as the run did so far: MMEngine takes its seed only after it built the sampler.
+def keep_seed(cfg: Config, checkpoint: dict[str, Any]) -> list[str]:
+    """Let a resumed run shuffle as before: MMEngine reads its seed after it has built the sampler.
 
     Returns:
         A sentence for the user where the config or ``--seed`` asks for another seed.

@@ -9,14 +9,14 @@ import torch
 from mmengine.config import Config
 
 from hrnet_mm.commands.from_arguments import apply_train_options
-from hrnet_mm.training.resume import prepare_resume, take_seed
+from hrnet_mm.training.resume import keep_seed, prepare_resume
 
 
 @pytest.mark.parametrize('asked', [None, 3, 7])
 def test_a_resumed_run_keeps_its_seed_and_the_rest_of_its_randomness(asked: int | None) -> None:
     rest = dict(diff_rank_seed=True, deterministic=True)
     cfg = Config(dict(randomness=rest if asked is None else dict(rest, seed=asked)))
-    notes = take_seed(cfg, dict(meta=dict(seed=7)))
+    notes = keep_seed(cfg, dict(meta=dict(seed=7)))
     assert cfg.randomness == dict(rest, seed=7)
     told = ['the run began with the seed 7 and goes on with it, not with 3']
     assert notes == (told if asked == 3 else [])

@@ -1,4 +1,4 @@
-"""NaN and infinity stop a run before they reach a checkpoint."""
+"""A run stops at NaN or infinity before these reach a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hrnet_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class FiniteCheckHook(Hook):
-    """Stops at the first loss that is NaN or infinite, and saves no weights that are.
+    """Stops at the first loss that is NaN or infinite, and lets no such weights be saved.
 
     The message has the iteration and the files of the batch. MMEngine's RuntimeInfoHook has read
     the loss in the same iteration already, so a GPU does not wait a second time.

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: save, then leave."""
+"""A training that SIGTERM or Ctrl-C stops saves a checkpoint before it ends."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class InterruptHook(Hook):
     unfinished.
 
     Args:
-        interval (int): In distributed training, the iterations between two agreements of all
-            processes on whether one of them was told to stop. Defaults to 10.
+        interval: after how many iterations the processes of one training ask each other whether
+            one of them has received a signal.
 
     Raises:
         SystemExit: with code 130 for Ctrl-C and 143 for SIGTERM.
@@ -54,7 +54,7 @@ class InterruptHook(Hook):
         self.interval = interval
         self.request: StopRequest | None = None
         self.group: torch.distributed.ProcessGroup | None = None
-        self.trained: list[float] = []  # the sums of the weights before an evaluation
+        self.sums_before: list[float] = []  # sums of the weights before an evaluation
 
     def before_train(self, runner: Runner) -> None:
         if threading.current_thread() is threading.main_thread():  # as Python demands
@@ -78,7 +78,7 @@ class InterruptHook(Hook):
             self._leave_if_asked(runner, iterations)
 
     def before_val(self, runner: Runner) -> None:
-        self.trained = sums_of(runner.model)
+        self.sums_before = sums_of(runner.model)
 
     def after_val_iter(self, runner: Runner, **kwargs: Any) -> None:
         if not is_distributed():  # processes may have different numbers of batches
@@ -106,11 +106,11 @@ class InterruptHook(Hook):
         raise SystemExit(128 + signum)
 
     def _put_back_trained_weights(self, runner: Runner) -> bool:
-        """End what EMAHook does for an evaluation; whether the weights are those trained, then."""
+        """Undo EMAHook's exchange for an evaluation; whether the trained weights are back."""
         for hook in runner.hooks:
-            if isinstance(hook, EMAHook) and sums_of(runner.model) != self.trained:
+            if isinstance(hook, EMAHook) and sums_of(runner.model) != self.sums_before:
                 hook._swap_ema_parameters()
-        return sums_of(runner.model) == self.trained
+        return sums_of(runner.model) == self.sums_before
 
     def _signal(self) -> int:
         """The signal that this process, or any of them, has received; 0 if none."""
@@ -123,31 +123,31 @@ class InterruptHook(Hook):
 
 
 def sums_of(model: nn.Module) -> list[float]:
-    """The sum of each of a model's parameters, by which other weights are told from these."""
+    """The sum of each of a model's parameters, which shows whether they have been exchanged."""
     with torch.no_grad():
         return torch.stack([weight.sum().float() for weight in model.parameters()]).tolist()
 
 
 class StopRequest:
-    """Notes the first SIGTERM or SIGINT; a later one has its usual effect again."""
+    """Handles SIGTERM and SIGINT: notes the first one; a later one has its usual effect again."""
 
     def __init__(self, announce: Callable[[int], None] | None = None) -> None:
         self.announce = announce
         self.signum = 0
-        self.usual: dict[int, Any] = {}
+        self.handlers: dict[int, Any] = {}
 
     def listen(self) -> None:
         for signum in SIGNALS:
-            usual = signal.getsignal(signum)
-            if usual is not signal.SIG_IGN:  # a job that a shell started with '&' ignores Ctrl-C
-                self.usual[signum] = usual
+            handler = signal.getsignal(signum)
+            if handler is not signal.SIG_IGN:  # a job that a shell started with '&' ignores Ctrl-C
+                self.handlers[signum] = handler
                 signal.signal(signum, self)
 
     def ignore(self) -> None:
         """Give the signals their usual effect."""
-        for signum, usual in self.usual.items():
-            signal.signal(signum, usual)
-        self.usual = {}
+        for signum, handler in self.handlers.items():
+            signal.signal(signum, handler)
+        self.handlers = {}
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -187,6 +187,7 @@ class ResilientWorker:
 
 
 def announce(signum: int) -> None:
+    """Say on stderr that the signal has come and what happens now."""
     # Not print, which the signal may have interrupted.
     text = f'\n{signal.Signals(signum).name}: finishing this iteration, then saving; '
     with suppress(OSError):  # nobody reads it

@@ -1,4 +1,4 @@
-"""The evaluation that a run was killed before or during."""
+"""The evaluation that is still to be done, as the run was killed before it or during it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
 from hrnet_mm.base.files import write_whole
 from hrnet_mm.registry import HOOKS
-from hrnet_mm.training.hooks.training_id import id_of
+from hrnet_mm.training.hooks.training_id import training_id
 
-# A file in the work folder: the ID of the training, and after how many iterations it was evaluated.
+# A file in the work folder: the ID of the training and the iterations before its last evaluation.
 EVALUATED = 'last_evaluation'
 
 
@@ -21,9 +21,9 @@ EVALUATED = 'last_evaluation'
 class OverdueEvaluationHook(Hook):
     """Evaluates first where a run resumes between a checkpoint and its evaluation.
 
-    MMEngine saves before it evaluates, and a resumed run goes straight on to train. A run that
-    ended amid the evaluation would have one fewer, and its best checkpoint might be missing; amid
-    the last one, it would end without any metric.
+    MMEngine saves before it evaluates, and a resumed run goes straight on to train. A run that was
+    killed amid an evaluation would have one evaluation fewer, and its best checkpoint might be
+    missing; after the last evaluation it would have no metric at all.
 
     Example:
         >>> custom_hooks = [dict(type='hrnet_mm.OverdueEvaluationHook')]
@@ -41,22 +41,22 @@ class OverdueEvaluationHook(Hook):
     def before_train(self, runner: Runner) -> None:
         if runner.val_loop is None or not self.is_due(runner):
             return
-        done = [evaluated(runner) == runner.iter]
+        done = [last_evaluation(runner) == runner.iter]
         broadcast_object_list(done)
         if not done[0]:
             runner.logger.info(f'The evaluation after iteration {runner.iter} is still to be done.')
             runner.val_loop.run()
 
     def after_train_iter(self, runner: Runner, **kwargs: Any) -> None:
-        if not self.has_begun and is_main_process() and evaluated(runner) > runner.iter:
+        if not self.has_begun and is_main_process() and last_evaluation(runner) > runner.iter:
             # Resumed from an earlier checkpoint, it comes to that evaluation again.
             (Path(runner.work_dir) / EVALUATED).unlink()
         self.has_begun = True
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         if is_main_process():
-            mark = f'{id_of(runner)} {runner.iter}'
-            write_whole(Path(runner.work_dir) / EVALUATED, mark.encode())
+            text = f'{training_id(runner)} {runner.iter}'
+            write_whole(Path(runner.work_dir) / EVALUATED, text.encode())
 
     def is_due(self, runner: Runner) -> bool:
         """Whether MMEngine's loop evaluates at this point before it goes on."""
@@ -71,8 +71,8 @@ class OverdueEvaluationHook(Hook):
         return done >= max(loop.val_begin, 1) and (done % loop.val_interval == 0 or done == last)
 
 
-def evaluated(runner: Runner) -> int:
+def last_evaluation(runner: Runner) -> int:
     """After how many iterations this training was last evaluated; -1 if it never was."""
     path = Path(runner.work_dir) / EVALUATED
-    training, _, number = path.read_text().partition(' ') if path.is_file() else ('', '', '')
-    return int(number) if training == id_of(runner) and number.isdigit() else -1
+    evaluated_id, _, number = path.read_text().partition(' ') if path.is_file() else ('', '', '')
+    return int(number) if evaluated_id == training_id(runner) and number.isdigit() else -1

@@ -1,4 +1,4 @@
-"""Checkpoints that no kill, crash or full disk can cost."""
+"""Checkpoints that stay whole whatever ends the process: a kill, a crash or a full disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from hrnet_mm.base.files import remove_leftovers, write_whole
 from hrnet_mm.registry import HOOKS
 from hrnet_mm.training.folder_lock import lock, lock_for_all, unlock
-from hrnet_mm.training.hooks.training_id import LAST_TRAINING, id_of, last_training_in
+from hrnet_mm.training.hooks.training_id import LAST_TRAINING, last_training_in, training_id
 
 POINTER = 'last_checkpoint'  # the name that MMEngine reads
 INTERRUPTED = 'interrupted.pth'
@@ -56,12 +56,14 @@ class SafeCheckpointHook(CheckpointHook):
         if self.is_local:
             self.backend_args = dict(backend=WHOLE_FILES)
             if runner.iter > 0:
-                forget_other_folders(runner, folder_of_checkpoints(runner.work_dir, self.out_dir))
-        id_of(runner)
+                forget_checkpoints_elsewhere(
+                    runner, folder_of_checkpoints(runner.work_dir, self.out_dir)
+                )
+        training_id(runner)  # drawn now, before anything is saved
         self.is_resumed, self.has_begun = runner.iter > 0, False
         super().before_train(runner)
         if runner.iter > 0:
-            # Saved again with the best score when it is evaluated only after it was resumed.
+            # MMEngine saves it again as the best one, if it is evaluated only after the resuming.
             self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
         if self.is_local:
             is_locked = lock_for_all(Path(self.out_dir), is_main_process())
@@ -70,7 +72,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         if self.is_local and is_main_process() and not self.has_begun:
-            take_folder(runner, self.is_resumed)
+            claim_work_folder(runner, self.is_resumed)
         self.has_begun = True
         super().after_train_iter(runner, *args, **kwargs)
 
@@ -83,10 +85,10 @@ class SafeCheckpointHook(CheckpointHook):
         if not self.is_local:
             super()._save_checkpoint_with_step(runner, step, meta)
             return
-        outdated = self._keep(runner, step)
+        outdated = self._outdated_after(runner, step)
         folder = Path(self.out_dir)
         if is_main_process():
-            with suppress(OSError):  # which saving will tell
+            with suppress(OSError):  # saving the file will raise it again, with its path
                 folder.mkdir(parents=True, exist_ok=True)
             lock(folder)  # which could not be locked before it was there
         path = folder / self.filename_tmpl.format(step)
@@ -107,8 +109,8 @@ class SafeCheckpointHook(CheckpointHook):
             for old in (*outdated, Path(runner.work_dir) / INTERRUPTED):
                 old.unlink(missing_ok=True)
 
-    def _keep(self, runner: Runner, step: int) -> list[Path]:
-        """Count a step among the kept ones; the checkpoints that are then too many."""
+    def _outdated_after(self, runner: Runner, step: int) -> list[Path]:
+        """Count a step among those that are kept, and return the checkpoints that are too many."""
         if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
             return []
         steps = [*self.keep_ckpt_ids, step]
@@ -121,7 +123,7 @@ class SafeCheckpointHook(CheckpointHook):
         if not self.is_local:
             super()._save_best_checkpoint(runner, metrics)
             return
-        backend, self.file_backend = self.file_backend, RemovalsNoted()
+        backend, self.file_backend = self.file_backend, DeferredRemovals()
         try:
             super()._save_best_checkpoint(runner, metrics)
         finally:
@@ -132,8 +134,8 @@ class SafeCheckpointHook(CheckpointHook):
             backend.remove(path)
 
 
-class RemovalsNoted(LocalBackend):
-    """Notes which files are to be removed, for the time when the new ones are complete."""
+class DeferredRemovals(LocalBackend):
+    """Notes which files are to be removed, so that they stay until the new ones are complete."""
 
     def __init__(self) -> None:
         self.removals: set[str] = set()
@@ -142,17 +144,20 @@ class RemovalsNoted(LocalBackend):
         self.removals.add(str(filepath))
 
 
-def take_folder(runner: Runner, is_resumed: bool) -> None:
-    """Make a work folder this training's; of one before it, keep what this one might replace."""
+def claim_work_folder(runner: Runner, is_resumed: bool) -> None:
+    """Note that this training is the last one in its work folder.
+
+    What an earlier training was interrupted with is renamed, as this one might replace it.
+    """
     work_dir = Path(runner.work_dir)
-    last, training = last_training_in(work_dir), id_of(runner)
-    if last == training:
+    last, this = last_training_in(work_dir), training_id(runner)
+    if last == this:
         return
     path = work_dir / INTERRUPTED
     if path.exists() and (last or not is_resumed):
         kept = path.rename(path.with_stem(f'{path.stem}_before_{runner.timestamp}'))
         runner.logger.info(f'The {path.name} of an earlier training is now {kept}.')
-    write_whole(work_dir / LAST_TRAINING, training.encode())
+    write_whole(work_dir / LAST_TRAINING, this.encode())
 
 
 def folder_of_checkpoints(work_dir: str | Path, out_dir: str | None) -> Path:
@@ -161,11 +166,11 @@ def folder_of_checkpoints(work_dir: str | Path, out_dir: str | None) -> Path:
     return work_dir if out_dir in (None, '', str(work_dir)) else Path(out_dir) / work_dir.name
 
 
-def forget_other_folders(runner: Runner, folder: Path) -> None:
-    """Count no checkpoints as a resumed training's that it, or one it is a copy of, has elsewhere.
+def forget_checkpoints_elsewhere(runner: Runner, folder: Path) -> None:
+    """Forget the checkpoints that a resumed training has saved in other folders.
 
-    MMEngine's hook would remove the best one there when it finds a better, and here those of the
-    same numbers, whosever they are.
+    Else MMEngine's hook would remove the best checkpoint there when it finds a better one, and
+    files of the same numbers here, which may be another training's.
     """
     info = runner.message_hub.runtime_info
     source = runner._load_from or find_latest_checkpoint(runner.work_dir) or ''
@@ -180,7 +185,7 @@ def forget_other_folders(runner: Runner, folder: Path) -> None:
 
 
 def save_interrupted(runner: Runner, iterations: int) -> Path:
-    """Save all that ``iterations`` steps have made, between the regular checkpoints.
+    """Save the training as it is after some iterations, between the regular checkpoints.
 
     The next regular checkpoint of a SafeCheckpointHook removes it.
     """

@@ -1,4 +1,4 @@
-"""Which training a checkpoint and a work folder are of: others may have left theirs there, too."""
+"""The ID of a training, which tells its checkpoints and work folder from those of others."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-ID = 'training_id'  # in MMEngine's message hub, and so in every checkpoint
-LAST_TRAINING = 'last_training'  # a file in the work folder with the ID of who trained there last
-UNNAMED = 'unnamed'  # of checkpoints without ID, and of the trainings that go on from them
+ID = 'training_id'  # the key in MMEngine's message hub, which every checkpoint holds
+LAST_TRAINING = 'last_training'  # a file in the work folder: the ID of the training there last
+UNNAMED = 'unnamed'  # the ID of checkpoints without one, and of trainings that go on from them
 
 
-def id_of(runner: Runner) -> str:
-    """The ID of a training, which it keeps when it is resumed; to be asked for before it begins."""
+def training_id(runner: Runner) -> str:
+    """The ID of a Runner's training; the first call, before it begins, draws one.
+
+    A resumed training keeps the ID that it had.
+    """
     hub = runner.message_hub
     if ID not in hub.runtime_info:
         hub.update_info(ID, UNNAMED if runner.iter > 0 else uuid.uuid4().hex)
     return hub.get_info(ID)
 
 
-def id_in(checkpoint: Mapping[str, Any]) -> str:
+def training_id_in(checkpoint: Mapping[str, Any]) -> str:
     """The ID of the training that saved a checkpoint."""
     hub = checkpoint.get('message_hub')
     info = hub.get('runtime_info') if isinstance(hub, Mapping) else None
