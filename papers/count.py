@@ -25,7 +25,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hrnet_mm.base.errors import UserError
 from papers.rows import CONFIGS, TEST_ROIS, Row
-from papers.rows import ROWS as ROWS
 
 TRUNK = ('backbone', 'neck')
 DENSE_HEADS = ('head', 'decode_head', 'bbox_head', 'rpn_head')
@@ -63,6 +62,7 @@ class Complexity:
 
 
 def count_row(row: Row) -> Complexity:
+    """Count the model of a row at its input size."""
     return count_config(CONFIGS / row.config, row.shape, row.counting.rois)
 
 
@@ -180,34 +180,3 @@ def _part(name: str, module: nn.Module, macs: int) -> Part:
 
 def _num_params(modules: Iterable[nn.Module]) -> int:
     return sum(parameter.numel() for module in modules for parameter in module.parameters())
-
-
-COLUMNS = ('config', 'input', 'M', 'GMACs', 'M*', 'paper', 'ratio', 'G*', 'paper', 'ratio', 'score')
-
-
-def cells(row: Row, complexity: Complexity) -> tuple[str, ...]:
-    """One line of the table under COLUMNS: as it is, then (*) as the paper counts, beside it."""
-    params, gflops = row.counting.params(complexity), row.counting.gflops(complexity)
-    return (
-        row.config,
-        'x'.join(map(str, row.shape)),
-        f'{complexity.params / 1e6:.2f}',
-        f'{complexity.macs / 1e9:.2f}',
-        *_beside(params, row.params),
-        *_beside(gflops, row.gflops),
-        f'{row.score} ({row.source})' if row.score else '-',
-    )
-
-
-def _beside(ours: float, printed: str) -> tuple[str, str, str]:
-    return f'{ours:.2f}', printed or '-', f'{ours / float(printed):.3f}' if printed else '-'
-
-
-def markdown_line(row: Row, complexity: Complexity) -> str:
-    """The row in docs/<task>.md: config, input, M, printed, G as the row counts, printed, score."""
-    config, shape, params, _, _, printed_params, _, gflops, printed_gflops, _, score = cells(
-        row, complexity
-    )
-    link = f'[{Path(config).stem}](../configs/{config})'
-    numbers = (shape, params, printed_params, gflops, printed_gflops, score)
-    return f'| {" | ".join((link, *numbers))} |'

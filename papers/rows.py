@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from papers.count import Complexity
+from papers.weights import WEIGHTS
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 TEST_ROIS = 1000  # what mmdet's RPN hands to the RoI head at test time
@@ -23,14 +21,13 @@ class Counting:
     norms: bool = True
     rois: int = TEST_ROIS
 
-    def params(self, complexity: Complexity) -> float:
-        """In the paper's M."""
-        norms = 0 if self.norms else complexity.norm_params
-        return (complexity.params - norms) / self.million
+    def params(self, params: int, norm_params: int) -> float:
+        """Parameters in the paper's M; ``norm_params`` are those of ``params`` in batch norms."""
+        return (params - (0 if self.norms else norm_params)) / self.million
 
-    def gflops(self, complexity: Complexity) -> float:
-        """In the paper's G, nearly always 2**30 multiply-adds."""
-        return complexity.macs / self.giga
+    def gflops(self, macs: int) -> float:
+        """Multiply-adds in the paper's G, which is nearly always 2**30 of them."""
+        return macs / self.giga
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,14 @@ class Row:
     """A config, and what its paper or the official repository prints of it; '' where nothing.
 
     The paper's numbers are kept as printed, since their last digit says how exact they are.
+
+    Attributes:
+        config: below ``configs/``, 'pose/hrnet_w32_coco_256x192.py'.
+        shape: height and width of the input, (256, 192).
+        params, gflops: as printed, '28.5' and '7.1'.
+        score: as printed, 'AP 74.4'.
+        source: who prints the score: an arXiv number, the address of official code, or a host.
+        counting: how the paper counts.
     """
 
     config: str
@@ -50,11 +55,32 @@ class Row:
 
     @property
     def task(self) -> str:
+        """'pose', 'seg', 'det', 'face' or 'cls'."""
         return self.config.partition('/')[0]
+
+    @property
+    def name(self) -> str:
+        """The config's name, 'hrnet_w32_coco_256x192'."""
+        return Path(self.config).stem
+
+    @property
+    def size(self) -> str:
+        """The shape as it is written, '256x192'."""
+        return 'x'.join(map(str, self.shape))
+
+    @property
+    def weights(self) -> str:
+        """The address of a host's checkpoint that loads unchanged; '' if there is none."""
+        return WEIGHTS.get(self.config, '')
 
 
 POSE, ALL = '1902.09212', '1908.07919'  # arXiv
-REPO, MMPOSE, MMDET = 'official code', 'mmpose', 'mmdet'
+MMPOSE, MMDET = 'mmpose', 'mmdet'
+POSE_CODE = 'github.com/leoxiaobin/deep-high-resolution-net.pytorch'
+DEKR_CODE = 'github.com/HRNet/DEKR'
+SEG_CODE = 'github.com/HRNet/HRNet-Semantic-Segmentation'
+DET_CODE = 'github.com/HRNet/HRNet-Object-Detection'
+CLS_CODE = 'github.com/HRNet/HRNet-Image-Classification'
 # Found by fitting what is printed (docs/model_zoo.md).
 OFFICIAL_SEGMENTATION = Counting(norms=False)
 TWO_STAGES = Counting(million=2**20, norms=False, rois=512)
@@ -86,7 +112,7 @@ def _pose_rows() -> Iterator[Row]:
     for fusion, ap in (('final', 70.8), ('across_stages', 71.9), ('full', 73.4)):
         config = f'pose/hrnet_w32_coco_256x192_fusion_{fusion}.py'
         yield Row(config, small, score=f'AP {ap}', source=POSE)
-    yield Row('pose/hrnet_w32_mpii_256x256.py', square, '28.5', '9.5', 'PCKh@0.5 90.3', REPO)
+    yield Row('pose/hrnet_w32_mpii_256x256.py', square, '28.5', '9.5', 'PCKh@0.5 90.3', POSE_CODE)
     yield Row('pose/hrnet_w48_mpii_256x256.py', square)
     yield Row('pose/hrnet_w32_posetrack18_256x192.py', small)
     yield Row('pose/hrnet_w48_posetrack18_256x192.py', small)
@@ -94,7 +120,7 @@ def _pose_rows() -> Iterator[Row]:
 
 def _more_pose_rows() -> Iterator[Row]:
     for config, params, gflops, score, source in (
-        ('hrnet_w32_coco_256x192_dark', '28.5', '7.1', 'AP 75.6', REPO),
+        ('hrnet_w32_coco_256x192_dark', '28.5', '7.1', 'AP 75.6', POSE_CODE),
         ('hrnet_w48_coco_256x192_dark', '', '', 'AP 76.4', MMPOSE),
         ('hrnet_w32_coco_256x192_udp', '', '', 'AP 76.2', MMPOSE),
         ('hrnet_w48_coco_256x192_udp', '', '', 'AP 76.8', MMPOSE),
@@ -104,18 +130,18 @@ def _more_pose_rows() -> Iterator[Row]:
     ):
         yield Row(f'pose/{config}.py', (256, 192), params, gflops, score, source)
     config = 'pose/dekr_hrnet_w32_coco_512x512.py'
-    yield Row(config, (512, 512), '29.6', '45.4', 'AP 68.0', REPO, DEKR)
+    yield Row(config, (512, 512), '29.6', '45.4', 'AP 68.0', DEKR_CODE, DEKR)
 
 
 def _cityscapes_rows() -> Iterator[Row]:
     for config, params, gflops, score, source in (
-        ('fcn_hrnetv2_w18_small', '1.5', '31.1', 'mIoU 70.3', REPO),
-        ('fcn_hrnetv2_w18_small_v2', '3.9', '71.6', 'mIoU 76.2', REPO),
+        ('fcn_hrnetv2_w18_small', '1.5', '31.1', 'mIoU 70.3', SEG_CODE),
+        ('fcn_hrnetv2_w18_small_v2', '3.9', '71.6', 'mIoU 76.2', SEG_CODE),
         ('fcn_hrnetv2_w18', '', '', '', ''),
         ('fcn_hrnetv2_w40', '45.2', '493.2', 'mIoU 80.2', ALL),
         ('fcn_hrnetv2_w48', '65.9', '696.2', 'mIoU 81.1', ALL),
         ('ocrnet_hrnetv2_w18', '', '', '', ''),
-        ('ocrnet_hrnetv2_w48', '', '', 'mIoU 81.6', REPO),
+        ('ocrnet_hrnetv2_w48', '', '', 'mIoU 81.6', SEG_CODE),
     ):
         config = f'seg/{config}_cityscapes_512x1024.py'
         yield Row(config, (1024, 2048), params, gflops, score, source)
@@ -131,7 +157,7 @@ def _more_segmentation_rows() -> Iterator[Row]:
         ('ade20k', 520, '', '', 'mIoU 43.1'),
     ):
         config, shape = f'seg/fcn_hrnetv2_w48_{dataset}_{size}x{size}.py', (size, size)
-        yield Row(config, shape, params, gflops, score, REPO, OFFICIAL_SEGMENTATION)
+        yield Row(config, shape, params, gflops, score, SEG_CODE, OFFICIAL_SEGMENTATION)
     yield Row('seg/fcn_hrnetv2_w18_ade20k_520x520.py', (520, 520))
 
 
@@ -150,19 +176,19 @@ def _faster_rcnn_rows() -> Iterator[Row]:
 def _instance_rows() -> Iterator[Row]:
     """Detectors of more heads; nothing is printed of their sizes. Mask AP is after the slash."""
     for config, score, source in (
-        ('mask_rcnn_hrnetv2p_w18_coco_1x', '37.3 / 34.2', REPO),
+        ('mask_rcnn_hrnetv2p_w18_coco_1x', '37.3 / 34.2', DET_CODE),
         ('mask_rcnn_hrnetv2p_w18_coco_2x', '39.2 / 35.3', ALL),
-        ('mask_rcnn_hrnetv2p_w32_coco_1x', '40.7 / 36.8', REPO),
+        ('mask_rcnn_hrnetv2p_w32_coco_1x', '40.7 / 36.8', DET_CODE),
         ('mask_rcnn_hrnetv2p_w32_coco_2x', '42.3 / 37.6', ALL),
         ('mask_rcnn_hrnetv2p_w40_coco_1x', '42.1 / 37.5', MMDET),
         ('mask_rcnn_hrnetv2p_w40_coco_2x', '42.8 / 38.2', MMDET),
-        ('cascade_rcnn_hrnetv2p_w18_coco_20e', '41.2', REPO),
+        ('cascade_rcnn_hrnetv2p_w18_coco_20e', '41.2', DET_CODE),
         ('cascade_rcnn_hrnetv2p_w32_coco_20e', '43.7', ALL),
         ('cascade_rcnn_hrnetv2p_w40_coco_20e', '43.8', MMDET),
-        ('cascade_mask_rcnn_hrnetv2p_w18_coco_20e', '41.9 / 36.4', REPO),
-        ('cascade_mask_rcnn_hrnetv2p_w32_coco_20e', '44.5 / 38.5', REPO),
+        ('cascade_mask_rcnn_hrnetv2p_w18_coco_20e', '41.9 / 36.4', DET_CODE),
+        ('cascade_mask_rcnn_hrnetv2p_w32_coco_20e', '44.5 / 38.5', DET_CODE),
         ('cascade_mask_rcnn_hrnetv2p_w40_coco_20e', '45.1 / 39.3', MMDET),
-        ('htc_hrnetv2p_w32_coco_20e', '45.3 / 39.6', REPO),
+        ('htc_hrnetv2p_w32_coco_20e', '45.3 / 39.6', DET_CODE),
     ):
         score, counting = f'AP {score}', TWO_STAGES
         yield Row(f'det/{config}.py', TWO_STAGES_SHAPE, '', '', score, source, counting)
@@ -174,21 +200,21 @@ def _one_stage_rows() -> Iterator[Row]:
         ('fcos_hrnetv2p_w32_coco_2x', '37.3', '273.3', 40.3),
         ('fcos_hrnetv2p_w32_coco_ms_2x', '37.3', '273.3', 41.9),
     ):
-        yield Row(f'det/{config}.py', FCOS_SHAPE, params, gflops, f'AP {ap}', REPO)
+        yield Row(f'det/{config}.py', FCOS_SHAPE, params, gflops, f'AP {ap}', DET_CODE)
     yield Row('det/centernet_hrnetv2_w48_coco_140e.py', (512, 512))
 
 
 def _classification_rows() -> Iterator[Row]:
     for arch, params, gflops, top1, source in (
-        ('w18_small', '13.2', '1.49', 72.3, REPO),
-        ('w18_small_v2', '15.6', '2.42', 75.1, REPO),
-        ('w18', '21.3', '3.99', 76.8, REPO),
-        ('w30', '37.7', '7.55', 78.2, REPO),
-        ('w32', '41.2', '8.31', 78.5, REPO),
-        ('w40', '57.6', '11.8', 78.9, REPO),
-        ('w44', '67.1', '13.9', 78.9, REPO),
-        ('w48', '77.5', '16.1', 79.3, REPO),
-        ('w64', '128.1', '26.9', 79.5, REPO),
+        ('w18_small', '13.2', '1.49', 72.3, CLS_CODE),
+        ('w18_small_v2', '15.6', '2.42', 75.1, CLS_CODE),
+        ('w18', '21.3', '3.99', 76.8, CLS_CODE),
+        ('w30', '37.7', '7.55', 78.2, CLS_CODE),
+        ('w32', '41.2', '8.31', 78.5, CLS_CODE),
+        ('w40', '57.6', '11.8', 78.9, CLS_CODE),
+        ('w44', '67.1', '13.9', 78.9, CLS_CODE),
+        ('w48', '77.5', '16.1', 79.3, CLS_CODE),
+        ('w64', '128.1', '26.9', 79.5, CLS_CODE),
         ('w44_bottleneck', '21.9', '3.90', 77.0, ALL),
         ('w76_bottleneck', '40.8', '7.30', 78.5, ALL),
         ('w96_bottleneck', '57.5', '10.2', 79.0, ALL),

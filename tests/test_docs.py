@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,11 @@ from mmengine.runner import Runner
 
 from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.base.config import check_paths, named_paths
-from papers.count import ROWS, Complexity, Part, markdown_line
 from tests.configs.tiny import DIVISORS, divide, parsed
 from tests.helpers import CONFIGS, ROOT
 
 DOCS = ROOT / 'docs'
 PAGES = [ROOT / 'README.md', *sorted(DOCS.glob('*.md'))]
-TASKS = sorted({row.task for row in ROWS})
 PHASES = ('train', 'val', 'test')
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 HEADING = re.compile(r'^#+ (.*)$', re.MULTILINE)
@@ -41,30 +38,6 @@ READERS_OWN = re.compile(r'configs/(?:mine|my_\w+)\.py')
 
 def name_of(path: Path) -> str:
     return path.stem
-
-
-@cache
-def metadata() -> dict[str, dict[str, int]]:
-    """Of every config, by its path below configs/."""
-    files = [yaml.safe_load(path.read_text()) for path in ROOT.glob('configs/*/metafile.yml')]
-    entries = itertools.chain.from_iterable(file['Models'] for file in files)
-    return {entry['Config'].removeprefix('configs/'): entry['Metadata'] for entry in entries}
-
-
-def rows_of(page: Path) -> list[str]:
-    return [line for line in page.read_text().splitlines() if line.startswith('| [')]
-
-
-@pytest.mark.parametrize('task', TASKS)
-def test_tables_hold_every_config_with_its_numbers(task: str) -> None:
-    expected = []
-    for row in ROWS:
-        if row.task == task:
-            # Those of the metafile are compared with the model in packaging/test_metafiles.py.
-            counted = metadata()[row.config]
-            model = Part('model', counted['Parameters'], 0, counted['FLOPs'])
-            expected.append(markdown_line(row, Complexity((model,))))
-    assert sorted(rows_of(DOCS / f'{task}.md')) == sorted(expected)
 
 
 def anchors(page: Path) -> set[str]:
