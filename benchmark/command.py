@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
-from benchmark import contestants as spec
+from benchmark import candidates as spec
+from benchmark.networks import MODES, UPSAMPLE
 from benchmark.paper_models import PAPER_TASKS
-from benchmark.what_to_time import MODES, PRECISIONS, UPSAMPLE
 from hrnet_mm.commands.arguments import Parser, add_device, add_size, positive, seconds
 
 NOT_OF_THE_PAPERS_TABLE = [
@@ -44,7 +44,7 @@ short for:
 
 def parse_args(argv: Sequence[str] | None) -> Namespace:
     parser = Parser(__doc__, EPILOG)
-    add_cases(parser.add_argument_group('what (several of each: all combinations)'))
+    add_workloads(parser.add_argument_group('what (several of each: all combinations)'))
     add_measurement(parser.add_argument_group('how'))
     parser.add_argument(
         '--paper-table',
@@ -70,7 +70,7 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     return args
 
 
-def add_cases(group: _ArgumentGroup) -> None:
+def add_workloads(group: _ArgumentGroup) -> None:
     group.add_argument(
         '--contestants',
         nargs='+',
@@ -102,7 +102,11 @@ def add_cases(group: _ArgumentGroup) -> None:
     group.add_argument('--batch', nargs='+', type=positive, metavar='N', help='images; default 1')
     group.add_argument('--mode', nargs='+', choices=MODES, default=['infer'], help='default: infer')
     group.add_argument(
-        '--precision', nargs='+', choices=tuple(PRECISIONS), default=['fp32'], help='default: fp32'
+        '--precision',
+        nargs='+',
+        choices=tuple(spec.PRECISIONS),
+        default=['fp32'],
+        help='default: fp32',
     )
     group.add_argument('--upsample', choices=('nearest', 'bilinear'), help="default: the task's")
     add_device(group, 'cpu')
@@ -149,11 +153,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     command = ['tools/benchmark.py', *(sys.argv[1:] if argv is None else argv)]
     # Imported late: a wrong argument should not wait for them.
+    from benchmark import run
+
     if args.paper_table is None:
-        from benchmark.commands import benchmark
-
-        benchmark(args, command)
+        run.benchmark(args, command)
     else:
-        from benchmark.commands import paper_table
-
-        paper_table(args, command)
+        run.paper_table(args, command)

@@ -13,17 +13,17 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from torch import Tensor, nn
 
+from benchmark.candidates import LeftOut
 from benchmark.networks import calibrate_norms
 from benchmark.paper_models import PaperModel
-from benchmark.steps import Program, TrainingStep, mixed_precision
-from benchmark.what_to_time import LeftOut
+from benchmark.steps import Step, TrainingStep, mixed_precision
 from papers.rows import CONFIGS
 
 KEYPOINTS, LABELS, CLASSES, BOXES = 17, 19, 80, 7  # COCO has about 7 boxes in an image
 
 
 @dataclass(frozen=True)
-class HostJob:
+class HostBenchmark:
     """A model of the paper's table that trains or infers.
 
     Training is the host's own step: the model's losses, backward, and a step of SGD. Inference is
@@ -54,10 +54,10 @@ class HostJob:
             calibrate_norms(net, lambda: net.extract_feat(torch.randn(2, 3, 64, 64)))
         return net.to(self.device)
 
-    def program(self, net: nn.Module) -> Program:
+    def step(self, net: nn.Module) -> Step:
         images, samples = self._batch()
         if self.trains:
-            return _without_evidence(self._training_step(net, images, samples))
+            return _without_outputs(self._training_step(net, images, samples))
         net.eval()
         if self.model.optimised:
             from hrnet_mm.deploy import optimize
@@ -70,7 +70,7 @@ class HostJob:
             with mixed_precision(mixed, images.device.type):
                 net(images, samples, mode='tensor')
 
-        return _without_evidence(infer)
+        return _without_outputs(infer)
 
     def _training_step(
         self, net: nn.Module, images: Tensor, samples: list[BaseDataElement]
@@ -133,14 +133,14 @@ SAMPLES: dict[str, Callable[[tuple[int, int], torch.Generator], Any]] = dict(
 )
 
 
-def _without_evidence(call: Callable[[], object]) -> Program:
+def _without_outputs(call: Callable[[], object]) -> Step:
     """The models of the table are different functions: there is nothing to compare."""
 
-    def evidence() -> tuple[()]:
+    def outputs() -> tuple[()]:
         call()
         return ()
 
-    return Program(call, evidence)
+    return Step(call, outputs)
 
 
 def _config(name: str) -> Config:

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from benchmark.what_to_time import WIDTH
 from hrnet_mm import __version__
 from hrnet_mm.doctor import pip_names
 
+WIDTH = 100  # columns of the screen
 CPU_INFO = Path('/proc/cpuinfo')
 BUSY = 0.5  # other programs' average number of running threads from which on times are doubtful
 

@@ -1,25 +1,54 @@
-"""Several jobs: each alone, each started here, and all timed in turns."""
+"""Measure several benchmarks: each alone in a process of its own, and all in turns in this one."""
 
 from __future__ import annotations
 
 import gc
+import importlib
+import os
+import statistics
+import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from multiprocessing import get_context
+from tempfile import TemporaryDirectory
+from typing import Protocol, TypeVar
 
 import torch
+from torch import Tensor, nn
 
-from benchmark.isolated import Isolated, isolated
-from benchmark.measurements import Job, Started, start
+import hrnet_mm.compat  # noqa: F401  (before any host is imported)
+from benchmark.candidates import LeftOut
+from benchmark.memory import PeakMemory, step_peak
+from benchmark.steps import Step
 from benchmark.timing import interleaved, seconds_of
-from benchmark.what_to_time import LeftOut
 from hrnet_mm.base.errors import sentence_of
 
 Found = TypeVar('Found')
 Report = Callable[[str], None]
-COMPILED_AT_ONCE = 64  # contestants of a case, times the structures of HRModules
+COMPILED_AT_ONCE = 64  # benchmarks, times the structures of HRModules
+
+
+class Benchmark(Protocol):
+    """A network that is built, run and timed, here or in a process of its own."""
+
+    device: str
+
+    def __str__(self) -> str:
+        """What it is called in a table."""
+
+    def modules(self) -> list[str]:
+        """What it imports."""
+
+    def network(self) -> nn.Module:
+        """The network on its device, with its weights."""
+
+    def step(self, net: nn.Module) -> Step:
+        """What is timed of the network, compiled, exported, or as it is."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +56,13 @@ class Settings:
     """How to measure.
 
     Attributes:
-        rounds: samples of every contestant.
+        rounds: samples of every benchmark.
         turn_seconds: how long one sample should take at least.
         warmup: calls before the first round.
-        threads: of every contestant.
+        threads: of every benchmark.
         isolate: whether to measure memory and cold start in processes of their own.
         cudnn_benchmark: whether cuDNN tries its algorithms first.
-        debug: let errors of contestants through instead of leaving them out.
+        debug: let errors of benchmarks through instead of leaving them out.
     """
 
     rounds: int = 20
@@ -45,11 +74,120 @@ class Settings:
     debug: bool = False
 
 
+@dataclass(frozen=True)
+class Started:
+    """A benchmark that has given its first result.
+
+    Attributes:
+        step: to be called again.
+        outputs: the first ones, on the CPU in float32.
+        gradient: of the first training step likewise; empty in inference.
+        params: parameters of the network.
+        step_bytes: of :func:`step_peak`, in training.
+        build_seconds: for the network and its weights.
+        first_seconds: to compile or export it and to give the first result.
+    """
+
+    step: Step
+    outputs: tuple[Tensor, ...]
+    gradient: tuple[Tensor, ...]
+    params: int
+    step_bytes: int | None
+    build_seconds: float
+    first_seconds: float
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """What a process of its own shows.
+
+    Attributes:
+        peak_bytes: the peak while it runs, above what the interpreter and the libraries take:
+            weights, activations, gradients and what the libraries allocate for them.
+        process_bytes: the peak of the whole process while it runs, libraries included.
+        cold_start_seconds: from the start of the process to the first result.
+        compile_seconds: of these, what a later call does not take: compiling or exporting.
+    """
+
+    peak_bytes: int
+    process_bytes: int
+    cold_start_seconds: float
+    compile_seconds: float
+
+
+@dataclass
+class Measured:
+    """What was found of the benchmarks, each by its name; ``left_out`` says of the others why.
+
+    Attributes:
+        isolated: where the settings ask for it.
+        started: those that take part.
+        seconds: of their calls, one sample for each round.
+    """
+
+    isolated: dict[str, Isolated] = field(default_factory=dict)
+    started: dict[str, Started] = field(default_factory=dict)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def measure(
+    benchmarks: Sequence[Benchmark],
+    settings: Settings,
+    report: Report,
+    check: Callable[[Measured], None] = lambda measured: None,
+) -> Measured:
+    """Measure all benchmarks; those that fail are left out, with the reason.
+
+    Args:
+        benchmarks: of one device.
+        settings: how.
+        report: told what is being done.
+        check: called before anything is timed; it may leave out more of them.
+    """
+    found = Measured()
+    each = partial(_each, benchmarks, settings=settings, left_out=found.left_out, report=report)
+    if settings.isolate:  # first, while this process holds nothing that the others need
+        found.isolated = each('alone', partial(isolated, settings=settings))
+    with fresh_compiler():
+        found.started = each('first result', start)
+        check(found)
+        calls = {name: started.step.call for name, started in found.started.items()}
+        found.seconds = _in_turns(calls, benchmarks[0].device, settings, report)
+    return found
+
+
+def _each(
+    benchmarks: Sequence[Benchmark],
+    what: str,
+    function: Callable[[Benchmark], Found],
+    settings: Settings,
+    left_out: dict[str, str],
+    report: Report,
+) -> dict[str, Found]:
+    """What a function gives for each benchmark that is not left out yet."""
+    found = {}
+    for number, benchmark in enumerate(benchmarks, start=1):
+        name = str(benchmark)
+        if name in left_out:
+            continue
+        report(f'  {what} {number}/{len(benchmarks)}: {name}')
+        try:
+            found[name] = function(benchmark)
+        except LeftOut as reason:
+            left_out[name] = str(reason)
+        except Exception as error:  # a library may raise anything; the others still take part
+            if settings.debug:
+                raise
+            left_out[name] = f'it fails with {type(error).__name__}: {sentence_of(error)[:300]}'
+    return found
+
+
 @contextmanager
 def fresh_compiler() -> Iterator[None]:
-    """Forget what earlier cases compiled, give their memory back, and allow many contestants.
+    """Forget what was compiled before, give its memory back, and allow many benchmarks.
 
-    All copies count towards one limit, beyond which the compiler would silently run a contestant
+    All copies count towards one limit, beyond which the compiler would silently run a benchmark
     uncompiled; and after a change of shape it would compile for shapes of any size.
     """
     gc.collect()
@@ -61,51 +199,52 @@ def fresh_compiler() -> Iterator[None]:
         yield
 
 
-def isolate_all(
-    jobs: Sequence[Job], settings: Settings, left_out: dict[str, str], report: Report
-) -> dict[str, Isolated]:
-    """Each job in a process of its own; those that fail are noted in ``left_out``."""
-    options = (settings.threads, settings.warmup + 1, settings.cudnn_benchmark)
-    return _of_each(jobs, lambda job: isolated(job, *options), settings, left_out, report, 'alone')
+def start(benchmark: Benchmark) -> Started:
+    """Import, build and run a benchmark once.
+
+    Raises:
+        LeftOut: it cannot take part.
+    """
+    import_modules(benchmark)
+    begin = time.perf_counter()
+    net = benchmark.network()
+    built = time.perf_counter()
+    step = benchmark.step(net)
+    outputs = _kept(step.outputs())
+    first = time.perf_counter()
+    trains = step.gradient is not None
+    return Started(
+        step=step,
+        outputs=outputs,
+        gradient=_kept((step.gradient(),)) if trains else (),
+        params=sum(parameter.numel() for parameter in net.parameters()),
+        step_bytes=step_peak(net, step.call, benchmark.device) if trains else None,
+        build_seconds=built - begin,
+        first_seconds=first - built,
+    )
 
 
-def start_all(
-    jobs: Sequence[Job], settings: Settings, left_out: dict[str, str], report: Report
-) -> dict[str, Started]:
-    """Each job's first result, all in this process; those that fail are noted in ``left_out``."""
-    return _of_each(jobs, start, settings, left_out, report, 'first result')
+def import_modules(benchmark: Benchmark) -> None:
+    """Import what a benchmark needs, ahead of all that is timed.
 
-
-def _of_each(
-    jobs: Sequence[Job],
-    function: Callable[[Job], Found],
-    settings: Settings,
-    left_out: dict[str, str],
-    report: Report,
-    what: str,
-) -> dict[str, Found]:
-    found = {}
-    for number, job in enumerate(jobs, start=1):
-        name = str(job)
-        if name in left_out:
-            continue
-        report(f'  {what} {number}/{len(jobs)}: {name}')
+    Raises:
+        LeftOut: something is not installed.
+    """
+    for name in benchmark.modules():
         try:
-            found[name] = function(job)
-        except LeftOut as reason:
-            left_out[name] = str(reason)
-        except Exception as error:  # a library may raise anything; the others still take part
-            if settings.debug:
-                raise
-            left_out[name] = f'it fails with {type(error).__name__}: {sentence_of(error)[:300]}'
-    return found
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise LeftOut(f'{error.name} is not installed') from error
 
 
-def time_all(
-    started: Mapping[str, Started], device: str, settings: Settings, report: Report
+def _kept(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Copies, since an engine may use the memory of its outputs again."""
+    return tuple(x.detach().float().cpu().clone() for x in tensors)
+
+
+def _in_turns(
+    calls: Mapping[str, Callable[[], object]], device: str, settings: Settings, report: Report
 ) -> dict[str, list[float]]:
-    """Seconds of every job's call, taken in turns."""
-    calls = {name: job.program.call for name, job in started.items()}
     for call in calls.values():
         for _ in range(settings.warmup):
             call()
@@ -116,5 +255,62 @@ def time_all(
         if number % every == 0 or number == settings.rounds:
             report(f'  round {number}/{settings.rounds}')
 
-    measure = partial(seconds_of, device=device)
-    return interleaved(calls, settings.rounds, measure, settings.turn_seconds, on_round)
+    clock = partial(seconds_of, device=device)
+    return interleaved(calls, settings.rounds, clock, settings.turn_seconds, on_round)
+
+
+def isolated(benchmark: Benchmark, settings: Settings) -> Isolated:
+    """Run a benchmark in a new process, with empty compiler caches.
+
+    Raises:
+        LeftOut: it cannot run, or the process ended without an answer.
+    """
+    with (
+        TemporaryDirectory() as folder,
+        _environment(OMP_NUM_THREADS=str(settings.threads), TORCHINDUCTOR_CACHE_DIR=folder),
+        ProcessPoolExecutor(1, get_context('spawn')) as pool,
+    ):
+        try:
+            return pool.submit(_run_isolated, benchmark, settings, time.time()).result()
+        except BrokenProcessPool as error:
+            raise LeftOut('its process was ended, as happens where memory is short') from error
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _run_isolated(benchmark: Benchmark, settings: Settings, begin: float) -> Isolated:
+    """What happens in the new process; ``begin`` is when it was asked for, by ``time.time()``."""
+    prepare_process(benchmark.device, settings)
+    import_modules(benchmark)
+    memory = PeakMemory(benchmark.device)
+    before = memory.now()
+    started = start(benchmark)
+    cold_start = time.time() - begin
+    clock = partial(seconds_of, started.step.call, benchmark.device)
+    clock()  # gradients are allocated
+    memory.reset()
+    steady = statistics.median(clock() for _ in range(settings.warmup + 1))
+    peak = memory.peak()
+    process = peak if memory.is_cuda else PeakMemory('cpu').peak()
+    return Isolated(peak - before, process, cold_start, max(0.0, started.first_seconds - steady))
+
+
+def prepare_process(device: str, settings: Settings) -> None:
+    """What is the same for every benchmark, in this process."""
+    warnings.simplefilter('ignore')  # the hosts warn about their own innards
+    torch.set_num_threads(settings.threads)
+    torch.backends.cudnn.benchmark = settings.cudnn_benchmark
+    if device.startswith('cuda:'):
+        torch.cuda.set_device(device)  # events and statistics of memory are the current device's

@@ -1,9 +1,10 @@
-"""The copies of HRNet, each with the neck of a task, on the same weights."""
+"""What every candidate is given to do, and the copies of HRNet that do it on the same weights."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,13 +12,83 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from benchmark.what_to_time import Case, LeftOut
+from benchmark.candidates import LeftOut
+from hrnet_mm.base.errors import UserError
 from hrnet_mm.models import HRNet, HRNetV2, HRNetV2p
 from hrnet_mm.models.archs import extra_of, stages_from_arch
 
+UPSAMPLE = dict(pose='nearest', seg='bilinear', det='nearest', backbone='nearest')  # by task
+ONLY_UPSAMPLES = dict(mmdet='nearest', mmseg='bilinear', timm='nearest')  # mmpose does both
+MODES = ('infer', 'train')
+MULTIPLE = 32  # pixels; the hosts pad images to multiples of it
 PYRAMID_CHANNELS = 256
 # Our neck's names in mmseg's head; all other names are the same everywhere.
 RENAMED = ('neck.fuse_conv.', 'neck.head.convs.0.')
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A task's network, its images, and whether it trains or infers: the same for all candidates.
+
+    Attributes:
+        task: ``'pose'`` is the backbone's finest map alone, ``'seg'`` all maps and the HRNetV2
+            neck, ``'det'`` all maps and the HRNetV2p neck, ``'backbone'`` all maps and no neck.
+        arch: a published variant or the width of the first branch, as ``HRNet`` takes it.
+        size: height and width of the images, multiples of 32.
+        batch: images in one call.
+        mode: ``'infer'``, one forward pass, or ``'train'``, one step.
+        device: as torch names it.
+        upsample: ``'nearest'`` or ``'bilinear'``; default: what the task's paper has.
+    """
+
+    task: str = 'pose'
+    arch: str | int = 'w32'
+    size: tuple[int, int] = (256, 192)
+    batch: int = 1
+    mode: str = 'infer'
+    device: str = 'cpu'
+    upsample: str = ''
+
+    def __post_init__(self) -> None:
+        if not self.upsample:
+            object.__setattr__(self, 'upsample', UPSAMPLE[self.task])
+
+    def __str__(self) -> str:
+        height, width = self.size
+        return (
+            f'{self.task} {self.arch} {height}x{width}, batch {self.batch}, {self.mode}, '
+            f'{self.device}'
+        )
+
+    @property
+    def channels(self) -> list[int]:
+        """Of the backbone's maps, finest first."""
+        return list(stages_from_arch(self.arch)[-1].channels)
+
+    def image(self) -> Tensor:
+        """The same random images for every candidate: (batch, 3, height, width)."""
+        generator = torch.Generator().manual_seed(0)
+        return torch.randn(self.batch, 3, *self.size, generator=generator).to(self.device)
+
+
+def padded(size: tuple[int, int]) -> tuple[int, int]:
+    """A size rounded up to what every copy of HRNet takes, as the hosts pad their images."""
+    height, width = (-(-side // MULTIPLE) * MULTIPLE for side in size)
+    return height, width
+
+
+def parse_arch(text: str) -> str | int:
+    """``'w32'`` or, for a width of one's own, ``'24'``.
+
+    Raises:
+        UserError: there is no such HRNet.
+    """
+    arch = int(text) if text.isdigit() else text
+    try:
+        stages_from_arch(arch)
+    except ValueError as error:
+        raise UserError(str(error).replace('arch=', '--arch ', 1)) from error
+    return arch
 
 
 class Trunk(nn.Module):
@@ -46,82 +117,71 @@ class SegmentationFeatures(nn.Module):
         return (self.head._forward_feature(maps),)
 
 
-def build_trunk(network: str, case: Case, with_cp: bool | str = False) -> Trunk:
+def build_trunk(network: str, workload: Workload, with_cp: bool | str = False) -> Trunk:
     """A copy of HRNet with new weights, in train mode.
 
     Raises:
         LeftOut: this copy cannot do what is asked.
         ModuleNotFoundError: its library is not installed.
     """
-    if isinstance(with_cp, str) and network != 'ours':
+    if network == 'ours':
+        return our_trunk(workload, with_cp)
+    if isinstance(with_cp, str):
         raise LeftOut(f'only ours can recompute by {with_cp}')
-    return BUILDERS[network](case, with_cp)
+    only = ONLY_UPSAMPLES.get(network, workload.upsample)
+    if workload.upsample != only:
+        raise LeftOut(f'this copy upsamples {only}, the case {workload.upsample}')
+    if network == 'timm':
+        return Trunk(timm_backbone(workload, with_cp), host_neck(workload))
+    return Trunk(host_backbone(network, workload, with_cp), host_neck(workload))
 
 
-def ours(case: Case, with_cp: bool | str) -> Trunk:
+def our_trunk(workload: Workload, with_cp: bool | str = False) -> Trunk:
     backbone = HRNet(
-        case.arch,
-        out_indices=(0,) if case.task == 'pose' else None,
-        upsample=case.upsample,
+        workload.arch,
+        out_indices=(0,) if workload.task == 'pose' else None,
+        upsample=workload.upsample,
         with_cp=with_cp,
     )
-    channels = list(backbone.out_channels)
-    necks = dict(seg=lambda: HRNetV2(channels), det=lambda: HRNetV2p(channels, PYRAMID_CHANNELS))
-    return Trunk(backbone, necks[case.task]() if case.task in necks else None)
+    if workload.task == 'seg':
+        return Trunk(backbone, HRNetV2(workload.channels))
+    if workload.task == 'det':
+        return Trunk(backbone, HRNetV2p(workload.channels, PYRAMID_CHANNELS))
+    return Trunk(backbone)
 
 
-def mmpose(case: Case, with_cp: bool | str) -> Trunk:
-    extra = extra_of(stages_from_arch(case.arch))
-    extra['stage4']['multiscale_output'] = case.task != 'pose'
-    extra['upsample'] = dict(mode=case.upsample, align_corners=None)
-    if case.upsample == 'bilinear':
-        extra['upsample']['align_corners'] = False
-    return Trunk(_host('mmpose')(extra, with_cp=with_cp), host_neck(case))
+def host_backbone(host: str, workload: Workload, with_cp: bool) -> nn.Module:
+    """The copy of mmpose, mmdet or mmseg."""
+    extra = extra_of(stages_from_arch(workload.arch))
+    options: dict[str, Any] = dict(norm_eval=False, with_cp=with_cp)
+    if host == 'mmpose':
+        corners = False if workload.upsample == 'bilinear' else None
+        extra['upsample'] = dict(mode=workload.upsample, align_corners=corners)
+        extra['stage4']['multiscale_output'] = workload.task != 'pose'
+    else:
+        options['multiscale_output'] = workload.task != 'pose'
+    return importlib.import_module(f'{host}.models.backbones.hrnet').HRNet(extra, **options)
 
 
-def mmdet(case: Case, with_cp: bool | str) -> Trunk:
-    _check_upsample(case, 'nearest')
-    extra, several = extra_of(stages_from_arch(case.arch)), case.task != 'pose'
-    backbone = _host('mmdet')(extra, norm_eval=False, with_cp=with_cp, multiscale_output=several)
-    return Trunk(backbone, host_neck(case))
-
-
-def mmseg(case: Case, with_cp: bool | str) -> Trunk:
-    _check_upsample(case, 'bilinear')
-    extra, several = extra_of(stages_from_arch(case.arch)), case.task != 'pose'
-    backbone = _host('mmseg')(extra, with_cp=with_cp, multiscale_output=several)
-    return Trunk(backbone, host_neck(case))
-
-
-def timm(case: Case, with_cp: bool | str) -> Trunk:
-    """timm's network up to the maps: its ``features_only`` form without the stem's map.
-
-    It computes all four maps, whether they are wanted or not.
-    """
-    models = importlib.import_module('timm')
-    _check_upsample(case, 'nearest')
+def timm_backbone(workload: Workload, with_cp: bool) -> nn.Module:
+    """timm's ``features_only`` form without the stem's map; it computes all four, wanted or not."""
     if with_cp:
         raise LeftOut('timm cannot recompute the activations of HRNet')
-    name = f'hrnet_{case.arch}'
-    if not models.is_model(name):
+    timm, name = importlib.import_module('timm'), f'hrnet_{workload.arch}'
+    if not timm.is_model(name):
         raise LeftOut(f'timm has no {name}')
-    indices = (1,) if case.task == 'pose' else (1, 2, 3, 4)
+    indices = (1,) if workload.task == 'pose' else (1, 2, 3, 4)
     options = dict(features_only=True, feature_location='', out_indices=indices)
-    return Trunk(models.create_model(name, pretrained=False, **options), host_neck(case))
+    return timm.create_model(name, pretrained=False, **options)
 
 
-BUILDERS: dict[str, Callable[[Case, bool], Trunk]] = dict(
-    ours=ours, mmpose=mmpose, mmdet=mmdet, mmseg=mmseg, timm=timm
-)
-
-
-def host_neck(case: Case) -> nn.Module | None:
+def host_neck(workload: Workload) -> nn.Module | None:
     """The hosts' neck of a task, which goes with every copy but ours."""
-    channels = list(stages_from_arch(case.arch)[-1].channels)
-    if case.task == 'det':
+    channels = workload.channels
+    if workload.task == 'det':
         necks = importlib.import_module('mmdet.models.necks')
         return necks.HRFPN(channels, PYRAMID_CHANNELS)
-    if case.task == 'seg':
+    if workload.task == 'seg':
         heads = importlib.import_module('mmseg.models.decode_heads')
         with DefaultScope.overwrite_default_scope('mmseg'):  # where its loss is looked up
             head = heads.FCNHead(
@@ -139,20 +199,11 @@ def host_neck(case: Case) -> nn.Module | None:
     return None
 
 
-def _host(name: str) -> type[nn.Module]:
-    return importlib.import_module(f'{name}.models.backbones.hrnet').HRNet
-
-
-def _check_upsample(case: Case, built_in: str) -> None:
-    if case.upsample != built_in:
-        raise LeftOut(f'this copy upsamples {built_in}, the case {case.upsample}')
-
-
-def reference_weights(case: Case) -> dict[str, Tensor]:
+def reference_weights(workload: Workload) -> dict[str, Tensor]:
     """Random weights, the same each time, with norms that keep every map of unit scale."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        trunk = ours(case, with_cp=False)
+        trunk = our_trunk(workload)
         calibrate_norms(trunk, lambda: trunk(torch.randn(2, 3, 64, 64)))
     return trunk.state_dict()
 

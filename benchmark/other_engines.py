@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.what_to_time import LeftOut
+from benchmark.candidates import LeftOut
 
 CALIBRATION_IMAGES = 4
 OPENVINO_HINTS = dict(fp32='f32', bf16='bf16', fp16='f16', int8='f32')
@@ -47,7 +47,7 @@ def run_by_onnxruntime(
         raise LeftOut(f'the installed ONNX Runtime has no {provider}')
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    # Else its threads keep a core busy while the next contestant is timed.
+    # Else its threads keep a core busy while the next candidate is timed.
     options.add_session_config_entry('session.force_spinning_stop', '1')
     with TemporaryDirectory() as folder:
         path = _export(net, image, Path(folder), precision)
@@ -116,7 +116,7 @@ def _quantise_by_nncf(model: Any, image: Tensor) -> Any:
 
 
 def random_images(image: Tensor) -> list[np.ndarray]:
-    """What int8 is calibrated on: each like the image, the same for every contestant."""
+    """What int8 is calibrated on: each like the image, the same for every candidate."""
     generator = np.random.default_rng(0)
     return list(generator.standard_normal((CALIBRATION_IMAGES, *image.shape), np.float32))
 

@@ -5,40 +5,36 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmark.host_models import HostJob
-from benchmark.isolated import Isolated
-from benchmark.measure import (
-    Report,
-    Settings,
-    fresh_compiler,
-    isolate_all,
-    start_all,
-    time_all,
-)
-from benchmark.medians import spread_of
+from benchmark.host_models import HostBenchmark
+from benchmark.measure import Isolated, Measured, Report, Settings, measure
+from benchmark.networks import padded
 from benchmark.paper_models import PAPER_TASKS, ROWS, PaperTask
 from benchmark.report import Column, left_out_lines, table_lines
-from benchmark.what_to_time import padded
+from benchmark.timing import spread_of
 
 GB = 2**30
 
 
 @dataclass
 class PaperResult:
-    """One part of the table; the dictionaries are by whether it trains, and then by column.
+    """One part of the table; the dictionaries are by whether it trains.
 
     Attributes:
         batches: images, height, width.
-        seconds: samples of a training step, and of an image's inference.
-        memory: of processes of their own, in the same order.
+        measured: what was found of every column: training steps, and inference of an image.
     """
 
     name: str
     task: PaperTask
     batches: dict[bool, tuple[int, int, int]]
-    seconds: dict[bool, dict[str, list[float]]] = field(default_factory=dict)
-    memory: dict[bool, dict[str, Isolated]] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
+    measured: dict[bool, Measured] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Why a column is empty."""
+        return {
+            name: why for found in self.measured.values() for name, why in found.left_out.items()
+        }
 
 
 def run_paper_task(
@@ -58,7 +54,7 @@ def run_paper_task(
         precision: of PRECISIONS, autocast.
         batch: images in a training step; default: those of one of the paper's four GPUs.
         quick: a rehearsal on small images.
-        settings: how.
+        settings: how; memory needs ``isolate``.
         report: told what is being done.
     """
     task = PAPER_TASKS[name]
@@ -66,18 +62,13 @@ def run_paper_task(
     numbers = [2 if quick else batch or task.batch, 1]
     result = PaperResult(name, task, {not i: (numbers[i], *sizes[i]) for i in range(2)})
     for trains, (number, *size) in result.batches.items():
-        jobs = [
-            HostJob(model, task.host, trains, tuple(size), number, precision, device)
+        benchmarks = [
+            HostBenchmark(model, task.host, trains, tuple(size), number, precision, device)
             for model in task.models
             if not (trains and model.optimised)
         ]
         report(f'{name}, {"training" if trains else "inference"}, {number} x {size[0]}x{size[1]}')
-        left_out: dict[str, str] = {}
-        result.memory[trains] = isolate_all(jobs, settings, left_out, report)
-        with fresh_compiler():
-            started = start_all(jobs, settings, left_out, report)
-            result.seconds[trains] = time_all(started, device, settings, report)
-        result.left_out |= left_out
+        result.measured[trains] = measure(benchmarks, settings, report)
     return result
 
 
@@ -96,8 +87,8 @@ def _column(result: PaperResult, index: int) -> Column:
     model = result.task.models[index]
     key = f'{model.name}, {model.owner}'
     cells = [model.owner]
-    measured = [_gigabytes(result.memory[trains].get(key)) for trains in (True, False)]
-    measured += [_median(result.seconds[trains].get(key)) for trains in (True, False)]
+    measured = [_gigabytes(result.measured[trains].isolated.get(key)) for trains in (True, False)]
+    measured += [_median(result.measured[trains].seconds.get(key)) for trains in (True, False)]
     for value, printed in zip(measured, model.paper, strict=True):
         cells += [value, printed or '-']
     return model.name, [*cells, model.score or '-']
@@ -118,10 +109,10 @@ def paper_document(result: PaperResult) -> dict[str, Any]:
         key = f'{model.name}, {model.owner}'
         found = dict(asdict(model))
         for trains, mode in ((True, 'training'), (False, 'inference')):
-            memory = result.memory[trains].get(key)
+            isolated = result.measured[trains].isolated.get(key)
             found[mode] = dict(
-                seconds=result.seconds[trains].get(key),
-                isolated=None if memory is None else asdict(memory),
+                seconds=result.measured[trains].seconds.get(key),
+                isolated=None if isolated is None else asdict(isolated),
             )
         models.append(found)
     return dict(

@@ -1,4 +1,4 @@
-"""The table on the screen, and everything as JSON."""
+"""The table on the screen, everything as JSON, and the speed-ups as bars."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmark.compare import Comparison, Result
+from benchmark.machine import WIDTH
 from benchmark.measure import Settings
-from benchmark.medians import spread_of
 from benchmark.roofline import Peaks
-from benchmark.run import CaseResult, Result
-from benchmark.what_to_time import WIDTH
+from benchmark.timing import spread_of
 from hrnet_mm.base.files import replacing
 
 MB, GIGA = 2**20, 1e9
 SPACE = '  '
+OURS, OTHERS = '#1f6fb4', '#b0b0b0'  # colours of bars
+FIGURE_WIDTH, BAR, FRAME = 8.0, 0.32, 1.1  # inches
 LEGEND = """\
 quartiles: half of the rounds lie between them; x: round by round
 peak: of the machine's rate of arithmetic; roof: the least time that arithmetic and memory allow
@@ -29,11 +35,11 @@ compile: what only the first call takes; start: from the start of the process to
 Column = tuple[str, list[str]]  # its heading and a cell for each row
 
 
-def case_table(result: CaseResult) -> str:
-    """The tables of a case, at most 100 columns wide."""
+def comparison_table(result: Comparison) -> str:
+    """The tables of a comparison, at most 100 columns wide."""
     work = result.work
     lines = [
-        f'{result.case}: {work.params / 1e6:.2f} M parameters, '
+        f'{result.workload}: {work.params / 1e6:.2f} M parameters, '
         f'{work.operations / GIGA:.2f} GFLOP a call',
         f'x: times as fast as {result.baseline}',
     ]
@@ -91,7 +97,7 @@ def _width(column: Column) -> int:
     return max(map(len, (column[0], *column[1])))
 
 
-def _time_columns(result: CaseResult) -> list[Column]:
+def _time_columns(result: Comparison) -> list[Column]:
     times = [spread_of(item.seconds) for item in result.results]
     ratios = [spread_of(item.speedups) for item in result.results]
     return [
@@ -105,7 +111,7 @@ def _time_columns(result: CaseResult) -> list[Column]:
     ]
 
 
-def _memory_columns(result: CaseResult) -> list[Column]:
+def _memory_columns(result: Comparison) -> list[Column]:
     items = result.results
     baseline = next(item for item in items if item.name == result.baseline)
     alone = [item.isolated for item in items]
@@ -146,7 +152,7 @@ def document(
     peaks: Peaks,
     settings: Settings,
     command: Sequence[str],
-    cases: Sequence[CaseResult],
+    comparisons: Sequence[Comparison],
 ) -> dict[str, Any]:
     """Everything that was measured and what is needed to measure it again."""
     return dict(
@@ -154,13 +160,13 @@ def document(
         machine=machine,
         settings=asdict(settings),
         peaks=asdict(peaks),
-        cases=[_case_document(case) for case in cases],
+        cases=[_comparison_document(result) for result in comparisons],
     )
 
 
-def _case_document(result: CaseResult) -> dict[str, Any]:
+def _comparison_document(result: Comparison) -> dict[str, Any]:
     return dict(
-        case=asdict(result.case),
+        case=asdict(result.workload),
         baseline=result.baseline,
         params=result.work.params,
         operations=result.work.operations,
@@ -179,3 +185,34 @@ def _result_document(item: Result) -> dict[str, Any]:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False), encoding='utf-8')
+
+
+def plot(path: Path, comparisons: Sequence[Comparison]) -> None:
+    """Draw the median speed-ups, with quartiles: a panel for each comparison."""
+    heights = [FRAME + BAR * len(result.results) for result in comparisons]
+    figure = Figure(figsize=(FIGURE_WIDTH, sum(heights)), layout='constrained')
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(comparisons), squeeze=False, height_ratios=heights)[:, 0]
+    for panel, result in zip(panels, comparisons, strict=True):
+        _draw(panel, result)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _draw(panel: Axes, comparison: Comparison) -> None:
+    names = [result.name for result in comparison.results]
+    spreads = [spread_of(result.speedups) for result in comparison.results]
+    medians = [spread.median for spread in spreads]
+    errors = [
+        [spread.median - spread.low for spread in spreads],
+        [spread.high - spread.median for spread in spreads],
+    ]
+    colors = [OURS if name.startswith('ours') else OTHERS for name in names]
+    bars = panel.barh(names, medians, color=colors, xerr=errors, ecolor='black', capsize=3)
+    panel.bar_label(bars, [f'{median:.2f}' for median in medians], padding=6)
+    panel.axvline(1, color='black', linewidth=0.8)
+    panel.invert_yaxis()  # the first one on top
+    panel.margins(x=0.12)
+    panel.set_title(str(comparison.workload), loc='left', fontsize=10)
+    panel.set_xlabel(f'times as fast as {comparison.baseline}: median and quartiles')
+    panel.spines[['top', 'right']].set_visible(False)

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmark.candidates import PRECISIONS
 from benchmark.timing import seconds_of
-from benchmark.what_to_time import PRECISIONS
 from papers.count import count_model
 
 MATMUL_SIDE = dict(cpu=2048, cuda=8192)

@@ -1,175 +1,138 @@
-"""Every contestant in a case: built, compared, timed in turns."""
+"""What ``python -m benchmark`` does with its arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import itertools
+import os
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
-import torch
+from benchmark.candidates import parse_all
+from benchmark.compare import compare
+from benchmark.machine import describe, machine_of
+from benchmark.measure import Settings, prepare_process
+from benchmark.networks import MULTIPLE, Workload, padded, parse_arch
+from benchmark.paper_models import PAPER_TASKS
+from benchmark.paper_table import paper_document, paper_lines, run_paper_task
+from benchmark.report import LEGEND, comparison_table, document, plot, write_json
+from benchmark.roofline import Peaks, measured_peaks
+from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.commands.from_arguments import find_device
 
-from benchmark.contestants import Contestant, parse
-from benchmark.isolated import Isolated
-from benchmark.measure import (
-    Report,
-    Settings,
-    fresh_compiler,
-    isolate_all,
-    start_all,
-    time_all,
-)
-from benchmark.measurements import Started, TrunkJob, difference, start
-from benchmark.medians import speedups, spread_of
-from benchmark.networks import ours, reference_weights
-from benchmark.roofline import Peaks, Work, work_of
-from benchmark.what_to_time import Case, LeftOut
-from hrnet_mm.base.errors import UserError
-
-REFERENCE = Contestant('ours')  # in fp32, eager: what all outputs are compared with
-# Far above rounding, far below what another function gives; only fp32 is held to them. Through a
-# hundred layers with random weights, rounding grows to percents of the gradient of the first one.
-TOLERANCE, GRADIENT_TOLERANCE = 1e-2, 0.5
+# Height and width by task.
+SIZES = dict(pose=(256, 192), seg=(1024, 2048), det=(800, 1333), backbone=(256, 192))
+QUICK = dict(arch=['w18_small'], size=[(64, 64)], batch=[2])
+QUICK_SETTINGS = dict(rounds=2, turn_seconds=0.0, warmup=1)
+QUICK_PEAKS = dict(side=256, num_bytes=2**22, seconds=0.05)
 
 
-@dataclass(frozen=True)
-class Result:
-    """A contestant in a case; times in seconds, sizes in bytes, ``None`` where not measured.
-
-    Attributes:
-        name: as ``contestants.parse`` reads it.
-        step_bytes: of ``jobs.Started``.
-        build_seconds, first_seconds: of ``jobs.Started``, with whatever compilers have cached.
-        seconds: of a call, one for each round.
-        speedups: over the baseline, one for each round.
-        difference, gradient_difference: of its outputs, and in training of the gradient of the
-            first convolution, to those of ours in eager fp32, see ``jobs.difference``.
-        of_peak: floating-point operations a second over what the machine can do.
-        of_roofline: the least time by ``roofline.Work`` over the time taken.
-        backend: what ran it, where ``hrnet_mm.deploy`` chose that.
-    """
-
-    name: str
-    params: int
-    difference: float
-    gradient_difference: float
-    seconds: list[float]
-    speedups: list[float]
-    step_bytes: int | None = None
-    build_seconds: float = 0.0
-    first_seconds: float = 0.0
-    of_peak: float | None = None
-    of_roofline: float | None = None
-    backend: str = ''
-    isolated: Isolated | None = None
-
-
-@dataclass
-class CaseResult:
-    """All contestants in a case; ``left_out`` says of the others why."""
-
-    case: Case
-    baseline: str
-    work: Work
-    results: list[Result] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-
-
-def run_case(
-    case: Case,
-    contestants: Sequence[Contestant],
-    baseline: Contestant,
-    settings: Settings,
-    peaks: Peaks,
-    report: Report = print,
-) -> CaseResult:
-    """Measure the contestants in one case.
-
-    Args:
-        case: what they do.
-        contestants: who; those that cannot take part are left out, with the reason.
-        baseline: one of them, whom the others' speed is set against; if it is left out, the first
-            of the others.
-        settings: how.
-        peaks: of the machine.
-        report: told what is being done.
+def benchmark(args: Namespace, command: Sequence[str]) -> None:
+    """Measure all combinations of the arguments; print tables, write JSON and a plot.
 
     Raises:
-        UserError: nobody is left.
+        UserError: an argument is wrong, or nobody can take part.
     """
-    left_out: dict[str, str] = {}
-    with TemporaryDirectory() as folder:
-        weights = Path(folder) / 'weights.pth'
-        torch.save(reference_weights(case), weights)
-        jobs = [TrunkJob(case, contestant, weights) for contestant in contestants]
-        # First, while this process holds nothing that the others need.
-        alone = isolate_all(jobs, settings, left_out, report) if settings.isolate else {}
-        with fresh_compiler():
-            expected = start(TrunkJob(case, REFERENCE, weights))
-            started = start_all(jobs, settings, left_out, report)
-            differences = compared(started, expected, left_out)
-            if not started:
-                reasons = '; '.join(f'{name}: {reason}' for name, reason in left_out.items())
-                raise UserError(f'no contestant is left in {case}: {reasons}')
-            samples = time_all(started, case.device, settings, report)
-    first = str(baseline) if str(baseline) in samples else next(iter(samples))
-    work = _work(case)
-    results = [
-        Result(
-            name=name,
-            params=started[name].params,
-            difference=differences[name][0],
-            gradient_difference=differences[name][1],
-            seconds=seconds,
-            speedups=speedups(samples[first], seconds),
-            step_bytes=started[name].step_bytes,
-            build_seconds=started[name].build_seconds,
-            first_seconds=started[name].first_seconds,
-            backend=started[name].program.backend,
-            isolated=alone.get(name),
-            **_fractions(work, peaks, parse(name).precision, seconds),
+    candidates, baseline = parse_all(args.contestants, args.precision, args.baseline)
+    workloads = list(workloads_of(args))
+    settings, machine = _prepare(args)
+    precisions = sorted({candidate.precision for candidate in candidates})
+    peaks = measured_peaks(args.device, precisions, **(QUICK_PEAKS if args.quick else {}))
+    print(describe_peaks(peaks))
+    results = []
+    for number, workload in enumerate(workloads, start=1):
+        print(f'\ncase {number}/{len(workloads)}: {workload}', flush=True)
+        results.append(compare(workload, candidates, baseline, settings, peaks, _report))
+        print(f'\n{comparison_table(results[-1])}', flush=True)
+        # After every one, so that an interrupted run keeps what it has.
+        content = document(machine, peaks, settings, command, results)
+        write_json(args.out / 'benchmark.json', content)
+        plot(args.out / 'benchmark.png', results)
+    print(f'\n{LEGEND}')
+    print(f'\n{args.out / "benchmark.json"}, {args.out / "benchmark.png"}')
+
+
+def paper_table(args: Namespace, command: Sequence[str]) -> None:
+    """The paper's table of memory and time, on this machine.
+
+    Raises:
+        UserError: an argument is wrong.
+    """
+    if len(args.precision) > 1 or len(args.batch or ()) > 1:
+        raise UsageError('--paper-table takes one --precision and one --batch')
+    settings, machine = _prepare(args)
+    batch = args.batch[0] if args.batch else None
+    content: dict[str, Any] = dict(command=list(command), machine=machine, tasks=[])
+    for name in args.paper_table or PAPER_TASKS:
+        result = run_paper_task(
+            name, args.device, args.precision[0], batch, args.quick, settings, report=_report
         )
-        for name, seconds in samples.items()
-    ]
-    return CaseResult(case, first, work, results, left_out)
+        print(f'\n{paper_lines(result)}\n', flush=True)
+        content['tasks'].append(paper_document(result))
+        write_json(args.out / 'paper_table.json', content)
+    print(args.out / 'paper_table.json')
 
 
-def compared(
-    started: dict[str, Started], expected: Started, left_out: dict[str, str]
-) -> dict[str, tuple[float, float]]:
-    """The differences of outputs and gradients to those of ``expected``.
+def workloads_of(args: Namespace) -> Iterator[Workload]:
+    """All combinations of task, architecture, size, batch and mode.
 
-    Who computes another function moves from ``started`` to ``left_out``.
+    Raises:
+        UserError: there is no such architecture.
     """
-    differences = {}
-    for name in list(started):
-        try:
-            outputs = difference(started[name].evidence, expected.evidence)
-            gradient = difference(started[name].gradient, expected.gradient)
-            is_exact = parse(name).precision == 'fp32'
-            if is_exact and (outputs > TOLERANCE or gradient > GRADIENT_TOLERANCE):
-                differs = f'{outputs:.1e}, its gradient by {gradient:.1e}'
-                raise LeftOut(f'its outputs differ from ours by {differs}')
-            differences[name] = outputs, gradient
-        except LeftOut as reason:
-            left_out[name] = str(reason)
-            del started[name]
-    return differences
+    given = dict(arch=args.arch, size=args.size, batch=args.batch or [1])
+    given |= QUICK if args.quick else {}
+    for task in args.task:
+        sizes = given['size'] or [SIZES[task]]
+        archs = [parse_arch(text) for text in given['arch']]
+        for arch, size, batch, mode in itertools.product(archs, sizes, given['batch'], args.mode):
+            if padded(size) != size:
+                _report(
+                    f'{size[0]}x{size[1]} is padded to a multiple of {MULTIPLE}, as the hosts do'
+                )
+            upsample = args.upsample or ''
+            yield Workload(task, arch, padded(size), batch, mode, args.device, upsample)
 
 
-def _work(case: Case) -> Work:
-    with torch.device('meta'):
-        net = ours(case, with_cp=False)
-    return work_of(net, case.batch, case.size, trains=case.mode == 'train')
+def describe_peaks(peaks: Peaks) -> str:
+    """One line on what the machine can do."""
+    products = [f'{name} {rate / 1e9:,.0f} GFLOP/s' for name, rate in peaks.operations.items()]
+    return f'arithmetic {", ".join(products)}; copy {peaks.bytes / 1e9:.1f} GB/s'
 
 
-def _fractions(
-    work: Work, peaks: Peaks, precision: str, seconds: Sequence[float]
-) -> dict[str, float]:
-    if precision not in peaks.operations:
-        return {}
-    median = spread_of(seconds).median
-    return dict(
-        of_peak=work.operations / median / peaks.operations[precision],
-        of_roofline=work.least_seconds(peaks, precision) / median,
+def _prepare(args: Namespace) -> tuple[Settings, dict[str, Any]]:
+    """Check the device, apply what is the same for everything, and say where this runs."""
+    _check_device(args.device)
+    _make_folder(args.out)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    how = dict(rounds=args.rounds, turn_seconds=args.turn_seconds, warmup=args.warmup)
+    settings = Settings(
+        **how | (QUICK_SETTINGS if args.quick else {}),
+        threads=args.threads or cores,
+        isolate=args.isolate or args.paper_table is not None,
+        cudnn_benchmark=not args.no_cudnn_benchmark,
+        debug=args.debug,
     )
+    prepare_process(args.device, settings)
+    machine = machine_of(args.device, settings.threads)
+    print(describe(machine), flush=True)
+    if args.quick:
+        print('a rehearsal: these times mean nothing')
+    return settings, machine
+
+
+def _check_device(name: str) -> None:
+    if find_device(name).type not in ('cpu', 'cuda'):
+        raise UserError(f'--device {name}: only cpu and cuda are timed')
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f'{type(error).__name__}: {error.strerror}'
+        raise UserError(f'--out {path}: the folder cannot be made ({reason})') from error
+
+
+def _report(text: str) -> None:
+    print(text, flush=True)

@@ -1,4 +1,4 @@
-"""What a contestant does over and over: a forward pass, or a training step."""
+"""What is timed of a candidate, over and over: a forward pass, or a training step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.contestants import Contestant
+from benchmark.candidates import PRECISIONS, Candidate, LeftOut
 from benchmark.other_engines import random_images, run_by_onnxruntime, run_by_openvino
-from benchmark.what_to_time import PRECISIONS, LeftOut
 from hrnet_mm.kernels.memory import keep_freed_memory
 from hrnet_mm.kernels.training import use_native_training
 from hrnet_mm.training.hooks.fast_training import compile_regions
@@ -30,86 +29,85 @@ LEARNING_RATE = 1e-4  # small, so that many steps towards random targets keep al
 
 
 @dataclass(frozen=True)
-class Program:
-    """A contestant that is ready to run.
+class Step:
+    """A forward pass or a training step, ready to run.
 
     Attributes:
         call: what is timed.
-        evidence: the outputs, by which contestants are compared; in training it also leaves
-            gradients behind.
+        outputs: computes what candidates are compared by; in training it also leaves gradients.
         gradient: in training, of the first convolution, which all layers take part in.
         backend: what runs it, where that was chosen for it.
     """
 
     call: Callable[[], object]
-    evidence: Forward
+    outputs: Forward
     gradient: Callable[[], Tensor] | None = None
     backend: str = ''
 
 
-def inference_program(contestant: Contestant, net: nn.Module, image: Tensor) -> Program:
+def inference_step(candidate: Candidate, net: nn.Module, image: Tensor) -> Step:
     """One forward pass without gradients.
 
     Args:
-        contestant: how the network is run.
-        net: with the weights of the case, on the image's device; it may be changed.
+        candidate: how the network is run.
+        net: with the weights of the workload, on the image's device; it may be changed.
         image: (N, 3, H, W), float32.
 
     Raises:
-        LeftOut: this contestant cannot run so.
+        LeftOut: this candidate cannot run so.
     """
-    if contestant.with_cp:
+    if candidate.with_cp:
         raise LeftOut('there is no backward pass to recompute activations in')
-    if 'native' in contestant.switches:
+    if 'native' in candidate.switches:
         raise LeftOut('it only trains; ours+optimised:native infers')
-    if contestant.precision == 'int8' and contestant.execution not in OTHER_ENGINES:
+    if candidate.precision == 'int8' and candidate.execution not in OTHER_ENGINES:
         raise LeftOut(f'PyTorch has no int8 form of it; {", ".join(OTHER_ENGINES)} have')
     net.eval()
-    if contestant.execution in OTHER_ENGINES and contestant.switches:
+    if candidate.execution in OTHER_ENGINES and candidate.switches:
         raise LeftOut('the engine itself chooses layout and precision of its weights')
-    if contestant.execution == 'optimised':
-        return optimised_program(contestant, net, image)
-    if contestant.execution in ENGINES:
-        forward = ENGINES[contestant.execution](net, image, contestant.precision)
+    if candidate.execution == 'optimised':
+        return optimised_step(candidate, net, image)
+    if candidate.execution in ENGINES:
+        forward = ENGINES[candidate.execution](net, image, candidate.precision)
     else:
-        forward = torch.no_grad()(_forward_of_torch(contestant, net, image))
-    return Program(call=forward, evidence=forward)
+        forward = torch.no_grad()(_forward_of_torch(candidate, net, image))
+    return Step(call=forward, outputs=forward)
 
 
-def optimised_program(contestant: Contestant, net: nn.Module, image: Tensor) -> Program:
+def optimised_step(candidate: Candidate, net: nn.Module, image: Tensor) -> Step:
     """What ``hrnet_mm.deploy`` makes of a network in eval mode."""
-    if contestant.network != 'ours':
+    if candidate.network != 'ours':
         raise LeftOut('hrnet_mm.deploy takes our HRNet; with hrnet_mm.takeover the hosts build it')
     from hrnet_mm.deploy import optimize
 
-    precision, backend = contestant.precision, contestant.backend
+    precision, backend = candidate.precision, candidate.backend
     calibration = map(torch.from_numpy, random_images(image)) if precision == 'int8' else None
     optimised = optimize(net, image, precision, backend, calibration)
     features = optimised.backbone
     if features.precision != precision:
         raise LeftOut(f'{features.precision} is faster on this CPU')
     forward = partial(optimised, image)
-    return Program(call=forward, evidence=forward, backend=features.backend)
+    return Step(call=forward, outputs=forward, backend=features.backend)
 
 
-def training_program(contestant: Contestant, net: nn.Module, image: Tensor) -> Program:
+def training_step(candidate: Candidate, net: nn.Module, image: Tensor) -> Step:
     """Forward, mean squared error to random targets, backward, one step of SGD.
 
-    Arguments and errors are those of :func:`inference_program`.
+    Arguments and errors are those of :func:`inference_step`.
     """
-    if contestant.execution in INFERENCE_ONLY or 'cast' in contestant.switches:
+    if candidate.execution in INFERENCE_ONLY or 'cast' in candidate.switches:
         raise LeftOut('it only infers')
-    if contestant.precision == 'int8':
+    if candidate.precision == 'int8':
         raise LeftOut('there is no training in int8')
     net.train()
-    if 'native' in contestant.switches:
+    if 'native' in candidate.switches:
         _train_by_our_kernels(net)
-    forward = _forward_of_torch(contestant, net, image)
+    forward = _forward_of_torch(candidate, net, image)
     error = RandomTargets()
-    step = TrainingStep(net, lambda: error(forward()), contestant.precision)
+    step = TrainingStep(net, lambda: error(forward()), candidate.precision)
     first = next(net.parameters())
 
-    def evidence() -> Outputs:
+    def outputs_and_gradients() -> Outputs:
         outputs = forward()
         step.backward(error(outputs))
         return outputs
@@ -117,7 +115,7 @@ def training_program(contestant: Contestant, net: nn.Module, image: Tensor) -> P
     def gradient() -> Tensor:
         return first.grad / step.scaler.get_scale()
 
-    return Program(call=step, evidence=evidence, gradient=gradient)
+    return Step(call=step, outputs=outputs_and_gradients, gradient=gradient)
 
 
 def _train_by_our_kernels(net: nn.Module) -> None:
@@ -127,7 +125,7 @@ def _train_by_our_kernels(net: nn.Module) -> None:
         use_native_training(net.to(memory_format=torch.channels_last))
     except RuntimeError as error:
         raise LeftOut(str(error)) from error
-    keep_freed_memory()  # as FastTrainingHook does; the other contestants gain nothing by it
+    keep_freed_memory()  # as FastTrainingHook does; the other candidates gain nothing by it
 
 
 class TrainingStep:
@@ -157,7 +155,7 @@ class TrainingStep:
 
 
 class RandomTargets:
-    """The sum of mean squared errors to targets that are the same for every contestant."""
+    """The sum of mean squared errors to targets that are the same for every candidate."""
 
     def __init__(self) -> None:
         self.targets: list[Tensor] = []
@@ -170,20 +168,20 @@ class RandomTargets:
         return sum(F.mse_loss(y.float(), target) for y, target in pairs)
 
 
-def _forward_of_torch(contestant: Contestant, net: nn.Module, image: Tensor) -> Forward:
-    if 'channels_last' in contestant.switches:
+def _forward_of_torch(candidate: Candidate, net: nn.Module, image: Tensor) -> Forward:
+    if 'channels_last' in candidate.switches:
         net.to(memory_format=torch.channels_last)  # as ChannelsLastHook: the weights decide
-    dtype = PRECISIONS[contestant.precision]
-    if 'cast' in contestant.switches:
+    dtype = PRECISIONS[candidate.precision]
+    if 'cast' in candidate.switches:
         net.to(dtype)
         image = image.to(dtype)
     run: Callable[[Tensor], Outputs] = net
-    if contestant.execution == 'regions':
+    if candidate.execution == 'regions':
         if compile_regions(net) == 0:
             raise LeftOut('only ours has regions that are compiled by themselves')
-    elif contestant.execution != 'eager':
-        run = torch.compile(net, **COMPILE_OPTIONS[contestant.execution])
-    mixed = '' if 'cast' in contestant.switches else contestant.precision
+    elif candidate.execution != 'eager':
+        run = torch.compile(net, **COMPILE_OPTIONS[candidate.execution])
+    mixed = '' if 'cast' in candidate.switches else candidate.precision
 
     def forward() -> Outputs:
         with mixed_precision(mixed, image.device.type):

@@ -1,10 +1,12 @@
-"""Times of several functions, taken in turns."""
+"""Times of several functions, taken in turns, and their medians and quartiles."""
 
 from __future__ import annotations
 
 import math
+import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -60,3 +62,29 @@ def interleaved(
 
 def _calls_in_turn(seconds: float, turn_seconds: float) -> int:
     return max(1, math.ceil(turn_seconds / max(seconds, 1e-9)))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median and the quartiles, between which half of all samples lie."""
+
+    median: float
+    low: float
+    high: float
+
+
+def spread_of(samples: Sequence[float]) -> Spread:
+    """Median and quartiles; of one sample, three times that."""
+    if len(samples) == 1:
+        return Spread(samples[0], samples[0], samples[0])
+    low, median, high = statistics.quantiles(samples, n=4, method='inclusive')
+    return Spread(median, low, high)
+
+
+def speedups(baseline: Sequence[float], samples: Sequence[float]) -> list[float]:
+    """How many times as fast as the baseline, round by round.
+
+    The two times of a round were taken one after the other, so that what slows the whole machine
+    for a while is in both.
+    """
+    return [reference / sample for reference, sample in zip(baseline, samples, strict=True)]

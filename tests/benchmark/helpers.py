@@ -1,19 +1,23 @@
-"""A small thing to time, and a contestant started on it."""
+"""A small workload, and a candidate's first result on it."""
 
 from pathlib import Path
 
 import torch
 
-from benchmark.contestants import Contestant, parse
-from benchmark.measurements import Started, TrunkJob, start
-from benchmark.networks import reference_weights
-from benchmark.what_to_time import Case
+from benchmark.candidates import Candidate, parse
+from benchmark.compare import TrunkBenchmark
+from benchmark.measure import Started, start
+from benchmark.networks import Workload, reference_weights
 
 SMALL = dict(arch='w18_small', size=(64, 64), batch=2)
 
 
-def started(case: Case, contestant: str | Contestant, folder: Path) -> Started:
+def benchmark_of(workload: Workload, candidate: str | Candidate, folder: Path) -> TrunkBenchmark:
     weights = folder / 'weights.pth'
-    torch.save(reference_weights(case), weights)
-    contestant = parse(contestant) if isinstance(contestant, str) else contestant
-    return start(TrunkJob(case, contestant, weights))
+    torch.save(reference_weights(workload), weights)
+    candidate = parse(candidate) if isinstance(candidate, str) else candidate
+    return TrunkBenchmark(workload, candidate, weights)
+
+
+def started(workload: Workload, candidate: str | Candidate, folder: Path) -> Started:
+    return start(benchmark_of(workload, candidate, folder))

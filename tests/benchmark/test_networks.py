@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.measurements import Started, difference
-from benchmark.run import compared
-from benchmark.what_to_time import Case, LeftOut
+from benchmark.candidates import LeftOut
+from benchmark.compare import compared, difference
+from benchmark.measure import Measured, Started
+from benchmark.networks import Workload
 from tests.benchmark.helpers import SMALL, started
 
 COPIES = [
@@ -19,11 +20,11 @@ COPIES = [
 @pytest.mark.parametrize('task', ['pose', 'seg', 'det', 'backbone'])
 @pytest.mark.parametrize(('copy', 'upsample'), COPIES)
 def test_copies_infer_the_same(copy: str, upsample: str, task: str, tmp_path: Path) -> None:
-    case = Case(task, upsample=upsample, **SMALL)
-    expected = started(case, 'ours', tmp_path).evidence
+    workload = Workload(task, upsample=upsample, **SMALL)
+    expected = started(workload, 'ours', tmp_path).outputs
     assert [tuple(y.shape) for y in expected] == SHAPES[task]
     assert all(0.01 < y.std() < 100 for y in expected)
-    assert difference(started(case, copy, tmp_path).evidence, expected) < 1e-6
+    assert difference(started(workload, copy, tmp_path).outputs, expected) < 1e-6
 
 
 SHAPES = dict(
@@ -36,11 +37,11 @@ SHAPES = dict(
 
 @pytest.mark.parametrize(('copy', 'upsample'), COPIES)
 def test_copies_train_the_same(copy: str, upsample: str, tmp_path: Path) -> None:
-    case = Case('backbone', mode='train', upsample=upsample, **SMALL)
-    expected = started(case, 'ours', tmp_path)
-    found = started(case, copy, tmp_path)
+    workload = Workload('backbone', mode='train', upsample=upsample, **SMALL)
+    expected = started(workload, 'ours', tmp_path)
+    found = started(workload, copy, tmp_path)
     assert [y.shape for y in expected.gradient] == [(64, 3, 3, 3)]
-    assert difference(found.evidence, expected.evidence) < 1e-5
+    assert difference(found.outputs, expected.outputs) < 1e-5
     assert difference(found.gradient, expected.gradient) < 1e-4
 
 
@@ -57,22 +58,22 @@ def test_a_copy_that_cannot_do_it_is_left_out(
     copy: str, options: dict, reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(LeftOut, match=reason):
-        started(Case(**SMALL | options), copy, tmp_path)
+        started(Workload(**SMALL | options), copy, tmp_path)
 
 
 def test_another_function_gets_no_speed() -> None:
-    y, gradient, left_out = torch.ones(2, 3), torch.ones(4), {}
-    given = {
+    y, gradient, measured = torch.ones(2, 3), torch.ones(4), Measured()
+    measured.started = {
         'ours@fp32': trained(y, gradient),
         'mmpose@fp32': trained(y + 1e-6, gradient + 0.1),
         'mmdet@fp32': trained(y + 0.1, gradient),
         'mmseg@fp32': trained(y, -gradient),
         'timm@bf16': trained(y + 0.1, gradient),
     }
-    differences = compared(given, trained(y, gradient), left_out)
-    assert list(given) == list(differences) == ['ours@fp32', 'mmpose@fp32', 'timm@bf16']
+    differences = compared(measured, trained(y, gradient))
+    assert list(measured.started) == list(differences) == ['ours@fp32', 'mmpose@fp32', 'timm@bf16']
     assert differences['mmpose@fp32'] == pytest.approx((1e-6, 0.1), rel=0.1)
-    assert left_out == {
+    assert measured.left_out == {
         'mmdet@fp32': 'its outputs differ from ours by 1.0e-01, its gradient by 0.0e+00',
         'mmseg@fp32': 'its outputs differ from ours by 0.0e+00, its gradient by 2.0e+00',
     }

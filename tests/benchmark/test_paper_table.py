@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from benchmark.host_models import HostJob
-from benchmark.isolated import Isolated
-from benchmark.measurements import start
+from benchmark.host_models import HostBenchmark
+from benchmark.measure import Isolated, Measured, start
 from benchmark.paper_models import PAPER_TASKS, PaperModel
 from benchmark.paper_table import PaperResult, paper_document, paper_lines
 
@@ -16,16 +15,16 @@ SMALL = dict(
 )
 
 
-def small_job(host: str, trains: bool, precision: str = 'fp32') -> HostJob:
+def small_benchmark(host: str, trains: bool, precision: str = 'fp32') -> HostBenchmark:
     model = PaperModel('HRNet', 'ours', SMALL[host])
-    return HostJob(model, host, trains, (64, 96), 2, precision, 'cpu')
+    return HostBenchmark(model, host, trains, (64, 96), 2, precision, 'cpu')
 
 
 @pytest.mark.parametrize('host', SMALL)
 def test_trains_by_the_losses_of_the_host(host: str) -> None:
-    job = small_job(host, trains=True)
-    net = job.network()
-    step = job.program(net).call
+    benchmark = small_benchmark(host, trains=True)
+    net = benchmark.network()
+    step = benchmark.step(net).call
     weight = net.backbone.conv1.weight
     before = weight.detach().clone()
     assert torch.isfinite(step.loss())
@@ -40,13 +39,13 @@ def test_trains_by_the_losses_of_the_host(host: str) -> None:
     [*((host, 'fp32') for host in SMALL), ('mmpose', 'bf16'), ('mmseg', 'bf16')],
 )
 def test_infers_with_all_heads(host: str, precision: str) -> None:
-    job = small_job(host, trains=False, precision=precision)
-    net = job.network()
+    benchmark = small_benchmark(host, trains=False, precision=precision)
+    net = benchmark.network()
     seen = []
     for module in net.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             module.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    job.program(net).call()
+    benchmark.step(net).call()
     assert len(seen) > 30 and all(torch.isfinite(output).all() for output in seen)
     wanted = torch.float32 if precision == 'fp32' else torch.bfloat16
     assert {output.dtype for output in seen} == {wanted}
@@ -56,23 +55,27 @@ def test_infers_with_all_heads(host: str, precision: str) -> None:
 def test_every_column_names_a_model_that_can_be_built(name: str) -> None:
     task = PAPER_TASKS[name]
     for model in task.models:
-        job = HostJob(model, task.host, False, (64, 64), 1, 'fp32', 'meta')
+        benchmark = HostBenchmark(model, task.host, False, (64, 64), 1, 'fp32', 'meta')
         with torch.device('meta'):
-            assert sum(p.numel() for p in job.network().parameters()) > 2e7
+            assert sum(p.numel() for p in benchmark.network().parameters()) > 2e7
 
 
-def test_starts_like_any_other_job() -> None:
-    started = start(small_job('mmpose', trains=False))
-    assert started.params > 1e5 and started.evidence == () and started.step_bytes is None
+def test_starts_like_any_other_benchmark() -> None:
+    started = start(small_benchmark('mmpose', trains=False))
+    assert started.params > 1e5 and started.outputs == () and started.step_bytes is None
 
 
 def known_result(name: str) -> PaperResult:
     names = [f'{model.name}, {model.owner}' for model in PAPER_TASKS[name].models]
     alone = Isolated(3 * 2**29, 2**31, 5.0, 1.0)
-    seconds = {True: dict.fromkeys(names, [0.5, 0.5, 2.0]), False: {names[0]: [0.25]}}
-    memory = {True: dict.fromkeys(names, alone), False: {}}
+    training = Measured(
+        isolated=dict.fromkeys(names, alone),
+        seconds=dict.fromkeys(names, [0.5, 0.5, 2.0]),
+        left_out={names[1]: 'why'},
+    )
+    measured = {True: training, False: Measured(seconds={names[0]: [0.25]})}
     batches = {True: (32, 256, 192), False: (1, 512, 384)}
-    return PaperResult(name, PAPER_TASKS[name], batches, seconds, memory, {names[1]: 'why'})
+    return PaperResult(name, PAPER_TASKS[name], batches, measured)
 
 
 def test_has_the_layout_of_the_paper() -> None:

@@ -3,15 +3,14 @@
 import pytest
 import torch
 
-from benchmark.networks import ours
+from benchmark.networks import Workload, our_trunk
 from benchmark.roofline import Layer, Peaks, Work, measured_peaks, work_of
-from benchmark.what_to_time import Case
 
 
 @pytest.mark.parametrize('task', ['pose', 'seg', 'det'])
 def test_the_layers_make_up_all_operations(task: str) -> None:
     with torch.device('meta'):
-        net = ours(Case(task, 'w18_small'), with_cp=False)
+        net = our_trunk(Workload(task, 'w18_small'))
     work = work_of(net, batch=3, size=(64, 96), trains=False)
     assert work.operations == sum(layer.operations for layer in work.layers)
     training = work_of(net, batch=3, size=(64, 96), trains=True)
@@ -21,7 +20,7 @@ def test_the_layers_make_up_all_operations(task: str) -> None:
 
 def test_counts_a_known_network() -> None:
     with torch.device('meta'):
-        net = ours(Case('pose', 'w32'), with_cp=False)
+        net = our_trunk(Workload('pose', 'w32'))
     work = work_of(net, batch=1, size=(256, 192), trains=False)
     # 7.645 GMACs of the whole model (tools/complexity.py), less its head's 17 1x1 filters.
     assert work.operations / 2e9 == pytest.approx(7.645 - 17 * 32 * 64 * 48 / 1e9, abs=5e-4)

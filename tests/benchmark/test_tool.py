@@ -8,16 +8,14 @@ from types import ModuleType
 import cv2
 import pytest
 
-from benchmark.contestants import parse
-from benchmark.isolated import Isolated, isolated
-from benchmark.measure import Settings
-from benchmark.measurements import TrunkJob
-from benchmark.report import case_table
+from benchmark.candidates import LeftOut, parse
+from benchmark.compare import Comparison, Result, compare
+from benchmark.measure import Isolated, Settings, isolated
+from benchmark.networks import Workload
+from benchmark.report import comparison_table
 from benchmark.roofline import Peaks, Work
-from benchmark.run import CaseResult, Result, run_case
-from benchmark.what_to_time import Case, LeftOut
 from hrnet_mm.base.errors import UserError
-from tests.benchmark.helpers import SMALL
+from tests.benchmark.helpers import SMALL, benchmark_of
 
 PEAKS = Peaks(dict(fp32=1e11), bytes=1e10)
 
@@ -75,15 +73,18 @@ def test_says_what_is_wrong(
 
 
 def test_nobody_left_is_an_error() -> None:
-    case, contestants = Case('pose', **SMALL), [parse('mmseg'), parse('ours+cp')]
+    workload, candidates = Workload('pose', **SMALL), [parse('mmseg'), parse('ours+cp')]
     with pytest.raises(UserError, match='no contestant is left .*mmseg@fp32: this copy upsamples'):
-        run_case(case, contestants, contestants[0], Settings(), PEAKS, report=lambda text: None)
+        compare(workload, candidates, candidates[0], Settings(), PEAKS, lambda text: None)
 
 
 def test_without_the_baseline_the_first_one_takes_its_place() -> None:
-    case, contestants = Case('pose', **SMALL), [parse('mmdet'), parse('ours'), parse('mmseg')]
+    workload, candidates = (
+        Workload('pose', **SMALL),
+        [parse('mmdet'), parse('ours'), parse('mmseg')],
+    )
     settings = Settings(rounds=1, turn_seconds=0, warmup=1)
-    result = run_case(case, contestants, contestants[2], settings, PEAKS, report=lambda text: None)
+    result = compare(workload, candidates, candidates[2], settings, PEAKS, lambda text: None)
     assert result.baseline == 'mmdet@fp32'
     assert result.results[0].speedups == [1.0]
 
@@ -95,8 +96,10 @@ def test_a_table_of_known_numbers() -> None:
         Result('ours@fp32', 2_000_000, 0.0, 0.0, [0.25], [2.0], 2**20, of_peak=0.5, isolated=alone),
         Result('mmpose@fp32', 2_000_000, 1e-6, 0.0, [0.5, 0.5], [1.0, 1.0], 2**21),
     ]
-    case = CaseResult(Case('pose'), 'mmpose@fp32', work, results, dict(timm='why'))
-    title, baseline, _, _, ours, theirs, _, _, *memory, left_out = case_table(case).splitlines()
+    comparison = Comparison(Workload('pose'), 'mmpose@fp32', work, results, dict(timm='why'))
+    title, baseline, _, _, ours, theirs, _, _, *memory, left_out = comparison_table(
+        comparison
+    ).splitlines()
     assert title.endswith('2.00 M parameters, 3.00 GFLOP a call')
     assert baseline == 'x: times as fast as mmpose@fp32'
     assert ours.split() == ['ours@fp32', '250', '250-250', '2.00', '2.00-2.00', '50%', '0e+00']
@@ -108,14 +111,9 @@ def test_a_table_of_known_numbers() -> None:
 
 @pytest.mark.slow
 def test_a_process_of_its_own_shows_memory_and_cold_start(tmp_path: Path) -> None:
-    import torch
-
-    from benchmark.networks import reference_weights
-
-    case, weights = Case('pose', mode='train', **SMALL), tmp_path / 'weights.pth'
-    torch.save(reference_weights(case), weights)
-    found = isolated(TrunkJob(case, parse('ours'), weights), 1, calls=1, cudnn_benchmark=False)
+    workload, settings = Workload('pose', mode='train', **SMALL), Settings(warmup=1)
+    found = isolated(benchmark_of(workload, 'ours', tmp_path), settings)
     assert 10 * 2**20 < found.peak_bytes < found.process_bytes
     assert found.cold_start_seconds > found.compile_seconds >= 0
     with pytest.raises(LeftOut, match='only infers'):
-        isolated(TrunkJob(case, parse('openvino'), weights), 1, calls=1, cudnn_benchmark=False)
+        isolated(benchmark_of(workload, 'openvino', tmp_path), settings)

@@ -1,7 +1,6 @@
 """Samples are taken in turns; medians, quartiles and speed-ups are those of known numbers."""
 
-from benchmark.medians import Spread, speedups, spread_of
-from benchmark.timing import interleaved, seconds_of
+from benchmark.timing import Spread, interleaved, seconds_of, speedups, spread_of
 
 
 def test_median_and_quartiles() -> None:
@@ -26,7 +25,7 @@ class Recorder:
         return self.seconds[self.called[-1]]
 
 
-def test_contestants_take_turns() -> None:
+def test_benchmarks_take_turns() -> None:
     recorder = Recorder(dict(a=1.0, b=2.0, c=3.0))
     rounds = []
     samples = interleaved(recorder.calls, 3, recorder.measure, on_round=rounds.append)

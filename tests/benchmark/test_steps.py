@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.measurements import difference
-from benchmark.what_to_time import Case, LeftOut
+from benchmark.candidates import LeftOut
+from benchmark.compare import difference
+from benchmark.networks import Workload
 from tests.benchmark.helpers import SMALL, started
 
 ROUNDING = dict(fp32=1e-4, bf16=0.1, int8=1.0)
 
 
 @pytest.mark.parametrize(
-    'contestant',
+    'candidate',
     [
         'ours+channels_last',
         'mmpose+channels_last',
@@ -30,35 +31,35 @@ ROUNDING = dict(fp32=1e-4, bf16=0.1, int8=1.0)
         'optimised@int8',
     ],
 )
-def test_inference_stays_the_same(contestant: str, tmp_path: Path) -> None:
+def test_inference_stays_the_same(candidate: str, tmp_path: Path) -> None:
     for library in ('onnxruntime', 'openvino', 'nncf'):
-        if library in contestant or 'int8' in contestant:
+        if library in candidate or 'int8' in candidate:
             pytest.importorskip(library)
-    case = Case('backbone', **SMALL)
-    expected = started(case, 'ours', tmp_path).evidence
+    workload = Workload('backbone', **SMALL)
+    expected = started(workload, 'ours', tmp_path).outputs
     try:
-        found = started(case, contestant, tmp_path)
+        found = started(workload, candidate, tmp_path)
     except LeftOut as reason:
         assert 'on this CPU' in str(reason)  # bf16 needs a recent one
         pytest.skip(str(reason))
-    precision = contestant.partition('@')[2] or 'fp32'
-    again = found.program.evidence()
-    for outputs in (found.evidence, tuple(y.float() for y in again)):
+    precision = candidate.partition('@')[2] or 'fp32'
+    again = found.step.outputs()
+    for outputs in (found.outputs, tuple(y.float() for y in again)):
         assert 0 < difference(outputs, expected) < ROUNDING[precision]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('execution', ['compile', 'freeze'])
 def test_compiled_inference_stays_the_same(execution: str, tmp_path: Path) -> None:
-    case = Case('pose', **SMALL)
-    expected = started(case, 'ours', tmp_path).evidence
-    found = started(case, f'mmpose+{execution}', tmp_path).evidence
+    workload = Workload('pose', **SMALL)
+    expected = started(workload, 'ours', tmp_path).outputs
+    found = started(workload, f'mmpose+{execution}', tmp_path).outputs
     assert 0 < difference(found, expected) < ROUNDING['fp32']
 
 
 def test_regions_are_ours(tmp_path: Path) -> None:
     with pytest.raises(LeftOut, match='only ours has regions'):
-        started(Case('pose', mode='train', **SMALL), 'mmpose+regions', tmp_path)
+        started(Workload('pose', mode='train', **SMALL), 'mmpose+regions', tmp_path)
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ('contestant', 'of_maps', 'of_gradient'),
+    ('candidate', 'of_maps', 'of_gradient'),
     [
         ('ours+cp', 0, 0),
         ('ours+cp_norm', 0, 0),
@@ -82,29 +83,29 @@ def one_thread() -> Iterator[None]:
     ],
 )
 def test_training_stays_the_same(
-    contestant: str, of_maps: float, of_gradient: float, tmp_path: Path, one_thread
+    candidate: str, of_maps: float, of_gradient: float, tmp_path: Path, one_thread
 ) -> None:
-    case = Case('pose', mode='train', **(SMALL | dict(size=(128, 128))))
-    expected = started(case, 'ours', tmp_path)
-    found = started(case, contestant, tmp_path)
-    assert difference(found.evidence, expected.evidence) <= of_maps
+    workload = Workload('pose', mode='train', **(SMALL | dict(size=(128, 128))))
+    expected = started(workload, 'ours', tmp_path)
+    found = started(workload, candidate, tmp_path)
+    assert difference(found.outputs, expected.outputs) <= of_maps
     assert difference(found.gradient, expected.gradient) <= of_gradient
-    if '+cp' in contestant:
+    if '+cp' in candidate:
         assert found.step_bytes < expected.step_bytes
 
 
 def test_a_training_step_learns(tmp_path: Path) -> None:
-    program = started(Case('pose', mode='train', **SMALL), 'ours', tmp_path).program
+    step = started(Workload('pose', mode='train', **SMALL), 'ours', tmp_path).step
     losses = []
     for _ in range(2):
-        losses.append(float(program.call.loss()))
-        program.call.optimizer.param_groups[0]['lr'] = 0.1
-        program.call()
+        losses.append(float(step.call.loss()))
+        step.call.optimizer.param_groups[0]['lr'] = 0.1
+        step.call()
     assert losses[1] < losses[0]
 
 
 @pytest.mark.parametrize(
-    ('contestant', 'mode', 'reason'),
+    ('candidate', 'mode', 'reason'),
     [
         ('onnxruntime', 'train', 'it only infers'),
         ('ours+cast@bf16', 'train', 'it only infers'),
@@ -118,27 +119,27 @@ def test_a_training_step_learns(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_run_is_left_out(
-    contestant: str, mode: str, reason: str, tmp_path: Path
+    candidate: str, mode: str, reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(LeftOut, match=reason):
-        started(Case('pose', mode=mode, **SMALL), contestant, tmp_path)
+        started(Workload('pose', mode=mode, **SMALL), candidate, tmp_path)
 
 
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__('sys').modules, 'onnxruntime', None)
     with pytest.raises(LeftOut, match='onnxruntime is not installed'):
-        started(Case('pose', **SMALL), 'onnxruntime', tmp_path)
+        started(Workload('pose', **SMALL), 'onnxruntime', tmp_path)
 
 
 def test_the_same_images_for_everybody() -> None:
-    case = Case('pose', **SMALL)
-    assert torch.equal(case.image(), case.image())
+    workload = Workload('pose', **SMALL)
+    assert torch.equal(workload.image(), workload.image())
 
 
 @pytest.mark.parametrize('task', ['pose', 'seg', 'det'])
 def test_the_optimised_network_has_the_neck_of_the_task(task: str, tmp_path: Path) -> None:
-    case = Case(task, **SMALL)
-    expected = started(case, 'ours', tmp_path).evidence
-    found = started(case, 'ours+optimised:eager', tmp_path)
-    assert found.program.backend == 'eager'
-    assert difference(found.evidence, expected) < ROUNDING['fp32']
+    workload = Workload(task, **SMALL)
+    expected = started(workload, 'ours', tmp_path).outputs
+    found = started(workload, 'ours+optimised:eager', tmp_path)
+    assert found.step.backend == 'eager'
+    assert difference(found.outputs, expected) < ROUNDING['fp32']

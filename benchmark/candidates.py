@@ -1,7 +1,7 @@
-"""Who takes part: a copy of HRNet, how it is run, and in what precision.
+"""The candidates of a comparison: a copy of HRNet, how it is run, and in what precision.
 
-``NETWORK[+OPTION...][@PRECISION]``, such as ``ours``, ``mmpose+compile@bf16`` or
-``ours+channels_last+cp``.
+A user writes a candidate as ``NETWORK[+OPTION...][@PRECISION]`` behind ``--contestants``:
+``ours``, ``mmpose+compile@bf16`` or ``ours+channels_last+cp``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.what_to_time import PRECISIONS
+import torch
+
 from hrnet_mm.base.errors import UserError
+
+PRECISIONS = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16, int8=torch.int8)
 
 NETWORKS = ('ours', 'mmpose', 'mmdet', 'mmseg', 'timm')
 EXECUTIONS = dict(
@@ -41,8 +44,12 @@ SHORT = dict(
 DEFAULT = ('ours', 'optimised', *NETWORKS[1:], 'compile', 'onnxruntime', 'openvino')
 
 
+class LeftOut(Exception):
+    """A candidate cannot take part in a comparison; the message says why."""
+
+
 @dataclass(frozen=True)
-class Contestant:
+class Candidate:
     """A copy of HRNet and the way it is run.
 
     Attributes:
@@ -75,7 +82,7 @@ class Contestant:
         return '+'.join((self.network, *options)) + f'@{self.precision}'
 
 
-def parse(text: str) -> Contestant:
+def parse(text: str) -> Candidate:
     """Read ``NETWORK[+OPTION...][@PRECISION]``.
 
     Raises:
@@ -88,45 +95,45 @@ def parse(text: str) -> Contestant:
     if network not in NETWORKS:
         known = ', '.join((*NETWORKS, *SHORT))
         raise UserError(f'contestant {names}: there is no {first!r}; give one of {known}')
-    contestant = Contestant(network, precision=precision or 'fp32')
+    candidate = Candidate(network, precision=precision or 'fp32')
     for option in (*implied, *options):
-        contestant = _with_option(contestant, option, names)
-    if contestant.precision not in PRECISIONS:
+        candidate = _with_option(candidate, option, names)
+    if candidate.precision not in PRECISIONS:
         raise UserError(
             f'contestant {text}: {precision!r} is no precision; give one of {", ".join(PRECISIONS)}'
         )
-    return contestant
+    return candidate
 
 
-def _with_option(contestant: Contestant, option: str, text: str) -> Contestant:
+def _with_option(candidate: Candidate, option: str, text: str) -> Candidate:
     execution, _, backend = option.partition(':')
     if option in SWITCHES:
-        return replace(contestant, switches=contestant.switches | {option})
+        return replace(candidate, switches=candidate.switches | {option})
     if execution not in EXECUTIONS or (backend and execution != 'optimised'):
         known = ', '.join((*EXECUTIONS, *SWITCHES))
         raise UserError(f'contestant {text}: there is no option {option!r}; give some of {known}')
-    if contestant.execution != 'eager':
+    if candidate.execution != 'eager':
         raise UserError(
-            f'contestant {text}: {contestant.execution} and {execution} exclude each other'
+            f'contestant {text}: {candidate.execution} and {execution} exclude each other'
         )
-    return replace(contestant, execution=execution, backend=backend or 'auto')
+    return replace(candidate, execution=execution, backend=backend or 'auto')
 
 
 def parse_all(
     texts: Sequence[str], precisions: Sequence[str], baseline: str
-) -> tuple[list[Contestant], Contestant]:
-    """Every contestant in every precision, unless it names its own; and whom they are set against.
+) -> tuple[list[Candidate], Candidate]:
+    """Every candidate in every precision, unless it names its own; and whom they are set against.
 
     The baseline is measured too, in fp32 if it is one of the precisions and it names none.
 
     Raises:
         UserError: a text cannot be read.
     """
-    contestants: list[Contestant] = []
+    candidates: list[Candidate] = []
     for text in texts:
         own = [text] if '@' in text else [f'{text}@{precision}' for precision in precisions]
-        contestants += [parse(spec) for spec in own]
+        candidates += [parse(spec) for spec in own]
     if '@' not in baseline:
         baseline = f'{baseline}@{"fp32" if "fp32" in precisions else precisions[0]}'
     reference = parse(baseline)
-    return list(dict.fromkeys((*contestants, reference))), reference
+    return list(dict.fromkeys((*candidates, reference))), reference

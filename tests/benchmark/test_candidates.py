@@ -1,30 +1,30 @@
-"""A contestant is written NETWORK[+OPTION...][@PRECISION] and read back as it was written."""
+"""A candidate is written NETWORK[+OPTION...][@PRECISION] and read back as it was written."""
 
 import pytest
 
-from benchmark.contestants import DEFAULT, SHORT, Contestant, parse, parse_all
+from benchmark.candidates import DEFAULT, SHORT, Candidate, parse, parse_all
 from hrnet_mm.base.errors import UserError
 
 
 @pytest.mark.parametrize(
     ('text', 'expected'),
     [
-        ('ours', Contestant('ours')),
-        ('mmpose+compile@bf16', Contestant('mmpose', 'compile', precision='bf16')),
-        ('optimised', Contestant('ours', 'optimised')),
-        ('optimised:eager', Contestant('ours', 'optimised', 'eager')),
+        ('ours', Candidate('ours')),
+        ('mmpose+compile@bf16', Candidate('mmpose', 'compile', precision='bf16')),
+        ('optimised', Candidate('ours', 'optimised')),
+        ('optimised:eager', Candidate('ours', 'optimised', 'eager')),
         (
             'ours+optimised:inductor@fp16',
-            Contestant('ours', 'optimised', 'inductor', precision='fp16'),
+            Candidate('ours', 'optimised', 'inductor', precision='fp16'),
         ),
-        ('ours+cp+channels_last', Contestant('ours', switches=frozenset({'cp', 'channels_last'}))),
+        ('ours+cp+channels_last', Candidate('ours', switches=frozenset({'cp', 'channels_last'}))),
         (
             'compile+cast@bf16',
-            Contestant('mmpose', 'compile', switches=frozenset({'cast'}), precision='bf16'),
+            Candidate('mmpose', 'compile', switches=frozenset({'cast'}), precision='bf16'),
         ),
     ],
 )
-def test_reads_a_contestant(text: str, expected: Contestant) -> None:
+def test_reads_a_contestant(text: str, expected: Candidate) -> None:
     assert parse(text) == expected
     assert parse(str(expected)) == expected
 
@@ -51,8 +51,8 @@ def test_says_what_is_wrong(text: str, message: str) -> None:
 
 
 def test_every_precision_of_every_contestant_that_names_none() -> None:
-    contestants, _ = parse_all(['ours', 'timm@fp16'], ['fp32', 'bf16'], 'mmpose')
-    assert list(map(str, contestants)) == ['ours@fp32', 'ours@bf16', 'timm@fp16', 'mmpose@fp32']
+    candidates, _ = parse_all(['ours', 'timm@fp16'], ['fp32', 'bf16'], 'mmpose')
+    assert list(map(str, candidates)) == ['ours@fp32', 'ours@bf16', 'timm@fp16', 'mmpose@fp32']
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,6 @@ def test_every_precision_of_every_contestant_that_names_none() -> None:
     ],
 )
 def test_the_baseline_takes_part(baseline: str, precisions: list[str], expected: str) -> None:
-    contestants, reference = parse_all(['ours'], precisions, baseline)
+    candidates, reference = parse_all(['ours'], precisions, baseline)
     assert str(reference) == expected
-    assert contestants.count(reference) == 1
+    assert candidates.count(reference) == 1
