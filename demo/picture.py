@@ -1,8 +1,13 @@
-"""Ground truth beside prediction, in one picture."""
+"""Ground truth beside prediction, in one picture.
+
+The labels of a dataset take the form of predictions, so that both are drawn alike.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +15,23 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from pycocotools import mask as coco_mask
 
-from demo.ground_truth import read_labelled
 from hrnet_mm.base.files import replacing
-from hrnet_mm.base.images import Frame
+from hrnet_mm.base.images import Frame, read_image
 from hrnet_mm.predict.predictor import Predictor, make_predictor
 from hrnet_mm.weights.checkpoint import Checkpoint
 
 ZOOM = 2
 GAP = 8  # pixels between pictures
 TITLE_HEIGHT = 40
+COLUMNS = 2  # pairs in a row
+MIN_SCORE = 0.3  # what scores less is not drawn
+# An image's file, the picture (H, W, 3) uint8 BGR, and its record.
+Labelled = tuple[Path, np.ndarray, dict[str, Any]]
 
 
-def compare(
-    cfg: Config, checkpoint: Path, out: Path, num_images: int = 6, score_thr: float = 0.3
-) -> None:
+def compare(cfg: Config, checkpoint: Path, out: Path, num_images: int = 6) -> None:
     """Draw the first labelled images of the test data twice, as labelled and as predicted.
 
     Args:
@@ -33,7 +40,6 @@ def compare(
         checkpoint: its weights.
         out: the picture to write, two images a row.
         num_images: how many.
-        score_thr: what scores less is not drawn.
 
     Raises:
         UserError: naming what is wrong with the config or the checkpoint.
@@ -46,11 +52,11 @@ def compare(
     ]
     truths = [truth for _, _, truth in labelled]
     pairs = [
-        np.hstack([framed(predictor.draw(frame, record, score_thr)) for record in records])
+        np.hstack([framed(predictor.draw(frame, record, MIN_SCORE)) for record in records])
         for frame, *records in zip(frames, truths, predict(predictor, frames, truths), strict=True)
     ]
     with replacing(out) as temporary:
-        cv2.imwrite(str(temporary), sheet(pairs, columns=2))
+        cv2.imwrite(str(temporary), sheet(pairs))
 
 
 def predict(
@@ -68,23 +74,94 @@ def framed(image: np.ndarray) -> np.ndarray:
     return cv2.copyMakeBorder(image, *[GAP // 2] * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
 
 
-def sheet(pairs: Sequence[np.ndarray], columns: int) -> np.ndarray:
+def sheet(pairs: Sequence[np.ndarray]) -> np.ndarray:
     """Rows of pairs under a line of titles: (H, W, 3) uint8 BGR."""
     blank = np.full_like(pairs[0], 255)
-    cells = [*pairs, *[blank] * (-len(pairs) % columns)]
-    rows = [np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)]
+    cells = [*pairs, *[blank] * (-len(pairs) % COLUMNS)]
+    rows = [np.hstack(cells[i : i + COLUMNS]) for i in range(0, len(cells), COLUMNS)]
     width = rows[0].shape[1]
     title = np.full((TITLE_HEIGHT, width, 3), 255, np.uint8)
-    half = width // (2 * columns)
-    for i, text in enumerate(['ground truth', 'prediction'] * columns):
-        cv2.putText(
-            title,
-            text,
-            (i * half + GAP, 28),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.9,
-            (0, 0, 0),
-            2,
-            cv2.LINE_AA,
-        )
+    half = width // (2 * COLUMNS)
+    for i, text in enumerate(['ground truth', 'prediction'] * COLUMNS):
+        place = (i * half + GAP, 28)
+        cv2.putText(title, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.9, (0, 0, 0), 2, cv2.LINE_AA)
     return np.vstack([title, *rows])
+
+
+def read_labelled(
+    scope: str, dataset: dict[str, Any], num_images: int, zoom: int = 1
+) -> list[Labelled]:
+    """The first labelled images of a config's dataset, each with its record.
+
+    Args:
+        scope: the config's default_scope, mmpose, mmdet or mmseg.
+        dataset: with ``data_root``, ``data_prefix`` and, COCO's, ``ann_file``.
+        num_images: at most so many.
+        zoom: enlarges images and labels alike.
+    """
+    read = {'mmpose': _poses, 'mmdet': _instances, 'mmseg': _label_maps}[scope]
+    return list(itertools.islice(read(dataset, zoom), num_images))
+
+
+def _poses(dataset: dict[str, Any], zoom: int) -> Iterator[Labelled]:
+    for path, picture, labels in _coco_images(dataset, zoom):
+        instances = []
+        for annotation in labels:
+            keypoints = np.reshape(annotation['keypoints'], (-1, 3)) * [zoom, zoom, 1.0]
+            keypoints[:, 2] = keypoints[:, 2] > 0
+            box = [zoom * number for number in annotation['bbox']]
+            instances.append(dict(bbox=box, bbox_score=1, keypoints=keypoints.tolist()))
+        yield path, picture, dict(instances=instances)
+
+
+def _instances(dataset: dict[str, Any], zoom: int) -> Iterator[Labelled]:
+    for path, picture, labels in _coco_images(dataset, zoom):
+        height, width = picture.shape[:2]
+        instances = []
+        for annotation in labels:
+            polygons = [[zoom * number for number in part] for part in annotation['segmentation']]
+            mask = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
+            instances.append(
+                dict(
+                    bbox=[zoom * number for number in annotation['bbox']],
+                    score=1,
+                    label=annotation['label'],
+                    category=annotation['category'],
+                    mask=dict(size=mask['size'], counts=mask['counts'].decode('ascii')),
+                )
+            )
+        yield path, picture, dict(instances=instances)
+
+
+def _label_maps(dataset: dict[str, Any], zoom: int) -> Iterator[Labelled]:
+    root, prefix = Path(dataset['data_root']), dataset['data_prefix']
+    for path in sorted((root / prefix['img_path']).glob('*.jpg')):
+        file = root / prefix['seg_map_path'] / f'{path.stem}.png'
+        labels = read_image(file, cv2.IMREAD_UNCHANGED)
+        labels = cv2.resize(labels, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
+        yield path, _picture(path, zoom), dict(label_map=labels)
+
+
+def _coco_images(
+    dataset: dict[str, Any], zoom: int
+) -> Iterator[tuple[Path, np.ndarray, list[dict]]]:
+    """The images that have annotations, whose ``label`` counts the categories from 0."""
+    root = Path(dataset['data_root'])
+    document = json.loads((root / dataset['ann_file']).read_text(encoding='utf-8'))
+    categories = {
+        category['id']: dict(label=label, category=category['name'])
+        for label, category in enumerate(document['categories'])
+    }
+    by_image: dict[int, list[dict]] = {}
+    for annotation in document['annotations']:
+        named = annotation | categories[annotation['category_id']]
+        by_image.setdefault(annotation['image_id'], []).append(named)
+    for image in document['images']:
+        if image['id'] in by_image:
+            path = root / dataset['data_prefix']['img'] / image['file_name']
+            yield path, _picture(path, zoom), by_image[image['id']]
+
+
+def _picture(path: Path, zoom: int) -> np.ndarray:
+    image = read_image(path)
+    return cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)

@@ -9,9 +9,8 @@ import torch
 from mmengine.config import Config
 from pycocotools import mask as coco_mask
 
-from demo.ground_truth import read_labelled
 from demo.people.synthetic_people import make_synthetic_people
-from demo.picture import GAP, TITLE_HEIGHT, ZOOM, compare
+from demo.picture import GAP, TITLE_HEIGHT, ZOOM, compare, read_labelled
 from hrnet_mm.base.config import read_config, set_data_root
 from tests.helpers import CONFIGS
 from tests.models_of_hosts import build
