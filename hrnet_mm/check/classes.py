@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,18 +9,41 @@ from typing import Any
 from mmengine.registry import MODELS
 
 from hrnet_mm.base.annotations import few
-from hrnet_mm.check.findings import Finding, stop, warn
-from hrnet_mm.check.sources import Source, class_of
+from hrnet_mm.check.datasets import Dataset, class_of
+from hrnet_mm.check.findings import Finding, keyed, stop, warn
 
 # Parts of a model that have classes of their own, or none.
 OF_ITS_OWN = ('STDCHead',)  # it tells borders from the rest
 APART = ('backbone', 'neck', 'semantic_head', 'semantic_fusion', 'rpn_head', 'text_encoder')
 
 
-def check_names(source: Source) -> Iterator[Finding]:
+def check_classes(
+    datasets: Sequence[Dataset], numbers: Sequence[tuple[str, int]]
+) -> Iterator[Finding]:
+    """Class names are right, and as many in every dataset and in the model.
+
+    Args:
+        datasets: of one task.
+        numbers: each ``num_classes`` of the model and its key.
+    """
+    yield from check_same_names(datasets)
+    for dataset in datasets:
+        yield from check_names(dataset)
+    named = next((dataset for dataset in datasets if dataset.classes), None)
+    for key, number in numbers if named else ():
+        classes = len(named.classes)
+        if number != classes:
+            yield (stop if number < classes else warn)(
+                f'{key} is {number}, but {named.key} has {classes} classes '
+                f'({few(named.classes)}): write {key}={classes}, or the {number} names as '
+                'metainfo.classes'
+            )
+
+
+def check_names(dataset: Dataset) -> Iterator[Finding]:
     """Class names are a list of texts, each once, under the key ``classes``."""
-    metainfo = source.cfg.get('metainfo') or {}
-    place = f'{source.key}.metainfo'
+    metainfo = dataset.cfg.get('metainfo') or {}
+    place = f'{dataset.key}.metainfo'
     for key in metainfo:
         if key.lower() in ('classes', 'class', 'class_names') and key != 'classes':
             yield stop(f'{place} has the key {key!r}, which nothing reads; write classes=(...)')
@@ -37,17 +59,11 @@ def check_names(source: Source) -> Iterator[Finding]:
             yield stop(f'{place}.classes has {twice[0]!r} {names.count(twice[0])} times')
 
 
-def names_of(source: Source) -> Sequence[str]:
-    """The class names of a dataset; none where it has a text in their place."""
-    names = source.dataset.metainfo.get('classes') or ()
-    return () if isinstance(names, str) else tuple(names)
-
-
-def check_same_names(sources: Sequence[Source]) -> Iterator[Finding]:
+def check_same_names(datasets: Sequence[Dataset]) -> Iterator[Finding]:
     """Training and evaluation have the same classes in the same order."""
-    first, *others = sources or (None,)
+    first, *others = datasets or (None,)
     for other in others:
-        ours, theirs = names_of(first), names_of(other)
+        ours, theirs = first.classes, other.classes
         if ours and theirs and ours != theirs and other.phase != first.phase:
             only = [name for name in (*ours, *theirs) if (name in ours) != (name in theirs)]
             difference = f'only one has {few(only)}' if only else 'in another order'
@@ -60,18 +76,18 @@ def check_same_names(sources: Sequence[Source]) -> Iterator[Finding]:
 
 def numbers_of_classes(part: Any, place: str, scope: str | None) -> Iterator[tuple[str, int]]:
     """Each ``num_classes`` of a model's heads and its key, those that a class brings along too."""
-    if isinstance(part, list | tuple):
-        for number, item in enumerate(part):
-            yield from numbers_of_classes(item, f'{place}[{number}]', scope)
-    elif isinstance(part, Mapping):
-        number = part.get('num_classes', default_number(part, scope))
+    if isinstance(part, Mapping):
         if part.get('type') in OF_ITS_OWN:
             return
+        number = part.get('num_classes', default_number(part, scope))
         if isinstance(number, int):
             yield f'{place}.num_classes', number
         for key, item in part.items():
             if key not in APART and not key.startswith(('loss', 'train_cfg', 'test_cfg')):
                 yield from numbers_of_classes(item, f'{place}.{key}', scope)
+    elif isinstance(part, list | tuple):
+        for key, item in keyed(place, part):
+            yield from numbers_of_classes(item, key, scope)
 
 
 def default_number(head: Mapping[str, Any], scope: str | None) -> int | None:
@@ -87,22 +103,16 @@ def default_number(head: Mapping[str, Any], scope: str | None) -> int | None:
     return None
 
 
-def check_numbers(
-    numbers: Sequence[tuple[str, int]], classes: int, source: Source
-) -> Iterator[Finding]:
-    """Every ``num_classes`` is the number of class names."""
-    for key, number in numbers:
-        if number != classes:
-            level = stop if number < classes else warn
-            yield level(
-                f'{key} is {number}, but {source.key} has {classes} classes '
-                f'({few(names_of(source))}): write {key}={classes}, or the {number} names as '
-                'metainfo.classes'
-            )
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """'; did you mean ...?' where a name of the list is nearly this one."""
-    lower = {other.lower(): other for other in map(str, names)}
-    close = difflib.get_close_matches(name.lower(), lower, n=1)
-    return f'; did you mean {lower[close[0]]!r}?' if close else ''
+def check_class_weights(head: Mapping[str, Any], place: str, key: str) -> Iterator[Finding]:
+    """The losses of a head, under ``key``, have a weight for each class."""
+    classes = head.get('num_classes')
+    for loss_place, loss in keyed(f'{place}.{key}', head.get(key)):
+        weights = loss.get('class_weight') if isinstance(loss, Mapping) else None
+        if not isinstance(weights, list | tuple) or not classes or len(weights) == classes:
+            continue
+        if 'cls' in loss.get('loss_name', ''):
+            continue  # of masks that are classified, with one more class for none
+        yield stop(
+            f'{loss_place}.class_weight has {len(weights)} numbers, but {place}.num_classes is '
+            f'{classes}: write one weight for each class'
+        )

@@ -1,37 +1,53 @@
-"""Checks of a COCO file that pose and detection share: ids, names, categories."""
+"""Checks of the entries of a COCO file, which pose and detection share: ids, names, categories."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from hrnet_mm.base.coco_file import CocoFile, most_common
-from hrnet_mm.check.findings import Finding, first_of, stop, warn
+from hrnet_mm.check.findings import Finding, few_sorted, first_of, row_text, stop, warn
 
 MOST = 0.9  # of the annotations: a rule of the whole file, and no slip
 
 
-def check_ids(file: CocoFile) -> Iterator[Finding]:
+def check_entries(file: CocoFile) -> Iterator[Finding]:
+    """Images, annotations and categories are complete, and refer to each other."""
+    yield from check_ids(file, 'image', file.image_ids)
+    yield from check_ids(file, 'annotation', file.ids)
+    yield from check_faults(file, 'key', ending=', which the host reads of every one')
+    yield from check_faults(file, 'iscrowd')
+    yield from check_file_names(file)
+    yield from check_sizes(file)
+    yield from check_categories(file)
+    yield from check_images_of(file)
+
+
+def check_faults(
+    file: CocoFile, kind: str, level: Callable[[str], Finding] = stop, ending: str = ''
+) -> Iterator[Finding]:
+    """What was found wrong with annotations while the file was read, e.g. of the kind 'bbox'."""
+    faults = file.faults.get(kind, {})
+    yield from first_of(
+        level, list(faults), lambda i: f'{file.path}: {file.name(i)} {faults[i]}{ending}'
+    )
+
+
+def check_ids(file: CocoFile, what: str, ids: Sequence[Any]) -> Iterator[Finding]:
     """Ids are whole numbers and nothing has the id of another."""
-    for what, ids in (('image', file.image_ids), ('annotation', file.ids)):
-        wrong = [i for i, value in enumerate(ids) if type(value) is not int]
-        yield from first_of(
-            stop,
-            wrong,
-            lambda i, what=what, ids=ids: (
-                f'{file.path}: the id of {what} number {i} '
-                f'is {ids[i]!r}; an id is a whole number, and not a text'
-            ),
-        )
-        if not wrong:
-            yield from check_unique(file, what, ids)
-
-
-def check_unique(file: CocoFile, what: str, ids: Sequence[int]) -> Iterator[Finding]:
-    if len(set(ids)) == len(ids):
+    wrong = [i for i, value in enumerate(ids) if type(value) is not int]
+    yield from first_of(
+        stop,
+        wrong,
+        lambda i: (
+            f'{file.path}: the id of {what} number {i} is {ids[i]!r}; an id is a whole number, and '
+            'not a text'
+        ),
+    )
+    if wrong or len(set(ids)) == len(ids):
         return
     twice = [(value, n) for value, n in Counter(ids).items() if n > 1]
     value, times = twice[0]
@@ -39,33 +55,6 @@ def check_unique(file: CocoFile, what: str, ids: Sequence[int]) -> Iterator[Find
     yield stop(
         f'{file.path}: {times} {what}s have the id {value}{others}; an id is unique in its file: '
         'give new ids where files are merged, else one takes the place of the other'
-    )
-
-
-def check_keys(file: CocoFile) -> Iterator[Finding]:
-    """Annotations have the keys that the host takes without asking."""
-    faults = file.faults.get('key', {})
-    yield from first_of(
-        stop,
-        list(faults),
-        lambda i: f'{file.path}: {file.name(i)} {faults[i]}, which the host reads of every one',
-    )
-    odd = file.faults.get('iscrowd', {})
-    yield from first_of(stop, list(odd), lambda i: f'{file.path}: {file.name(i)} {odd[i]}')
-
-
-def check_images_of(file: CocoFile, images: np.ndarray) -> Iterator[Finding]:
-    """Annotations are of images that are listed."""
-    astray = np.flatnonzero(images < 0)
-    level = stop if len(astray) == len(file) else warn
-    listed = f'the ids of images are {most_common(file.image_ids)}, ...'
-    yield from first_of(
-        level,
-        astray,
-        lambda i: (
-            f'{file.path}: {file.name(i)} has the image_id '
-            f'{file.images_of[i]!r}, an image that is not listed: {listed}'
-        ),
     )
 
 
@@ -101,7 +90,7 @@ def check_sizes(file: CocoFile) -> Iterator[Finding]:
         wrong,
         lambda i: (
             f'{file.path}: image {file.image_ids[i]!r} has the width and height '
-            f'{shown(file.sizes[i])}, not two numbers of pixels'
+            f'{row_text(file.sizes[i])}, not two numbers of pixels'
         ),
     )
 
@@ -114,30 +103,30 @@ def check_categories(file: CocoFile) -> Iterator[Finding]:
                 yield stop(f"{file.path}: number {number} of 'categories' lacks '{key}'")
                 return
     for key in ('id', 'name'):
-        values = [category[key] for category in file.categories]
-        for value, times in Counter(map(repr, values)).items():
+        for value, times in Counter(repr(category[key]) for category in file.categories).items():
             if times > 1:
                 yield stop(f"{file.path}: {times} of the 'categories' have the {key} {value}")
     known = {category['id'] for category in file.categories}
     astray = [i for i, category in enumerate(file.categories_of) if category not in known]
-    level = stop if len(astray) == len(file) else warn
-    if known or astray:
-        yield from first_of(
-            level,
-            astray,
-            lambda i: (
-                f'{file.path}: {file.name(i)} has the category_id '
-                f"{file.categories_of[i]!r}, which is none of the 'categories': {few(known)}"
-            ),
-        )
+    yield from first_of(
+        stop if len(astray) == len(file) else warn,
+        astray,
+        lambda i: (
+            f'{file.path}: {file.name(i)} has the category_id {file.categories_of[i]!r}, which is '
+            f"none of the 'categories': {few_sorted(known)}"
+        ),
+    )
 
 
-def shown(values: Any, between: str = ', ') -> str:
-    """[1, 2.5] for a row of numbers; 640x480 for a size."""
-    text = between.join(f'{round(float(value), 3):.10g}' for value in values)
-    return text if between == 'x' else f'[{text}]'
-
-
-def few(values: Any, most: int = 12) -> str:
-    ordered = sorted(values, key=lambda value: (not isinstance(value, int), str(value).zfill(9)))
-    return ', '.join(map(repr, ordered[:most])) + (', ...' if len(ordered) > most else '')
+def check_images_of(file: CocoFile) -> Iterator[Finding]:
+    """Annotations are of images that are listed."""
+    astray = np.flatnonzero(file.image_numbers < 0)
+    listed = f'the ids of images are {most_common(file.image_ids)}, ...'
+    yield from first_of(
+        stop if len(astray) == len(file) else warn,
+        astray,
+        lambda i: (
+            f'{file.path}: {file.name(i)} has the image_id {file.images_of[i]!r}, an image that '
+            f'is not listed: {listed}'
+        ),
+    )

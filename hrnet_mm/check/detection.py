@@ -9,113 +9,103 @@ import numpy as np
 from mmengine.config import Config
 
 from hrnet_mm.base.annotations import few, no_class_of
-from hrnet_mm.base.coco_file import CocoFile, FieldsToRead, listed, read_coco_file, reasons_to_skip
-from hrnet_mm.base.config import as_list, name_of
-from hrnet_mm.check import boxes, coco
-from hrnet_mm.check.classes import (
-    check_names,
-    check_numbers,
-    check_same_names,
-    names_of,
-    nearest,
-    numbers_of_classes,
+from hrnet_mm.base.coco_file import (
+    CocoFile,
+    FieldsToRead,
+    read_coco_file,
+    reasons_to_skip,
+    unusable,
 )
-from hrnet_mm.check.evaluators import evaluators_of
-from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
-from hrnet_mm.check.sources import Source
+from hrnet_mm.base.config import as_list, name_of
+from hrnet_mm.check.boxes import check_areas, check_boxes
+from hrnet_mm.check.classes import check_classes, check_names, numbers_of_classes
+from hrnet_mm.check.coco import MOST, check_entries, check_faults
+from hrnet_mm.check.datasets import Dataset
+from hrnet_mm.check.evaluation import evaluators_of
+from hrnet_mm.check.findings import Finding, first_of, keyed, nearest, note, row_text, stop, warn
+
+FOLDERS = ('img',)  # that the host's class cannot do without
 
 
-def read(source: Source) -> CocoFile:
+def read(dataset: Dataset) -> CocoFile:
     """Read the annotation file.
 
     Raises:
         UserError: it cannot be used at all.
     """
-    needed = () if source.phase == 'train' else ('iscrowd',)  # by the COCO evaluation
-    fields = FieldsToRead(masks=needs_masks(source), needed=needed, is_labelled=source.is_labelled)
-    return read_coco_file(Path(source.dataset.ann_file), fields)
+    needed = () if dataset.phase == 'train' else ('iscrowd',)  # by the COCO evaluation
+    fields = FieldsToRead(
+        masks=needs_masks(dataset), needed=needed, is_labelled=dataset.is_labelled
+    )
+    return read_coco_file(Path(dataset.built.ann_file), fields)
 
 
-def needs_masks(source: Source) -> bool:
+def needs_masks(dataset: Dataset) -> bool:
     """Whether masks are trained on, or evaluated."""
     return any(
         name_of(transform) == 'LoadAnnotations' and transform.get('with_mask')
-        for transform in source.pipeline
+        for transform in dataset.pipeline
     )
 
 
-def check_config(cfg: Config, sources: Sequence[Source]) -> Iterator[Finding]:
-    numbers = []
-    if 'language_model' not in cfg.model:  # such detectors take any classes, and count words
-        yield from check_same_names(sources)
+def check_config(cfg: Config, datasets: Sequence[Dataset]) -> Iterator[Finding]:
+    if 'language_model' in cfg.model:  # such detectors take any classes, and count words
+        for dataset in datasets:
+            yield from check_names(dataset)
+    else:
         numbers = list(numbers_of_classes(cfg.model, 'model', cfg.get('default_scope')))
-    told = False
-    for source in sources:
-        yield from check_names(source)
-        if names_of(source) and not told:
-            told = True
-            yield from check_numbers(numbers, len(names_of(source)), source)
-        yield from check_masks_are_loaded(cfg, source)
-    yield from check_class_weights(cfg)
+        yield from check_classes(datasets, numbers)
+    for dataset in datasets:
+        yield from check_masks_are_loaded(cfg, dataset)
+    yield from check_box_class_weights(cfg)
 
 
-def check_class_weights(cfg: Config) -> Iterator[Finding]:
+def check_box_class_weights(cfg: Config) -> Iterator[Finding]:
     """A box head without sigmoid has a weight for each class and one for the background."""
     heads = (cfg.model.get('roi_head') or {}).get('bbox_head')
-    for number, head in enumerate(as_list(heads)):
+    for key, head in keyed('model.roi_head.bbox_head', heads):
         loss, classes = head.get('loss_cls') or {}, head.get('num_classes')
         weights = loss.get('class_weight')
         if not isinstance(weights, list | tuple) or loss.get('use_sigmoid') or not classes:
             continue
         if len(weights) != classes + 1:
-            suffix = f'[{number}]' if isinstance(heads, list | tuple) else ''
             yield stop(
-                f'model.roi_head.bbox_head{suffix}.loss_cls.class_weight has {len(weights)} '
-                f'numbers, but needs {classes + 1}: one for each of the '
-                f'{classes} classes, and the last for the background'
+                f'{key}.loss_cls.class_weight has {len(weights)} numbers, but needs {classes + 1}: '
+                f'one for each of the {classes} classes, and the last for the background'
             )
 
 
-def check_masks_are_loaded(cfg: Config, source: Source) -> Iterator[Finding]:
+def check_masks_are_loaded(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
     """Who learns or is judged by masks is given some."""
     heads = cfg.model.get('roi_head') or {}
     has_head = bool(heads.get('mask_head'))
-    is_train = source.phase == 'train' and source.is_labelled
-    if is_train and has_head and not needs_masks(source):
+    is_train = dataset.phase == 'train' and dataset.is_labelled
+    if is_train and has_head and not needs_masks(dataset):
         yield stop(
-            f'model.roi_head has a mask_head, but {source.key}.pipeline loads no masks: write '
+            f'model.roi_head has a mask_head, but {dataset.key}.pipeline loads no masks: write '
             "dict(type='LoadAnnotations', with_bbox=True, with_mask=True)"
         )
-    for key, evaluator in evaluators_of(cfg, source.phase):
+    for key, evaluator in evaluators_of(cfg, dataset.phase):
         if heads and not has_head and 'segm' in as_list(evaluator.get('metric')):
             yield stop(f"{key}.metric has 'segm', but model.roi_head has no mask_head")
 
 
-def check_data(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]:
+def check_data(cfg: Config, dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
     """What is wrong with a file."""
-    numbers = file.image_numbers
-    yield from coco.check_ids(file)
-    yield from coco.check_keys(file)
-    yield from coco.check_file_names(file)
-    yield from coco.check_sizes(file)
-    yield from coco.check_categories(file)
-    yield from coco.check_images_of(file, numbers)
-    yield from boxes.check_box_numbers(file, needed=True)
-    yield from boxes.check_duplicates(file, numbers)
-    yield from boxes.check_box_convention(file, numbers)
-    yield from boxes.check_empty_boxes(file)
-    if not source.is_labelled and not len(file):
+    yield from check_entries(file)
+    yield from check_boxes(file, needed=True)
+    if not dataset.is_labelled and not len(file):
         return
-    yield from boxes.check_areas(file, True, 'mmdet reads')
-    yield from check_classes(source, file)
+    yield from check_areas(file, 'mmdet reads')
+    yield from check_file_classes(dataset, file)
     yield from check_crowds(file)
-    yield from check_segmentations(source, file, numbers)
-    yield from check_samples(source, file, numbers)
+    yield from check_segmentations(file)
+    yield from check_samples(dataset, file)
 
 
-def check_classes(source: Source, file: CocoFile) -> Iterator[Finding]:
+def check_file_classes(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
     """The classes are the file's categories, in its order: mmdet numbers them as the file does."""
-    classes = names_of(source)
+    classes = dataset.classes
     theirs = [
         str(category.get('name')) for category in file.categories if isinstance(category, dict)
     ]
@@ -130,7 +120,7 @@ def check_classes(source: Source, file: CocoFile) -> Iterator[Finding]:
         return
     for name in [name for name in classes if name not in theirs][:1]:
         yield stop(
-            f'{file.path} has no category {name!r}, which {source.key}.metainfo.classes names'
+            f'{file.path} has no category {name!r}, which {dataset.key}.metainfo.classes names'
             f'{nearest(name, theirs)} The file has {few(theirs, 12)}: classes are numbered as '
             'the file lists them, so a class that is missing shifts all behind it'
         )
@@ -139,7 +129,7 @@ def check_classes(source: Source, file: CocoFile) -> Iterator[Finding]:
     if order != list(classes):
         yield stop(
             f'{file.path} lists the categories {few(order, 12)}, but '
-            f'{source.key}.metainfo.classes is {few(classes, 12)}: mmdet numbers classes in the '
+            f'{dataset.key}.metainfo.classes is {few(classes, 12)}: mmdet numbers classes in the '
             "file's order, so write classes in that order in the config, and list the categories "
             'of all files alike'
         )
@@ -163,68 +153,57 @@ def check_crowds(file: CocoFile) -> Iterator[Finding]:
         yield note(f'{file.path}: {crowds.sum()} of {len(file)} annotations are of crowds')
 
 
-def check_segmentations(source: Source, file: CocoFile, numbers: np.ndarray) -> Iterator[Finding]:
+def check_segmentations(file: CocoFile) -> Iterator[Finding]:
     """Where masks are trained on, each annotation has one, of the size of its image."""
-    faults = file.faults.get('segmentation', {})
-    single = len(file) - file.crowds.sum()
-    level = stop if len(faults) > coco.MOST * single else warn
-    yield from first_of(
-        level,
-        list(faults),
-        lambda i: f'{file.path}: {file.name(i)} {faults[i]}; it is not trained on',
-    )
-    astray = file.faults.get('place', {})
-    level = stop if len(astray) > coco.MOST * single > 1 else warn
-    yield from first_of(level, list(astray), lambda i: f'{file.path}: {file.name(i)} {astray[i]}')
-    wrong = [
-        i
-        for i, size in file.run_lengths.items()
-        if numbers[i] >= 0 and list(size) != file.sizes[numbers[i]][::-1].tolist()
-    ]
+    single, numbers = len(file) - file.crowds.sum(), file.image_numbers
+    missing = len(file.faults.get('segmentation', {}))
+    level = stop if missing > MOST * single else warn
+    yield from check_faults(file, 'segmentation', level, '; it is not trained on')
+    astray = len(file.faults.get('place', {}))
+    yield from check_faults(file, 'place', stop if astray > MOST * single > 1 else warn)
     yield from first_of(
         stop,
-        wrong,
+        [
+            i
+            for i, size in file.run_lengths.items()
+            if numbers[i] >= 0 and list(size) != file.sizes[numbers[i]][::-1].tolist()
+        ],
         lambda i: (
             f'{file.path}: {file.name(i)} has a segmentation with the size '
             f'{file.run_lengths[i]}, but its image has [height, width] '
-            f'{coco.shown(file.sizes[numbers[i]][::-1])}'
+            f'{row_text(file.sizes[numbers[i]][::-1])}'
         ),
     )
 
 
-def samples(source: Source, file: CocoFile) -> np.ndarray:
-    """(images,) bool: which images are read, after the dataset's own filter."""
+def used_images(dataset: Dataset, file: CocoFile) -> list[int]:
+    """The numbers of the images that are read, after the dataset's own filter."""
     keep = np.ones(len(file.names), bool)
-    filtering = source.cfg.get('filter_cfg') or {}
-    if source.cfg.get('test_mode'):
-        return keep
-    with np.errstate(invalid='ignore'):
-        keep &= file.sizes.min(axis=1) >= filtering.get('min_size', 0)
-    if filtering.get('filter_empty_gt'):
-        images = file.image_numbers
-        classes = names_of(source)
-        used = {
-            category.get('id')
-            for category in file.categories
-            if isinstance(category, dict) and category.get('name') in classes
-        }
-        of_class = np.array([category in used for category in file.categories_of], bool)
-        has_object = np.zeros(len(file.names) + 1, bool)
-        has_object[images[of_class]] = True
-        keep &= has_object[:-1]
-    return keep
+    filtering = dataset.cfg.get('filter_cfg') or {}
+    if not dataset.cfg.get('test_mode'):
+        with np.errstate(invalid='ignore'):
+            keep &= file.sizes.min(axis=1) >= filtering.get('min_size', 0)
+        if filtering.get('filter_empty_gt'):
+            used = {
+                category.get('id')
+                for category in file.categories
+                if isinstance(category, dict) and category.get('name') in dataset.classes
+            }
+            of_class = np.array([category in used for category in file.categories_of], bool)
+            has_object = np.zeros(len(file.names) + 1, bool)
+            has_object[file.image_numbers[of_class]] = True
+            keep &= has_object[:-1]
+    return np.flatnonzero(keep).tolist()
 
 
-def check_samples(source: Source, file: CocoFile, numbers: np.ndarray) -> Iterator[Finding]:
+def check_samples(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
     """Images and objects are left after filtering."""
-    if not samples(source, file).any():
+    if not used_images(dataset, file):
         yield stop(
-            f'{file.path}: none of its {len(file.names)} images is left by {source.key}.filter_cfg='
-            f'{dict(source.cfg.get("filter_cfg") or {})}: images with a side below min_size or '
-            'without an object of the classes are left out'
+            f'{file.path}: none of its {len(file.names)} images is left by '
+            f'{dataset.key}.filter_cfg={dict(dataset.cfg.get("filter_cfg") or {})}: images with a '
+            'side below min_size or without an object of the classes are left out'
         )
-    reasons = reasons_to_skip(file, with_keypoints=False)
-    if len(file) == 0 or (reasons != '').all() and not file.crowds.all():
-        yield stop(
-            f'{file.path} has no annotation that can be used: {listed(reasons) or "it is empty"}'
-        )
+    fault = unusable(file, reasons_to_skip(file, with_keypoints=False))
+    if fault is not None and not (len(file) and file.crowds.all()):
+        yield stop(fault)

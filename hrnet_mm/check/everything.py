@@ -3,60 +3,77 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from hrnet_mm.base.coco_file import CocoFile
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import check_paths, name_of
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.check import (
-    channels,
     classification,
     detection,
-    evaluators,
+    evaluation,
     images,
-    label_maps,
     network,
-    person_boxes,
-    pipelines,
     pose,
-    pose_network,
     run,
     schedules,
     segmentation,
 )
-from hrnet_mm.check.findings import Finding, note, stop, warn
-from hrnet_mm.check.sources import Source, sources_of
+from hrnet_mm.check.datasets import (
+    Dataset,
+    data_are_elsewhere,
+    datasets_of,
+    has_local_files,
+    test_reads_validation,
+)
+from hrnet_mm.check.findings import Finding, stop, warn
 
-CONFIG_CHECKS = dict(
-    pose=pose_network.check_config,
-    detection=detection.check_config,
-    segmentation=segmentation.check_config,
-    classification=classification.check_config,
+# Each task is a module with FOLDERS, check_config, read and check_data.
+TASKS = dict(
+    pose=pose,
+    detection=detection,
+    segmentation=segmentation,
+    classification=classification,
 )
-# The folders that a host's class cannot do without.
-PREFIXES = dict(
-    pose=('img',),
-    detection=('img',),
-    segmentation=('img_path', 'seg_map_path'),
-    classification=('img_path',),
-)
-READERS = dict(
-    pose=pose.read,
-    detection=detection.read,
-    segmentation=label_maps.read_label_maps,
-    classification=classification.read,
-)
-DATA_CHECKS = dict(
-    pose=pose.check_data,
-    detection=detection.check_data,
-    segmentation=segmentation.check_data,
-    classification=classification.check_data,
-)
+RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')  # as launchers set them
+
+
+def make_sure(
+    cfg: Config, say: Callable[[str], object], phases: Sequence[str] | None = None
+) -> list[Finding]:
+    """Check a config and its data; say what is doubtful and what was counted.
+
+    Args:
+        cfg: the config of any host.
+        say: takes a line of text for each warning and note.
+        phases: as for :func:`check`.
+
+    Raises:
+        UserError: something is surely wrong, or data are not there.
+    """
+    phases = phases_of(cfg) if phases is None else phases
+    check_paths(cfg, tuple(phases))
+    findings = check(cfg, phases)
+    for level in ('note', 'warning'):
+        for finding in findings:
+            if finding.level == level:
+                say(f'{level}: {finding.text}')
+    stops = [finding.text for finding in findings if finding.level == 'stop']
+    if stops:
+        raise UserError('\n       '.join(stops))
+    return findings
+
+
+def say(line: str) -> None:
+    """Print a line, once however many processes train."""
+    rank = next((os.environ[name] for name in RANKS if name in os.environ), '0')
+    if rank == '0':
+        print(line, file=sys.stderr, flush=True)
 
 
 def check(cfg: Config, phases: Sequence[str] | None = None) -> list[Finding]:
@@ -75,115 +92,103 @@ def check(cfg: Config, phases: Sequence[str] | None = None) -> list[Finding]:
 def phases_of(cfg: Config) -> list[str]:
     """The phases that have data; test only where it reads other data than validation."""
     phases = [phase for phase in ('train', 'val') if cfg.get(f'{phase}_dataloader')]
-    test = cfg.get('test_dataloader')
-    if test and test.get('dataset') != (cfg.get('val_dataloader') or {}).get('dataset'):
+    if cfg.get('test_dataloader') and not test_reads_validation(cfg):
         phases.append('test')
     return phases
 
 
 def findings_of(cfg: Config, phases: Sequence[str]) -> Iterator[Finding]:
-    findings, sources = check_config(cfg, phases)
+    findings, datasets = check_config(cfg, phases)
     yield from findings
     if 'train' in phases:
         yield from run.check_weights(cfg)
     contents = []
-    for source in sources:
-        content = yield from check_files(cfg, source)
+    for dataset in datasets:
+        content = yield from check_files(cfg, dataset)
         if content is not None:
-            contents.append((source, content))
+            contents.append((dataset, content))
     yield from check_together(cfg, contents)
 
 
-def check_config(cfg: Config, phases: Sequence[str]) -> tuple[list[Finding], list[Source]]:
+def check_config(cfg: Config, phases: Sequence[str]) -> tuple[list[Finding], list[Dataset]]:
     """What needs no data, and the datasets that are known."""
     findings = [
-        *run.check_config(cfg),
-        *network.check_custom_keys(cfg),
-        *channels.check_channels(cfg),
+        finding
+        for module in (schedules, evaluation, run, network)
+        for finding in module.check_config(cfg)
     ]
-    sources = []
+    datasets = []
     for phase in phases:
-        for found in sources_of(cfg, phase):
-            (sources if isinstance(found, Source) else findings).append(found)
-    for source in sources:
-        findings += pipelines.check_source(source)
-    for task, checks in CONFIG_CHECKS.items():
-        of_task = [source for source in sources if source.reader.task == task]
+        for found in datasets_of(cfg, phase):
+            (datasets if isinstance(found, Dataset) else findings).append(found)
+    for dataset in datasets:
+        findings += evaluation.check_samples_are_whole(dataset)
+    for name, task in TASKS.items():
+        of_task = [dataset for dataset in datasets if dataset.reader.task == name]
         if of_task and cfg.get('model'):
-            findings += checks(cfg, of_task)
-    return findings, sources
+            findings += task.check_config(cfg, of_task)
+    return findings, datasets
 
 
-def check_files(cfg: Config, source: Source) -> Generator[Finding, None, Any]:
+def check_files(cfg: Config, dataset: Dataset) -> Generator[Finding, None, Any]:
     """The checks of one dataset's files; returns what was read of them."""
-    place = f'{source.key}.ann_file' if source.dataset.ann_file else f'{source.key}.data_prefix'
-    if not source.is_local:
-        yield note(f'{source.key}: its data are not on this machine, and are left alone')
+    key, task = dataset.key, TASKS[dataset.reader.task]
+    place = f'{key}.ann_file' if dataset.built.ann_file else f'{key}.data_prefix'
+    if not has_local_files(dataset.cfg):
+        yield data_are_elsewhere(key)
         return None
-    fault = prefix_fault(source)
+    fault = folders_fault(dataset, task.FOLDERS)
     if fault is not None:
         yield stop(fault)
         return None
     try:
-        content = READERS[source.reader.task](source)
-        for finding in chain(
-            DATA_CHECKS[source.reader.task](cfg, source, content), check_images(source, content)
-        ):
-            yield finding.at(place)
-        yield from check_boxes(source, content)
+        content = task.read(dataset)
+        found = chain(task.check_data(cfg, dataset, content), check_images(dataset, content))
+        yield from (finding.at(place) for finding in found)
+        if task is pose:
+            yield from pose.check_bbox_file(dataset, content)
     except UserError as error:
         yield stop(str(error)).at(place)
         return None
     except Exception as error:  # data so odd that a check fails must not keep from training
-        text = f'{source.key} cannot be checked to the end: {sentence_of(error)}'
+        text = f'{key} cannot be checked to the end: {sentence_of(error)}'
         yield warn(f'{text} ({type(error).__name__})').at(place)
         return None
     return content
 
 
-def prefix_fault(source: Source) -> str | None:
+def folders_fault(dataset: Dataset, needed: Sequence[str]) -> str | None:
     """Say so if the folders of a dataset are under keys that nothing reads."""
-    prefixes = source.cfg.get('data_prefix')
-    wanted = PREFIXES[source.reader.task]
-    if source.reader.task == 'segmentation' and not source.is_labelled:
-        wanted = ('img_path',)
-    if not isinstance(prefixes, Mapping) or set(wanted) <= set(prefixes):
+    prefixes = dataset.cfg.get('data_prefix')
+    if not dataset.is_labelled:
+        needed = needed[:1]  # the folder of the images
+    if not isinstance(prefixes, Mapping) or set(needed) <= set(prefixes):
         return None
     return (
-        f'{source.key}.data_prefix has the keys {", ".join(map(repr, prefixes))}; '
-        f'{type(source.dataset).__name__} reads {", ".join(map(repr, wanted))}'
+        f'{dataset.key}.data_prefix has the keys {", ".join(map(repr, prefixes))}; '
+        f'{type(dataset.built).__name__} reads {", ".join(map(repr, needed))}'
     )
 
 
-def image_paths(source: Source, content: Any) -> list[str]:
+def image_paths(dataset: Dataset, content: Any) -> list[str]:
     """The images of a dataset."""
     if isinstance(content, CocoFile):
-        prefix = source.dataset.data_prefix.get('img') or ''
+        prefix = dataset.built.data_prefix.get('img') or ''
         return [os.path.join(prefix, str(name)) for name in content.names]
     return content.image_paths
 
 
-def used_images(source: Source, file: CocoFile) -> list[int]:
-    """Which images of an annotation file are read."""
-    if source.reader.task == 'detection':
-        keep = detection.samples(source, file)
-        return [number for number in range(len(file.names)) if keep[number]]
-    if source.cfg.get('data_mode') == 'bottomup' and source.cfg.get('test_mode'):
-        return list(range(len(file.names)))
-    people = file.image_numbers[pose.reasons_of(source, file) == '']
-    return sorted(set(people.tolist()))
-
-
-def check_images(source: Source, content: Any) -> Iterator[Finding]:
+def check_images(dataset: Dataset, content: Any) -> Iterator[Finding]:
     """The images themselves, and those that an annotation file lists."""
-    paths = image_paths(source, content)
+    paths = image_paths(dataset, content)
     if not isinstance(content, CocoFile):
         yield from images.check_readable(paths)
         return
-    used = used_images(source, content)
+    used = TASKS[dataset.reader.task].used_images(dataset, content)
     listed = [paths[number] for number in used]
-    yield from images.check_presence(listed, str(content.path))
-    absent = set(images.missing_files(listed))
+    missing = images.missing_files(listed)
+    yield from images.check_presence(listed, missing, content.path)
+    absent = set(missing)
     used = [number for place, number in enumerate(used) if place not in absent]
     there = [paths[number] for number in used]
     yield from images.check_readable(there)
@@ -191,34 +196,22 @@ def check_images(source: Source, content: Any) -> Iterator[Finding]:
     yield from images.check_written_sizes(there, content.sizes[used], ids, content.path)
 
 
-def check_boxes(source: Source, file: Any) -> Iterator[Finding]:
-    """The file of detected people, where there is one."""
-    path = source.cfg.get('bbox_file')
-    if source.reader.task == 'pose' and path and Path(path).is_file():
-        for finding in person_boxes.check_box_file(Path(path), file):
-            yield finding.at(f'{source.key}.bbox_file')
-
-
-def check_together(cfg: Config, contents: list[tuple[Source, Any]]) -> Iterator[Finding]:
+def check_together(cfg: Config, contents: list[tuple[Dataset, Any]]) -> Iterator[Finding]:
     """Datasets beside each other, and beside loaders and evaluators."""
-    of_phase: dict[str, list[tuple[Source, Any]]] = {}
-    for source, content in contents:
-        of_phase.setdefault(source.phase, []).append((source, content))
+    for dataset, content in contents:
         if isinstance(content, CocoFile):
-            yield from evaluators.check_file(cfg, source, content)
-    train = of_phase.get('train', [])
-    for phase in ('val', 'test'):
-        for source, content in of_phase.get(phase, []):
-            for other, theirs in train:
-                yield from images.check_overlap(
-                    image_paths(other, theirs), image_paths(source, content), other.key, source.key
-                )
-                if source.reader.task == other.reader.task == 'classification':
-                    yield from classification.check_same_folders((other, theirs), (source, content))
+            yield from evaluation.check_same_file(cfg, dataset, content)
+    train = [(dataset, content) for dataset, content in contents if dataset.phase == 'train']
+    for dataset, content in contents:
+        for other, theirs in train if dataset.phase != 'train' else ():
+            paths, trained = image_paths(dataset, content), image_paths(other, theirs)
+            yield from images.check_overlap(trained, paths, other.key, dataset.key)
+            if dataset.reader.task == other.reader.task == 'classification':
+                yield from classification.check_same_folders((other, theirs), (dataset, content))
     yield from check_batches(cfg, train)
 
 
-def check_batches(cfg: Config, train: list[tuple[Source, Any]]) -> Iterator[Finding]:
+def check_batches(cfg: Config, train: list[tuple[Dataset, Any]]) -> Iterator[Finding]:
     """An epoch has a batch, and a warm-up fewer iterations than the training."""
     loader: Mapping[str, Any] = cfg.get('train_dataloader') or {}
     batch = loader.get('batch_size')
@@ -228,7 +221,7 @@ def check_batches(cfg: Config, train: list[tuple[Source, Any]]) -> Iterator[Find
     if not isinstance(batch, int) or batch < 1 or not train or is_endless or wraps:
         return
     key = train[0][0].key
-    samples = sum(number_of_samples(source, content) for source, content in train)
+    samples = sum(number_of_samples(dataset, content) for dataset, content in train)
     yield from schedules.check_warmup(cfg, -(-samples // batch))
     if samples < batch and loader.get('drop_last'):
         yield stop(
@@ -237,9 +230,10 @@ def check_batches(cfg: Config, train: list[tuple[Source, Any]]) -> Iterator[Find
         )
 
 
-def number_of_samples(source: Source, content: Any) -> int:
+def number_of_samples(dataset: Dataset, content: Any) -> int:
+    """How many samples an epoch has: images, or people where one is cut out at a time."""
     if not isinstance(content, CocoFile):
         return len(content.image_paths)
-    if source.reader.task == 'pose' and source.cfg.get('data_mode', 'topdown') == 'topdown':
-        return int((pose.reasons_of(source, content) == '').sum())
-    return len(used_images(source, content))
+    if dataset.reader.task == 'pose' and dataset.cfg.get('data_mode', 'topdown') == 'topdown':
+        return int((pose.reasons_of(dataset, content) == '').sum())
+    return len(TASKS[dataset.reader.task].used_images(dataset, content))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,50 @@ def note(text: str) -> Finding:
 
 
 def first_of(
-    level: Callable[[str], Finding], numbers: Sequence[int], text: Callable[[int], str]
+    level: Callable[[str], Finding], items: Sequence[Any], text: Callable[[Any], str] = str
 ) -> Iterator[Finding]:
-    """One finding for all of a kind: the text of the first, and how many there are beside it."""
-    if len(numbers):
-        others = f' (and {len(numbers) - 1} more)' if len(numbers) > 1 else ''
-        yield level(text(int(numbers[0])) + others)
+    """One finding for all items of a kind: the text of the first, and how many more there are.
+
+    Args:
+        level: makes the finding: :func:`stop`, :func:`warn` or :func:`note`.
+        items: e.g. the numbers of the annotations that have the fault; none: no finding.
+        text: what is said of an item.
+    """
+    if len(items):
+        others = f' (and {len(items) - 1} more)' if len(items) > 1 else ''
+        yield level(text(items[0]) + others)
+
+
+def keyed(key: str, parts: Any) -> Iterator[tuple[str, Any]]:
+    """Each part of a config with its key: 'model.neck[1]' in a list, else 'model.neck'."""
+    if isinstance(parts, list | tuple):
+        yield from ((f'{key}[{number}]', part) for number, part in enumerate(parts))
+    elif parts is not None:
+        yield key, parts
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """'; did you mean ...?' where a name of the list is nearly this one, else ''."""
+    lower = {other.lower(): other for other in map(str, names)}
+    close = difflib.get_close_matches(name.lower(), lower, n=1)
+    return f'; did you mean {lower[close[0]]!r}?' if close else ''
+
+
+def few_sorted(values: Iterable[Any], most: int = 12) -> str:
+    """'1, 2, 30, ...': whole numbers first, by their size."""
+    ordered = sorted(values, key=lambda value: (not isinstance(value, int), str(value).zfill(9)))
+    return ', '.join(map(repr, ordered[:most])) + (', ...' if len(ordered) > most else '')
+
+
+def row_text(values: Iterable[float]) -> str:
+    """'[1, 2.5]' for a row of numbers."""
+    return f'[{", ".join(map(number_text, values))}]'
+
+
+def size_text(size: Iterable[float]) -> str:
+    """'640x480' for a width and a height."""
+    return 'x'.join(map(number_text, size))
+
+
+def number_text(value: float) -> str:
+    return f'{round(float(value), 3):.10g}'

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from hrnet_mm.base.image_size import UnreadableImage
-from hrnet_mm.base.images import read_image
+from hrnet_mm.base.images import IMAGE_SUFFIXES, read_image
 from hrnet_mm.check.findings import Finding, first_of, stop, warn
 
 HEADERS = 1000  # images whose size is looked up
@@ -18,8 +18,7 @@ PIXELS = 50_000_000  # that are decoded of one dataset
 MOST_COMPARED = 20_000  # images of which copies are looked for
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 ORIENTATION = 274
-SUFFIXES = {'.jpg', '.jpeg', '.jfif', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp'}
-SUFFIXES |= {'.avif', '.heic'}
+SUFFIXES = (*IMAGE_SUFFIXES, '.jfif', '.gif', '.avif', '.heic')
 
 
 def is_image(name: str) -> bool:
@@ -48,14 +47,13 @@ def missing_files(paths: Sequence[str]) -> list[int]:
     return missing
 
 
-def check_presence(paths: Sequence[str], source: str) -> Iterator[Finding]:
-    """Every image is there; ``source`` is what names them, for the message."""
-    missing = missing_files(paths)
+def check_presence(paths: Sequence[str], missing: Sequence[int], file: Path) -> Iterator[Finding]:
+    """Every image that a file names is there; ``missing`` are the numbers of those that are not."""
     if not missing:
         return
     path = paths[missing[0]]
     yield stop(
-        f'there is no {path}, which {source} names: {len(missing)} of its {len(paths)} images are '
+        f'there is no {path}, which {file} names: {len(missing)} of its {len(paths)} images are '
         f'missing{elsewhere(Path(path))}'
     )
 
@@ -101,7 +99,7 @@ def check_readable(paths: Sequence[str]) -> Iterator[Finding]:
                 read_image(Path(paths[number]))
             except UnreadableImage as error:
                 unreadable.append(str(error))
-    yield from first_of(stop, range(len(unreadable)), lambda i: unreadable[i])
+    yield from first_of(stop, unreadable)
 
 
 def check_written_sizes(

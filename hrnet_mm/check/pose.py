@@ -1,13 +1,14 @@
-"""Checks of keypoint data, and that dataset, codec and network agree on them."""
+"""Checks of pose: keypoint data, and that dataset, codec and network agree on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+from torch import Tensor
 
 from hrnet_mm.base.coco_file import (
     CocoFile,
@@ -17,116 +18,201 @@ from hrnet_mm.base.coco_file import (
     reasons_to_skip,
     unusable,
 )
-from hrnet_mm.check import boxes, coco, keypoint_places
-from hrnet_mm.check.evaluators import is_coco
-from hrnet_mm.check.findings import Finding, first_of, note, stop, warn
-from hrnet_mm.check.sources import Source
+from hrnet_mm.base.config import as_list, name_of
+from hrnet_mm.check.boxes import check_areas, check_boxes, check_detected_people
+from hrnet_mm.check.coco import check_entries
+from hrnet_mm.check.datasets import Dataset
+from hrnet_mm.check.evaluation import is_scored_by_coco
+from hrnet_mm.check.findings import Finding, few_sorted, keyed, note, stop, warn
+from hrnet_mm.check.keypoints import check_annotated_keypoints
+from hrnet_mm.check.network import image_of, result_of
 
+FOLDERS = ('img',)  # that the host's classes cannot do without
 WHOLE_BODY = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 FACES = ('Face300WDataset', 'AFLWDataset', 'WFLWDataset')  # center and scale in place of bbox
 # What a class takes of every annotation.
 NEEDED = dict.fromkeys(FACES, ('center', 'scale', 'num_keypoints', 'iscrowd'))
 NEEDED['CocoWholeBodyDataset'] = (*WHOLE_BODY, 'num_keypoints', 'iscrowd', 'segmentation')
+# The argument of a head that is the number of keypoints.
+CHANNEL_KEYS = ('num_joints', 'num_keypoints', 'out_channels')
+HEATMAPS = ('MSRAHeatmap', 'UDPHeatmap')
+DATA_MODES = dict(TopdownPoseEstimator='topdown', BottomupPoseEstimator='bottomup')
 
 
-def read(source: Source) -> CocoFile:
+def check_config(cfg: Config, datasets: Sequence[Dataset]) -> Iterator[Finding]:
+    picks = 'output_keypoint_indices' in (cfg.model.get('test_cfg') or {})
+    for dataset in datasets:
+        yield from check_data_mode(cfg, dataset)
+        yield from check_codecs(cfg, dataset)
+        if dataset.phase == 'train' or not picks:
+            yield from check_outputs(cfg, dataset)
+    yield from check_heatmap_size(cfg)
+
+
+def head_of(cfg: Config) -> Mapping[str, Any]:
+    head = cfg.model.get('head')
+    return head if isinstance(head, dict) else {}
+
+
+def decoder_of(cfg: Config) -> Mapping[str, Any]:
+    """The codec that reads a network's maps; empty where there is none, or several."""
+    decoder = head_of(cfg).get('decoder')
+    return decoder if isinstance(decoder, dict) else {}
+
+
+def size_of(codec: Mapping[str, Any], key: str) -> tuple[int, int] | None:
+    """Width and height under a key of a codec; None where it has no such pair."""
+    size = codec.get(key)
+    return tuple(size) if isinstance(size, list | tuple) and len(size) == 2 else None
+
+
+def check_data_mode(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
+    """A top-down model is given one person a sample, a bottom-up model an image."""
+    kind = name_of(cfg.model)
+    right = DATA_MODES.get(kind)
+    mode = dataset.cfg.get('data_mode', 'topdown')
+    if right is not None and mode != right:
+        yield stop(f'{dataset.key}.data_mode is {mode!r}, but a {kind} needs {right!r}')
+
+
+def keypoints_of(dataset: Dataset) -> int:
+    """The number of keypoints that a dataset gives, after a conversion if it has one."""
+    for transform in dataset.pipeline:
+        if name_of(transform) == 'KeypointConverter':
+            return transform['num_keypoints']
+    return dataset.built.metainfo['num_keypoints']
+
+
+def check_outputs(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
+    """The head has one output for each keypoint."""
+    head, number = head_of(cfg), keypoints_of(dataset)
+    if decoder_of(cfg).get('heatmap_type') == 'combined':
+        number *= 3
+    for key in CHANNEL_KEYS:
+        if isinstance(head.get(key), int) and head[key] != number:
+            yield stop(
+                f'model.head.{key} is {head[key]}, but {dataset.key} has {number} keypoints'
+                f' (metainfo {dataset.built.metainfo["dataset_name"]!r}): write '
+                f'model.head.{key}={number}, or a metainfo of {head[key]} keypoints'
+            )
+            return
+
+
+def check_codecs(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
+    """What makes targets, what cuts out people and what reads heatmaps have the same sizes."""
+    decoder = decoder_of(cfg)
+    if not decoder:
+        return
+    for place, transform in keyed(f'{dataset.key}.pipeline', dataset.cfg.get('pipeline')):
+        if name_of(transform) == 'TopdownAffine':
+            yield from check_same(place, transform, decoder, 'input_size')
+            uses, right = bool(transform.get('use_udp')), decoder.get('type') == 'UDPHeatmap'
+            if uses != right and decoder.get('type') in HEATMAPS:
+                yield warn(
+                    f'{place}.use_udp is {uses}, but model.head.decoder is a {decoder["type"]}: '
+                    f'write use_udp={right}, else points are off by a part of a pixel'
+                )
+        encoders = as_list(transform.get('encoder'))
+        if name_of(transform) == 'GenerateTarget' and len(encoders) == 1:
+            for key in ('type', 'input_size', 'heatmap_size', 'sigma'):
+                yield from check_same(f'{place}.encoder', encoders[0], decoder, key)
+
+
+def check_same(
+    place: str, ours: Mapping[str, Any], decoder: Mapping[str, Any], key: str
+) -> Iterator[Finding]:
+    pair = ours.get(key), decoder.get(key)
+    mine, theirs = (tuple(value) if isinstance(value, list | tuple) else value for value in pair)
+    if None not in pair and mine != theirs:
+        order = ' (width, height)' if 'size' in key else ''
+        yield (warn if key == 'sigma' else stop)(
+            f'{place}.{key} is {mine}, but model.head.decoder.{key} is {theirs}; both are the '
+            f'same{order}'
+        )
+
+
+def check_heatmap_size(cfg: Config) -> Iterator[Finding]:
+    """The network makes heatmaps of the codec's size."""
+    codec = decoder_of(cfg)
+    input_size, heatmap_size = size_of(codec, 'input_size'), size_of(codec, 'heatmap_size')
+    if codec.get('type') not in HEATMAPS or not input_size or not heatmap_size:
+        return
+    maps = result_of(cfg, cfg.model, image_of(*input_size[::-1]), None, mode='tensor')
+    if isinstance(maps, list | tuple) and maps:
+        maps = maps[-1]
+    if not isinstance(maps, Tensor) or maps.ndim != 4:
+        return
+    size = (maps.shape[-1], maps.shape[-2])
+    if size != heatmap_size:
+        yield stop(
+            f'model.head.decoder.heatmap_size is {heatmap_size}, but the network makes maps of '
+            f'{size} (width, height) of the input_size {input_size}: write '
+            f'heatmap_size={size} wherever the codec stands'
+        )
+
+
+def read(dataset: Dataset) -> CocoFile:
     """Read the annotation file.
 
     Raises:
         UserError: it cannot be used at all.
     """
-    keys = WHOLE_BODY if source.reader.name == 'CocoWholeBodyDataset' else ('keypoints',)
-    number = source.dataset.metainfo['num_keypoints']
+    keys = WHOLE_BODY if dataset.reader.name == 'CocoWholeBodyDataset' else ('keypoints',)
+    number = dataset.built.metainfo['num_keypoints']
     return read_coco_file(
-        Path(source.dataset.ann_file),
-        FieldsToRead(keys, number, needed=NEEDED.get(source.reader.name, ())),
+        Path(dataset.built.ann_file),
+        FieldsToRead(keys, number, needed=NEEDED.get(dataset.reader.name, ())),
     )
 
 
-def check_data(cfg: Config, source: Source, file: CocoFile) -> Iterator[Finding]:
+def check_data(cfg: Config, dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
     """What is wrong with a file."""
-    numbers = file.image_numbers
-    yield from coco.check_ids(file)
-    yield from coco.check_keys(file)
-    yield from coco.check_file_names(file)
-    yield from coco.check_sizes(file)
-    yield from coco.check_categories(file)
-    yield from coco.check_images_of(file, numbers)
-    if source.reader.name not in FACES:
-        yield from boxes.check_box_numbers(file, needed=False)
-        yield from boxes.check_duplicates(file, numbers)
-        yield from boxes.check_box_convention(file, numbers)
-        yield from boxes.check_empty_boxes(file)
-    is_scored = source.phase != 'train' and is_coco(cfg, source.phase)
-    yield from boxes.check_areas(file, is_scored, 'the AP of keypoints is measured by')
-    yield from check_keypoint_lists(file)
-    yield from check_visibility(file)
-    yield from keypoint_places.check_coordinates(file, numbers)
-    yield from check_names(source, file)
+    yield from check_entries(file)
+    if dataset.reader.name not in FACES:
+        yield from check_boxes(file, needed=False)
+    if dataset.phase != 'train' and is_scored_by_coco(cfg, dataset.phase):
+        yield from check_areas(file, 'the AP of keypoints is measured by')
+    yield from check_annotated_keypoints(file)
+    yield from check_names(dataset, file)
     yield from check_shape(cfg, file)
-    yield from check_usable(file, reasons_of(source, file))
+    yield from check_usable(file, reasons_of(dataset, file))
 
 
-def reasons_of(source: Source, file: CocoFile) -> np.ndarray:
-    return reasons_to_skip(file, True, with_boxes=source.reader.name not in FACES)
+def check_bbox_file(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
+    """The file of detected people, where there is one."""
+    path = dataset.cfg.get('bbox_file')
+    if path and Path(path).is_file():
+        for finding in check_detected_people(Path(path), file):
+            yield finding.at(f'{dataset.key}.bbox_file')
 
 
-def check_keypoint_lists(file: CocoFile) -> Iterator[Finding]:
-    """Each annotation has K times x, y and visibility, all of them finite numbers."""
-    faults = file.faults.get('keypoints', {})
-    yield from first_of(stop, list(faults), lambda i: f'{file.path}: {file.name(i)} {faults[i]}')
-    wrong = ~np.isfinite(file.keypoints)
-    rows = np.flatnonzero(wrong.any(axis=1) & ~np.isnan(file.keypoints).all(axis=1))
-    yield from first_of(
-        stop, rows, lambda i: f'{file.path}: {file.name(i)} has keypoints that are not finite'
-    )
+def reasons_of(dataset: Dataset, file: CocoFile) -> np.ndarray:
+    """(annotations,) why the host leaves out each one; '' where it does not."""
+    return reasons_to_skip(file, True, with_boxes=dataset.reader.name not in FACES)
 
 
-def check_visibility(file: CocoFile) -> Iterator[Finding]:
-    """Visibility is 0, 1 or 2, and somebody is visible."""
-    xy, visible = keypoint_places.points_of(file)
-    wrong = np.flatnonzero(((visible < 0) | (visible > 2)).any(axis=1))
-    level = stop if len(wrong) > coco.MOST * len(file) else warn
-
-    def text(i: int) -> str:
-        k = int(np.flatnonzero((visible[i] < 0) | (visible[i] > 2))[0])
-        return (
-            f'{file.path}: {file.name(i)} has the visibility {visible[i, k]:g} at number '
-            f'{3 * k + 2} of its keypoints; it is 0 (not labelled), 1 (hidden) or 2 (visible)'
-        )
-
-    yield from first_of(level, wrong, text)
-    unseen = np.flatnonzero((xy > 0).any(axis=(1, 2)) & (visible <= 0).all(axis=1))
-    if len(unseen) and len(unseen) > coco.MOST * (xy > 0).any(axis=(1, 2)).sum():
-        yield stop(
-            f'{file.path}: {file.name(unseen[0])} has keypoints with x and y and the visibility 0, '
-            f'as {len(unseen) - 1} more have: points of visibility 0 are not trained on; write 2'
-        )
-    uncounted = np.flatnonzero((file.counts == 0) & (visible > 0).any(axis=1) & ~file.crowds)
-    yield from first_of(
-        warn,
-        uncounted,
-        lambda i: (
-            f"{file.path}: {file.name(i)} has the 'num_keypoints' 0 and "
-            f'{int((visible[i] > 0).sum())} visible keypoints: it is left out'
-        ),
-    )
+def used_images(dataset: Dataset, file: CocoFile) -> list[int]:
+    """The numbers of the images that are read."""
+    if dataset.cfg.get('data_mode') == 'bottomup' and dataset.cfg.get('test_mode'):
+        return list(range(len(file.names)))
+    people = file.image_numbers[reasons_of(dataset, file) == '']
+    return sorted(set(people.tolist()))
 
 
-def check_names(source: Source, file: CocoFile) -> Iterator[Finding]:
+def check_names(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
     """The keypoints that a category names are those of metainfo, in that order."""
-    names = list(source.dataset.metainfo['keypoint_id2name'].values())
+    names = list(dataset.built.metainfo['keypoint_id2name'].values())
     for category in file.categories:
         theirs = category.get('keypoints') if isinstance(category, dict) else None
         if not isinstance(theirs, list) or not theirs:
             continue
-        if source.reader.name == 'CocoWholeBodyDataset':
+        if dataset.reader.name == 'CocoWholeBodyDataset':
             names = names[: len(theirs)]
         where = f"{file.path}: the 'keypoints' of category {category.get('name')!r}"
         if len(theirs) != len(names):
             yield stop(
                 f'{where} are {len(theirs)} names, and metainfo has {len(names)} keypoints '
-                f'({coco.few(names, 5)}): write a metainfo of these names'
+                f'({few_sorted(names, 5)}): write a metainfo of these names'
             )
         place = {plain(name): i for i, name in enumerate(names)}
         moved = [i for i, name in enumerate(theirs) if place.get(plain(name), i) != i]
@@ -159,17 +245,16 @@ def is_bone(bone: Any, number: int) -> bool:
 
 def check_shape(cfg: Config, file: CocoFile) -> Iterator[Finding]:
     """Upright people are not cut out lying, nor the other way round."""
-    decoder = (cfg.model.get('head') or {}).get('decoder')
-    size = decoder.get('input_size') if isinstance(decoder, Mapping) else None
+    size = size_of(decoder_of(cfg), 'input_size')
     people = file.boxes[(file.boxes[:, 2:] > 0).all(axis=1) & ~file.crowds]
-    if not isinstance(size, list | tuple) or len(size) != 2 or not len(people):
+    if size is None or not len(people):
         return
     of_boxes, of_input = float(np.median(people[:, 2] / people[:, 3])), size[0] / size[1]
     if (of_boxes < 0.75 and of_input > 1.2) or (of_boxes > 1.33 and of_input < 0.83):
         yield warn(
-            f'model.head.decoder.input_size is {tuple(size)}, (width, height), but half of the '
+            f'model.head.decoder.input_size is {size}, (width, height), but half of the '
             f'boxes of {file.path} are {"higher" if of_boxes < 1 else "wider"} than '
-            f'{of_boxes:.2f} in width to height: is it meant as {tuple(size)[::-1]}?'
+            f'{of_boxes:.2f} in width to height: is it meant as {size[::-1]}?'
         )
 
 

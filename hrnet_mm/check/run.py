@@ -1,16 +1,18 @@
-"""Checks of the run itself: schedules, hooks, loaders, weights and how images are normalised."""
+"""Checks of the run itself: loaders, weights, averages, and how images are normalised."""
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import HOOKS, MODELS
 
 from hrnet_mm.base.config import name_of
-from hrnet_mm.check import hooks, schedules
-from hrnet_mm.check.findings import Finding, stop, warn
+from hrnet_mm.check.datasets import class_of
+from hrnet_mm.check.findings import Finding, keyed, stop, warn
 from hrnet_mm.check.schedules import length_of
 
 BGR_MEAN, RGB_MEAN = [103.53, 116.28, 123.675], [123.675, 116.28, 103.53]
@@ -18,12 +20,11 @@ NORMALISERS = ('Normalize', 'NormalizeImage', 'ToTensor', 'PILToTensor')
 
 
 def check_config(cfg: Config) -> Iterator[Finding]:
-    yield from schedules.check_config(cfg)
-    yield from hooks.check_config(cfg)
     for phase in ('train', 'val', 'test'):
         yield from check_loader(cfg, phase)
     yield from check_sampler(cfg)
     yield from check_normalisation(cfg)
+    yield from check_moving_average(cfg)
 
 
 def check_loader(cfg: Config, phase: str) -> Iterator[Finding]:
@@ -45,8 +46,7 @@ def check_loader(cfg: Config, phase: str) -> Iterator[Finding]:
 
 def check_sampler(cfg: Config) -> Iterator[Finding]:
     """Training shuffles, and an epoch ends."""
-    loader = cfg.get('train_dataloader') or {}
-    sampler = loader.get('sampler')
+    sampler = (cfg.get('train_dataloader') or {}).get('sampler')
     if not isinstance(sampler, Mapping):
         return
     length = length_of(cfg)
@@ -72,22 +72,23 @@ def check_weights(cfg: Config) -> Iterator[Finding]:
 
 def checkpoints_of(part: Any, place: str) -> Iterator[tuple[str, Any]]:
     """Each file of weights that a part of a model is initialized with, and its key."""
-    if isinstance(part, list | tuple):
-        for number, item in enumerate(part):
-            yield from checkpoints_of(item, f'{place}[{number}]')
-    elif isinstance(part, Mapping):
+    if isinstance(part, Mapping):
         if part.get('type') == 'Pretrained':
             yield f'{place}.checkpoint', part.get('checkpoint')
         for key, item in part.items():
             yield from checkpoints_of(item, f'{place}.{key}')
+    elif isinstance(part, list | tuple):
+        for key, item in keyed(place, part):
+            yield from checkpoints_of(item, key)
 
 
 def preprocessors_of(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What normalises and pads images, and its key: in the model, or beside it."""
     for place, part in (
         ('model.data_preprocessor', (cfg.get('model') or {}).get('data_preprocessor')),
         ('data_preprocessor', cfg.get('data_preprocessor')),
     ):
-        if isinstance(part, Mapping) and part.get('mean') and part.get('std'):
+        if isinstance(part, Mapping) and part:
             yield place, part
 
 
@@ -97,7 +98,9 @@ def check_normalisation(cfg: Config) -> Iterator[Finding]:
     if any(f"'{name}'" in text for name in NORMALISERS):
         return
     for place, part in preprocessors_of(cfg):
-        mean, std = list(part['mean']), list(part['std'])
+        mean, std = list(part.get('mean') or ()), list(part.get('std') or ())
+        if not mean or not std:
+            continue
         if max(mean) <= 1 and max(std) <= 1 and (any(mean) or any(value != 1 for value in std)):
             yield stop(
                 f'{place}.mean is {mean} and std {std}, of images from 0 to 1, but images are read '
@@ -111,3 +114,23 @@ def check_normalisation(cfg: Config) -> Iterator[Finding]:
                 f'are {"RGB" if turns else "BGR"} there: turn mean and std around, or the channels '
                 f'(bgr_to_rgb={not turns})'
             )
+
+
+def check_moving_average(cfg: Config) -> Iterator[Finding]:
+    """The class that averages weights exists."""
+    for key, hook in keyed('custom_hooks', cfg.get('custom_hooks')):
+        kind = hook.get('ema_type') if isinstance(hook, Mapping) else None
+        if not isinstance(kind, str):
+            continue
+        scope = cfg.get('default_scope')
+        class_of(HOOKS, hook.get('type'), scope)  # hosts have such classes beside their hooks
+        if class_of(MODELS, kind, scope) is not None:
+            continue
+        hosts = MODELS.children.get(scope)
+        names = [*MODELS.module_dict, *(hosts.module_dict if hosts else ())]
+        known = sorted(name for name in names if 'EMA' in name or 'Averag' in name)
+        close = difflib.get_close_matches(kind, [*known, *names], n=1)
+        yield stop(
+            f'{key}.ema_type is {kind!r}, and there is no such class'
+            f'{f"; did you mean {close[0]}?" if close else ""} There are {", ".join(known)}'
+        )

@@ -7,8 +7,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from hrnet_mm.base.config import as_list, name_of
-from hrnet_mm.check.findings import Finding, note, stop, warn
+from hrnet_mm.base.config import name_of
+from hrnet_mm.check.findings import Finding, keyed, note, stop, warn
 
 WARMUPS = ('LinearLR', 'ConstantLR')
 
@@ -32,11 +32,10 @@ def length_of(cfg: Config) -> tuple[bool, int] | None:
 
 
 def schedulers_of(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    schedulers = cfg.get('param_scheduler')
-    for number, scheduler in enumerate(as_list(schedulers)):
+    """Each schedule and its key, e.g. ``param_scheduler[1]``."""
+    for key, scheduler in keyed('param_scheduler', cfg.get('param_scheduler')):
         if isinstance(scheduler, Mapping):
-            is_list = isinstance(schedulers, list | tuple)
-            yield f'param_scheduler[{number}]' if is_list else 'param_scheduler', scheduler
+            yield key, scheduler
 
 
 def check_schedules(cfg: Config) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from mmengine.registry import DATASETS, DefaultScope, Registry
 from hrnet_mm.base.config import keyed_datasets_of, reads_local_files
 from hrnet_mm.base.errors import sentence_of
 from hrnet_mm.check.findings import Finding, note, stop
-from hrnet_mm.check.keypoint_info import check_metainfo
+from hrnet_mm.check.keypoints import check_metainfo
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ KNOWN = (
 
 
 @dataclass
-class Source:
+class Dataset:
     """One dataset of a config.
 
     Attributes:
@@ -64,7 +64,7 @@ class Source:
         loader: the config of its dataloader.
         cfg: its own config.
         reader: what reads its files.
-        dataset: the host's dataset: paths are joined and metainfo is parsed, nothing is read.
+        built: the host's dataset: paths are joined and metainfo is parsed, nothing is read.
     """
 
     phase: str
@@ -72,7 +72,7 @@ class Source:
     loader: Mapping[str, Any]
     cfg: Mapping[str, Any]
     reader: Reader
-    dataset: Any
+    built: Any
 
     @property
     def pipeline(self) -> list[Mapping[str, Any]]:
@@ -82,23 +82,23 @@ class Source:
         return [*own, *(() if outer is own else outer)]
 
     @property
-    def is_local(self) -> bool:
-        """Whether its files are on this machine."""
-        paths = [self.dataset.ann_file, *(self.dataset.data_prefix or {}).values()]
-        return reads_local_files(self.cfg) and not any('://' in str(path) for path in paths)
-
-    @property
     def is_labelled(self) -> bool:
         """Whether its annotations are read: not in a test without truth, nor in pretraining."""
         return not self.pipeline or "'LoadAnnotations'" in str(self.pipeline)
 
     @property
-    def is_custom(self) -> bool:
-        """Whether the config names the classes itself."""
+    def classes(self) -> tuple[str, ...]:
+        """The class names; none where the config has a text in their place."""
+        names = self.built.metainfo.get('classes') or ()
+        return () if isinstance(names, str) else tuple(names)
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether the config itself names the classes, and not the host's class."""
         return bool((self.cfg.get('metainfo') or {}).get('classes'))
 
 
-def sources_of(cfg: Config, phase: str) -> Iterator[Source | Finding]:
+def datasets_of(cfg: Config, phase: str) -> Iterator[Dataset | Finding]:
     """The datasets of a phase that the checks know, and a finding for each other one."""
     loader = cfg.get(f'{phase}_dataloader')
     for key, dataset in keyed_datasets_of(loader, f'{phase}_dataloader.dataset'):
@@ -117,16 +117,28 @@ def sources_of(cfg: Config, phase: str) -> Iterator[Source | Finding]:
             if faults:
                 continue
         try:
-            yield Source(phase, key, loader, dataset, reader, without_data(kind, dataset, scope))
+            yield Dataset(phase, key, loader, dataset, reader, without_data(kind, dataset, scope))
         except Exception as error:
-            if is_remote(dataset):  # some classes look for their files when they are made
-                yield note(f'{key}: its data are not on this machine, and are left alone')
+            if not has_local_files(dataset):  # some classes look for files when they are made
+                yield data_are_elsewhere(key)
                 continue
             yield stop(f'{key}: {kind.__name__} cannot be made of it: {sentence_of(error)}')
 
 
-def is_remote(dataset: Mapping[str, Any]) -> bool:
-    return not reads_local_files(dataset) or '://' in str(dataset.get('data_root'))
+def has_local_files(dataset: Mapping[str, Any]) -> bool:
+    """Whether the files that a dataset's config names are on this machine."""
+    paths = (dataset.get(key) for key in ('data_root', 'ann_file', 'data_prefix'))
+    return reads_local_files(dataset) and not any('://' in str(path) for path in paths)
+
+
+def data_are_elsewhere(key: str) -> Finding:
+    return note(f'{key}: its data are not on this machine, and are left alone')
+
+
+def test_reads_validation(cfg: Config) -> bool:
+    """Whether the test data are the validation data."""
+    val, test = cfg.get('val_dataloader') or {}, cfg.get('test_dataloader') or {}
+    return val.get('dataset') == test.get('dataset')
 
 
 def class_of(registry: Registry, kind: Any, scope: str | None) -> type | None:

@@ -4,7 +4,7 @@ import pytest
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.base.config import read_config
-from hrnet_mm.check.channels import check_channels
+from hrnet_mm.check.network import check_channels
 from tests.helpers import CONFIGS
 
 POSE = 'pose/hrnet_w32_coco_256x192.py'

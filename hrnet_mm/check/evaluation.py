@@ -1,0 +1,172 @@
+"""Checks of evaluation: its data are whole, and the metrics that hooks watch are measured."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from hrnet_mm.base.coco_file import CocoFile, FieldsToRead, read_coco_file
+from hrnet_mm.base.config import as_list, name_of
+from hrnet_mm.check.datasets import Dataset, test_reads_validation
+from hrnet_mm.check.findings import Finding, few_sorted, keyed, stop, warn
+
+AUGMENTATIONS = ('Albumentations', 'Albu', 'AutoAugment', 'ColorJitter', 'CutOut', 'MixUp')
+AUGMENTATIONS += ('Mosaic', 'PhotoMetricDistortion', 'PhotometricDistortion', 'RandAugment')
+WITH_TEST_MODE = ('pose', 'detection')  # whose hosts leave images out in training
+# What the metrics of a host's class are called.
+METRICS = dict(
+    Accuracy=r'accuracy/top\d.*',
+    AUC='AUC',
+    EPE='EPE',
+    IoUMetric=r'[am](Acc|IoU|Dice|Fscore|Precision|Recall)',
+    NME='NME',
+    PCKAccuracy=r't?PCKh?',
+)
+COCO_METRICS = dict(
+    mmpose=r'coco/A[PR].*',
+    mmdet=r'coco/((bbox|segm|proposal)_m?A[PR].*|AR@.*|.*_precision)',
+)
+ERRORS = ('EPE', 'NME')  # the less, the better
+EXAMPLES = {r'accuracy/top\d.*': 'accuracy/top1', COCO_METRICS['mmpose']: 'coco/AP'}
+EXAMPLES |= {COCO_METRICS['mmdet']: 'coco/bbox_mAP', METRICS['IoUMetric']: 'mIoU'}
+EXAMPLES |= {METRICS['PCKAccuracy']: 'PCK'}
+
+
+def check_config(cfg: Config) -> Iterator[Finding]:
+    yield from check_best(cfg)
+    yield from check_early_stopping(cfg)
+
+
+def evaluators_of(cfg: Config, phase: str) -> list[tuple[str, Any]]:
+    """Each evaluator of a phase and its key, e.g. ``val_evaluator[0]``."""
+    found = keyed(f'{phase}_evaluator', cfg.get(f'{phase}_evaluator'))
+    return [(key, part) for key, part in found if isinstance(part, dict) and part.get('type')]
+
+
+def is_scored_by_coco(cfg: Config, phase: str) -> bool:
+    """Whether COCO's AP is computed on a phase's data."""
+    return any(name_of(part) == 'CocoMetric' for _, part in evaluators_of(cfg, phase))
+
+
+def check_samples_are_whole(dataset: Dataset) -> Iterator[Finding]:
+    """All samples are read; for evaluation, in order and as they are."""
+    indices = dataset.cfg.get('indices')
+    if indices is not None:
+        shown = indices if isinstance(indices, int) else f'a list of {len(indices)}'
+        yield warn(
+            f'{dataset.key}.indices is {shown}: no other samples are read; remove it after a trial'
+        )
+    if dataset.phase == 'train':
+        return
+    is_wrapped = dataset.key != f'{dataset.phase}_dataloader.dataset'  # the wrapper has the mode
+    needs_mode = dataset.reader.task in WITH_TEST_MODE and not is_wrapped
+    if needs_mode and not dataset.cfg.get('test_mode'):
+        yield warn(
+            f'{dataset.key}.test_mode is not True: samples are left out or exchanged as in '
+            'training; write test_mode=True'
+        )
+    for key, transform in keyed(f'{dataset.key}.pipeline', dataset.cfg.get('pipeline')):
+        name = name_of(transform)
+        is_random = name.startswith('Random') or name in AUGMENTATIONS
+        # Some make a fixed change in a mode of their own, e.g. RandomCenterCropPad.
+        if is_random and transform.get('prob') != 0 and not transform.get('test_mode'):
+            yield warn(
+                f'{key} is a {name}, which changes images at random: each evaluation is of other '
+                'images; remove it'
+            )
+
+
+def check_same_file(cfg: Config, dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
+    """An evaluator reads the annotation file of the dataset, or the same annotations."""
+    phases = [dataset.phase]
+    if dataset.phase == 'val' and test_reads_validation(cfg):
+        phases.append('test')
+    for key, evaluator in (found for phase in phases for found in evaluators_of(cfg, phase)):
+        path = evaluator.get('ann_file')
+        if not path or not os.path.isfile(path) or os.path.samefile(path, file.path):
+            if name_of(evaluator) == 'CocoMetric' and 0 in file.ids and dataset.phase != 'train':
+                yield warn(
+                    f'{file.path}: an annotation has the id 0, which the COCO evaluation takes for '
+                    '"not matched", so that its AP is a little too low: number them from 1'
+                ).at(f'{dataset.key}.ann_file')
+            continue
+        theirs = read_coco_file(Path(path), FieldsToRead(('keypoints',)))
+        absent = set(map(str, file.image_ids)) - set(map(str, theirs.image_ids))
+        if absent:
+            yield stop(
+                f'{key}.ann_file is {path}, which lacks the image {few_sorted(absent, 1)} of '
+                f'{file.path} ({dataset.key}.ann_file): write the same file in both'
+            )
+        elif any(
+            getattr(theirs, column) != getattr(file, column)
+            for column in ('ids', 'names', 'images_of')
+        ):
+            yield warn(
+                f'{key}.ann_file is {path}, which has other images or annotations than {file.path} '
+                f'({dataset.key}.ann_file): write the same file in both'
+            )
+
+
+def measured(cfg: Config) -> list[str]:
+    """Patterns of the names of all metrics of validation; none where one is not known."""
+    patterns = []
+    for _, part in evaluators_of(cfg, 'val'):
+        known = METRICS
+        if name_of(part) == 'CocoMetric':
+            scope = part.get('_scope_') or cfg.get('default_scope')
+            known = dict(CocoMetric=COCO_METRICS.get(scope))
+        patterns.append(None if part.get('prefix') else known.get(name_of(part)))
+    return [] if None in patterns else patterns
+
+
+def is_measured(metric: str, patterns: list[str]) -> bool:
+    return any(re.fullmatch(pattern, metric) for pattern in patterns)
+
+
+def examples(patterns: list[str]) -> str:
+    return ', '.join(EXAMPLES.get(pattern, pattern) for pattern in patterns)
+
+
+def check_best(cfg: Config) -> Iterator[Finding]:
+    """The metric that picks the best checkpoint is measured, and more of it is better."""
+    place = 'default_hooks.checkpoint'
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    patterns = measured(cfg)
+    bests = [best for best in as_list(hook.get('save_best')) if best and best != 'auto']
+    for best, rule in zip(bests, rules(hook, len(bests)), strict=True):
+        if patterns and not is_measured(best, patterns):
+            yield stop(
+                f'{place}.save_best is {best!r}, but val_evaluator measures {examples(patterns)} '
+                'and the like: the training ends at the first evaluation'
+            )
+        elif patterns and rule == ('greater' if best in ERRORS else 'less'):
+            right = 'less' if best in ERRORS else 'greater'
+            yield stop(
+                f'{place}.rule is {rule!r}, by which the worst {best} is kept as the best: write '
+                f'rule={right!r}'
+            )
+
+
+def rules(hook: Mapping[str, Any], number: int) -> list[str | None]:
+    """The rule of each metric; the last holds for all that have none of their own."""
+    given = as_list(hook.get('rule')) or [None]
+    return [given[min(i, len(given) - 1)] for i in range(number)]
+
+
+def check_early_stopping(cfg: Config) -> Iterator[Finding]:
+    """The metric that ends a training is measured."""
+    patterns = measured(cfg)
+    for key, hook in keyed('custom_hooks', cfg.get('custom_hooks')):
+        if name_of(hook) != 'EarlyStoppingHook' or not patterns:
+            continue
+        monitor = str(hook.get('monitor'))
+        if not is_measured(monitor, patterns):
+            yield (stop if hook.get('strict') else warn)(
+                f'{key}.monitor is {monitor!r}, but val_evaluator measures {examples(patterns)} '
+                'and the like: the training never stops early'
+            )
