@@ -2,7 +2,7 @@
 
 python -m tests.check.score              # 2 sets of each kind
 python -m tests.check.score --kinds boxes --show  # what was missed is printed
-python -m tests.check.score --files outside outside_run --sets 4  # of mutations/
+python -m tests.check.score --files independent_data independent_run --sets 4  # of mutations/
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
-from tests.check.mutations import MUTATIONS, Mutation
+from tests.check.mutations import MUTATIONS
+from tests.check.mutations.mutation import Mutation
 from tests.check.sets import MAKERS, DataSet, copy_of
 
 
@@ -46,8 +47,7 @@ def spoilt(mutation: Mutation, clean: DataSet, number: int, folder: Path) -> tup
 
 
 def is_meant(mutation: Mutation, kinds: str, files: list[str]) -> bool:
-    file = mutation.spoil.__module__.rpartition('.')[2]
-    return kinds in mutation.name and (not files or file in files)
+    return kinds in mutation.name and (not files or mutation.file in files)
 
 
 def score(sets: int, kinds: str, files: list[str], show: bool) -> None:

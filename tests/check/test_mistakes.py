@@ -8,7 +8,8 @@ import pytest
 from mmpose.datasets import CocoDataset
 
 from hrnet_mm.check import check
-from tests.check.mutations import MUTATIONS, Mutation
+from tests.check.mutations import MUTATIONS
+from tests.check.mutations.mutation import Mutation
 from tests.check.score import messages, names, spoilt
 from tests.check.sets import MAKERS, DataSet, copy_of
 

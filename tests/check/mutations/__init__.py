@@ -1,17 +1,27 @@
 """All kinds of mistakes, in the order of the files that hold them."""
 
 from tests.check.mutations import (
-    afterwards,
+    added_later,
     classification,
     coco,
     detection,
-    outside,
-    outside_run,
+    independent_data,
+    independent_run,
     pose,
     run,
     segmentation,
 )
-from tests.check.mutations.mutation import MUTATIONS, Mutation
+from tests.check.mutations.mutation import Mutation
 
-__all__ = ['MUTATIONS', 'Mutation', 'afterwards', 'classification', 'coco', 'detection']
-__all__ += ['outside', 'outside_run', 'pose', 'run', 'segmentation']
+FILES = (
+    coco,
+    pose,
+    detection,
+    segmentation,
+    classification,
+    run,
+    added_later,
+    independent_data,
+    independent_run,
+)
+MUTATIONS: list[Mutation] = [mutation for file in FILES for mutation in file.mistakes]

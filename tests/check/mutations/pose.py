@@ -9,16 +9,74 @@ from typing import Any
 import numpy as np
 
 from demo.people.body import KEYPOINTS
-from tests.check.mutations.mutation import Rng, a_split, file_of, of, one
+from tests.check.mutations.mutation import (
+    ABSENT,
+    Document,
+    Mutations,
+    OneOf,
+    Rng,
+    Row,
+    Words,
+    change_config,
+    one,
+)
 from tests.check.sets import HEIGHT, WIDTH, DataSet
 
-
-def person_keypoints(entry: dict[str, Any]) -> np.ndarray:
-    return np.array(entry['keypoints'], float).reshape(-1, 3)
+mistakes = Mutations(__name__)
 
 
-@of('pose')
-def five_keypoints_and_no_metainfo(data: DataSet, rng: Rng) -> tuple[object, ...]:
+def points_of(keypoints: list[float]) -> np.ndarray:
+    """(17, 3): x, y and visibility."""
+    return np.array(keypoints, float).reshape(-1, 3)
+
+
+def moved(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[list[float]], list[float]]:
+    """A change of points (17, 3) as one of the list in a file."""
+    return lambda keypoints: change(points_of(keypoints)).ravel().tolist()
+
+
+mistakes.config(
+    'pose',
+    channels_for_other_keypoints=Row(
+        {'model.head.out_channels': OneOf(range(2, 15))}, 'out_channels & {value} & 17'
+    ),
+    input_with_width_and_height_swapped=Row(
+        {'model.head.decoder.input_size': (64, 32)}, 'input_size & 64 & 32'
+    ),
+    bottom_up_data_for_top_down=Row(
+        {'train.data_mode': 'bottomup'}, 'data_mode & bottomup & topdown'
+    ),
+)
+mistakes.every(
+    'annotations',
+    'pose',
+    normalised_keypoints=Row(
+        dict(keypoints=moved(lambda points: points / [WIDTH, HEIGHT, 1])), 'keypoints'
+    ),
+    x_and_y_of_keypoints_swapped=Row(
+        dict(keypoints=moved(lambda points: points[:, [1, 0, 2]])), 'keypoints'
+    ),
+    nothing_is_visible=Row(
+        dict(keypoints=moved(lambda points: points * [1, 1, 0]), num_keypoints=ABSENT), 'keypoint'
+    ),
+)
+mistakes.one_annotation(
+    'pose',
+    one_number_of_keypoints_missing=Row(dict(keypoints=lambda old: old[:-1]), 'keypoints'),
+    keypoints_far_from_the_box=Row(
+        dict(keypoints=moved(lambda points: points + [5 * WIDTH, 0, 0])), 'keypoints'
+    ),
+    labelled_but_counted_as_none=Row(dict(num_keypoints=0), 'num_keypoints'),
+)
+mistakes.one_annotation(
+    'pose',
+    'val',
+    no_area_for_evaluation=Row(dict(area=ABSENT), 'area'),
+)
+
+
+@mistakes.made_by('pose')
+def five_keypoints_and_no_metainfo(data: DataSet, rng: Rng) -> Words:
     for split in ('train', 'val'):
         with data.document(split) as document:
             for entry in document['annotations']:
@@ -26,122 +84,37 @@ def five_keypoints_and_no_metainfo(data: DataSet, rng: Rng) -> tuple[object, ...
     return 'keypoints', 17, 5
 
 
-@of('pose')
-def channels_for_other_keypoints(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    data.cfg.model.head.out_channels = number = int(rng.integers(2, 15))
-    return 'out_channels', number, 17
+@mistakes.in_file('pose')
+def null_among_keypoints(document: Document, rng: Rng) -> Words:
+    entry = one(rng, document['annotations'])
+    entry['keypoints'][int(rng.integers(51))] = None
+    return entry['id'], 'keypoints'
 
 
-@of('pose')
-def one_number_of_keypoints_missing(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    split = a_split(rng)
-    with data.document(split) as document:
-        entry = one(rng, document['annotations'])
-        entry['keypoints'].pop()
-    return file_of(split), entry['id'], 'keypoints'
+@mistakes.in_file('pose')
+def visibility_out_of_range(document: Document, rng: Rng) -> Words:
+    entry = one(rng, document['annotations'])
+    entry['keypoints'][2] = value = int(rng.choice([-1, 3, 100]))
+    return entry['id'], value
 
 
-@of('pose')
-def null_among_keypoints(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    split = a_split(rng)
-    with data.document(split) as document:
-        entry = one(rng, document['annotations'])
-        entry['keypoints'][int(rng.integers(51))] = None
-    return file_of(split), entry['id'], 'keypoints'
+@mistakes.in_file('pose')
+def names_in_another_order(document: Document, rng: Rng) -> Words:
+    names = document['categories'][0]['keypoints']
+    names[1], names[2] = names[2], names[1]
+    return 'left_eye', 'right_eye'
 
 
-@of('pose')
-def normalised_keypoints(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    split = a_split(rng)
-    with data.document(split) as document:
-        for entry in document['annotations']:
-            points = person_keypoints(entry) / [WIDTH, HEIGHT, 1]
-            entry['keypoints'] = points.ravel().tolist()
-    return file_of(split), 'keypoints'
-
-
-@of('pose')
-def x_and_y_of_keypoints_swapped(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    split = a_split(rng)
-    with data.document(split) as document:
-        for entry in document['annotations']:
-            entry['keypoints'] = person_keypoints(entry)[:, [1, 0, 2]].ravel().tolist()
-    return file_of(split), 'keypoints'
-
-
-@of('pose')
-def keypoints_far_from_the_box(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    split = a_split(rng)
-    with data.document(split) as document:
-        entry = one(rng, document['annotations'])
-        points = person_keypoints(entry) + [5 * WIDTH, 0, 0]
-        entry['keypoints'] = points.ravel().tolist()
-    return file_of(split), entry['id'], 'keypoints'
-
-
-@of('pose')
-def visibility_out_of_range(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    split = a_split(rng)
-    with data.document(split) as document:
-        entry = one(rng, document['annotations'])
-        entry['keypoints'][2] = value = int(rng.choice([-1, 3, 100]))
-    return file_of(split), entry['id'], value
-
-
-@of('pose')
-def nothing_is_visible(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    split = a_split(rng)
-    with data.document(split) as document:
-        for entry in document['annotations']:
-            entry['keypoints'] = (person_keypoints(entry) * [1, 1, 0]).ravel().tolist()
-            del entry['num_keypoints']
-    return file_of(split), 'keypoint'
-
-
-@of('pose')
-def labelled_but_counted_as_none(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    split = a_split(rng)
-    with data.document(split) as document:
-        entry = one(rng, document['annotations'])
-        entry['num_keypoints'] = 0
-    return file_of(split), entry['id'], 'num_keypoints'
-
-
-@of('pose')
-def names_in_another_order(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    split = a_split(rng)
-    with data.document(split) as document:
-        names = document['categories'][0]['keypoints']
-        names[1], names[2] = names[2], names[1]
-    return file_of(split), 'left_eye', 'right_eye'
-
-
-@of('pose')
-def heatmap_of_another_size(data: DataSet, rng: Rng) -> tuple[object, ...]:
+@mistakes.made_by('pose')
+def heatmap_of_another_size(data: DataSet, rng: Rng) -> Words:
     size = [(8, 8), (16, 32), (24, 32)][int(rng.integers(3))]
-    for codec in (
-        data.cfg.model.head.decoder,
-        data.dataset('train').pipeline[5].encoder,
-    ):
-        codec.heatmap_size = size
-    return 'heatmap_size', size[0], size[1]
+    keys = 'model.head.decoder.heatmap_size', 'train.pipeline.5.encoder.heatmap_size'
+    change_config(data, rng, dict.fromkeys(keys, size))
+    return 'heatmap_size', *size
 
 
-@of('pose')
-def input_with_width_and_height_swapped(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    data.cfg.model.head.decoder.input_size = (64, 32)
-    return 'input_size', 64, 32
-
-
-@of('pose')
-def no_area_for_evaluation(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    with data.document('val') as document:
-        entry = one(rng, document['annotations'])
-        del entry['area']
-    return file_of('val'), entry['id'], 'area'
-
-
-def write_boxes(data: DataSet, change: Callable[[list[dict[str, Any]]], None]) -> str:
+def write_detections(data: DataSet, change: Callable[[list[dict[str, Any]]], object]) -> str:
+    """Evaluate on a file of the true boxes with a change in them; its name."""
     with data.document('val') as document:
         boxes = [
             dict(image_id=entry['image_id'], category_id=1, bbox=entry['bbox'], score=0.9)
@@ -154,25 +127,18 @@ def write_boxes(data: DataSet, change: Callable[[list[dict[str, Any]]], None]) -
     return path.name
 
 
-@of('pose')
-def boxes_of_other_images(data: DataSet, rng: Rng) -> tuple[object, ...]:
+@mistakes.made_by('pose')
+def boxes_of_other_images(data: DataSet, rng: Rng) -> Words:
     number = int(rng.integers(4))
-
-    def change(boxes: list[dict[str, Any]]) -> None:
-        boxes[number % len(boxes)]['image_id'] = 1001
-
-    return write_boxes(data, change), 'image_id', 1001
+    name = write_detections(data, lambda boxes: boxes[number % len(boxes)].update(image_id=1001))
+    return name, 'image_id', 1001
 
 
-@of('pose')
-def boxes_of_another_category(data: DataSet, rng: Rng) -> tuple[object, ...]:
+@mistakes.made_by('pose')
+def boxes_of_another_category(data: DataSet, rng: Rng) -> Words:
     category = int(rng.choice([0, 2, 44]))
-    return (
-        write_boxes(
-            data, lambda boxes: [box.update(category_id=category) for box in boxes] and None
-        ),
-        'category_id',
-    )
+    name = write_detections(data, lambda boxes: [box.update(category_id=category) for box in boxes])
+    return name, 'category_id'
 
 
 def body(swap: dict[str, str] | None = None, **change: Any) -> dict[str, Any]:
@@ -197,29 +163,25 @@ def body(swap: dict[str, str] | None = None, **change: Any) -> dict[str, Any]:
     )
 
 
-@of('pose')
-def flip_pair_that_contradicts_the_names(data: DataSet, rng: Rng) -> tuple[object, ...]:
+mistakes.config(
+    'pose',
+    skeleton_of_other_names=Row(
+        {'train.metainfo': body(skeleton_info={0: dict(link=('nose', 'tail'), id=0)})},
+        'metainfo & skeleton_info & tail',
+    ),
+)
+
+
+@mistakes.made_by('pose')
+def flip_pair_that_contradicts_the_names(data: DataSet, rng: Rng) -> Words:
     part = str(rng.choice(['eye', 'ear', 'hip', 'knee']))
     other = str(rng.choice(['', 'right_wrist', 'right_nothing']))
     data.dataset('train').metainfo = body(swap={f'left_{part}': other})
     return 'metainfo', f'left_{part}', 'swap'
 
 
-@of('pose')
-def skeleton_of_other_names(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    data.dataset('train').metainfo = body(skeleton_info={0: dict(link=('nose', 'tail'), id=0)})
-    return 'metainfo', 'skeleton_info', 'tail'
-
-
-@of('pose')
-def sigmas_of_another_length(data: DataSet, rng: Rng) -> tuple[object, ...]:
+@mistakes.made_by('pose')
+def sigmas_of_another_length(data: DataSet, rng: Rng) -> Words:
     key = str(rng.choice(['sigmas', 'joint_weights']))
-    for split in ('train', 'val'):
-        data.dataset(split).metainfo = body(**{key: [0.05] * 13})
+    change_config(data, rng, {'both.metainfo': body(**{key: [0.05] * 13})})
     return 'metainfo', key, 13, 17
-
-
-@of('pose')
-def bottom_up_data_for_top_down(data: DataSet, rng: Rng) -> tuple[object, ...]:
-    data.dataset('train').data_mode = 'bottomup'
-    return 'data_mode', 'bottomup', 'topdown'
