@@ -112,7 +112,7 @@ def check_config(cfg: Config, datasets: Sequence[Dataset]) -> Iterator[Finding]:
 
 
 def check_topk(cfg: Config, classes: int | None) -> Iterator[Finding]:
-    """The best k of fewer classes than k are not defined."""
+    """Accuracy of the best k classes is measured of at least k classes."""
     parts = [('model.head', cfg.model.get('head'))]
     parts += [part for phase in ('val', 'test') for part in evaluators_of(cfg, phase)]
     for place, part in parts:

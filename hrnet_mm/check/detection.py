@@ -76,7 +76,7 @@ def check_box_class_weights(cfg: Config) -> Iterator[Finding]:
 
 
 def check_masks_are_loaded(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
-    """Who learns or is judged by masks is given some."""
+    """A model with a mask head is given masks; one without is not evaluated by masks."""
     heads = cfg.model.get('roi_head') or {}
     has_head = bool(heads.get('mask_head'))
     is_train = dataset.phase == 'train' and dataset.is_labelled
@@ -142,7 +142,7 @@ def check_file_classes(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
 
 
 def check_crowds(file: CocoFile) -> Iterator[Finding]:
-    """Somebody is no crowd: crowds are not trained on."""
+    """Not all annotations are crowds, which are not trained on."""
     crowds = file.crowds | file.ignored
     if len(file) and crowds.all():
         yield stop(

@@ -56,7 +56,7 @@ def image_of(height: int, width: int, channels: int = 3) -> Tensor:
 
 
 def check_custom_keys(cfg: Config) -> Iterator[Finding]:
-    """Learning rates of their own are for parameters that there are, of a model with an HRNet."""
+    """Each of ``custom_keys`` is in the name of a parameter; looked at for HRNet models only."""
     if name_of(cfg.model.get('backbone')) != 'HRNet':
         return
     paramwise = (cfg.get('optim_wrapper') or {}).get('paramwise_cfg') or {}

@@ -99,7 +99,7 @@ def check_outputs(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
 
 
 def check_codecs(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
-    """What makes targets, what cuts out people and what reads heatmaps have the same sizes."""
+    """The pipeline cuts out people and makes targets as the decoder reads them."""
     decoder = decoder_of(cfg)
     if not decoder:
         return
@@ -121,6 +121,7 @@ def check_codecs(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
 def check_same(
     place: str, ours: Mapping[str, Any], decoder: Mapping[str, Any], key: str
 ) -> Iterator[Finding]:
+    """A step of the pipeline at ``place`` has the decoder's value under ``key``."""
     pair = ours.get(key), decoder.get(key)
     mine, theirs = (tuple(value) if isinstance(value, list | tuple) else value for value in pair)
     if None not in pair and mine != theirs:
@@ -244,7 +245,7 @@ def is_bone(bone: Any, number: int) -> bool:
 
 
 def check_shape(cfg: Config, file: CocoFile) -> Iterator[Finding]:
-    """Upright people are not cut out lying, nor the other way round."""
+    """The input is upright where most people are, e.g. 192x256, and lying where they lie."""
     size = size_of(decoder_of(cfg), 'input_size')
     people = file.boxes[(file.boxes[:, 2:] > 0).all(axis=1) & ~file.crowds]
     if size is None or not len(people):
@@ -259,7 +260,7 @@ def check_shape(cfg: Config, file: CocoFile) -> Iterator[Finding]:
 
 
 def check_usable(file: CocoFile, reasons: np.ndarray) -> Iterator[Finding]:
-    """Somebody is left to train or to evaluate on; who is left out is counted."""
+    """People are left to train or to evaluate on; those that are left out are counted."""
     fault = unusable(file, reasons)
     if fault is not None:
         yield stop(fault)

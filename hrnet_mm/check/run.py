@@ -28,7 +28,7 @@ def check_config(cfg: Config) -> Iterator[Finding]:
 
 
 def check_loader(cfg: Config, phase: str) -> Iterator[Finding]:
-    """What PyTorch refuses of a loader."""
+    """A loader has a batch size, and no settings of workers where it has none."""
     loader = cfg.get(f'{phase}_dataloader')
     if not loader or (phase == 'test' and loader == cfg.get('val_dataloader')):
         return
@@ -50,10 +50,10 @@ def check_sampler(cfg: Config) -> Iterator[Finding]:
     if not isinstance(sampler, Mapping):
         return
     length = length_of(cfg)
-    if name_of(sampler) == 'InfiniteSampler' and length and length[0]:
+    if name_of(sampler) == 'InfiniteSampler' and length and length.by_epoch:
         yield stop(
             'train_dataloader.sampler is an InfiniteSampler, but train_cfg counts epochs '
-            f'(max_epochs={length[1]}): an epoch never ends; write DefaultSampler'
+            f'(max_epochs={length.number}): an epoch never ends; write DefaultSampler'
         )
     if sampler.get('shuffle') is False:
         yield warn(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
@@ -21,14 +21,22 @@ def check_config(cfg: Config) -> Iterator[Finding]:
     yield from check_scaling(cfg)
 
 
-def length_of(cfg: Config) -> tuple[bool, int] | None:
-    """Whether a training counts epochs, and how many epochs or iterations it has."""
+class Length(NamedTuple):
+    """How long a training is: a number of epochs, or of iterations."""
+
+    by_epoch: bool
+    number: int
+
+    @property
+    def key(self) -> str:
+        return 'max_epochs' if self.by_epoch else 'max_iters'
+
+
+def length_of(cfg: Config) -> Length | None:
+    """The length of a training; None where the config does not say it."""
     train = cfg.get('train_cfg') or {}
-    if isinstance(train.get('max_epochs'), int):
-        return True, train['max_epochs']
-    if isinstance(train.get('max_iters'), int):
-        return False, train['max_iters']
-    return None
+    lengths = (Length(True, train.get('max_epochs')), Length(False, train.get('max_iters')))
+    return next((length for length in lengths if isinstance(length.number, int)), None)
 
 
 def schedulers_of(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -42,50 +50,44 @@ def check_schedules(cfg: Config) -> Iterator[Finding]:
     """Learning rates fall before the training ends."""
     length = length_of(cfg)
     for place, scheduler in schedulers_of(cfg):
-        by_epoch = scheduler.get('by_epoch', True)
-        if length is None or by_epoch != length[0]:
+        if length is None or scheduler.get('by_epoch', True) != length.by_epoch:
             continue
-        unit = 'max_epochs' if by_epoch else 'max_iters'
-        late = [step for step in scheduler.get('milestones') or () if step > length[1]]
+        last, but = length.number, f'but train_cfg.{length.key} is {length.number}'
+        late = [step for step in scheduler.get('milestones') or () if step > last]
         if late:
             yield warn(
-                f'{place}.milestones is {list(scheduler["milestones"])}, but train_cfg.{unit} is '
-                f'{length[1]}: the learning rate never falls at {late[0]}; write milestones up to '
-                f'{length[1]}'
+                f'{place}.milestones is {list(scheduler["milestones"])}, {but}: the learning rate '
+                f'never falls at {late[0]}; write milestones up to {last}'
             )
-        elif scheduler.get('begin', 0) >= length[1]:
+        elif scheduler.get('begin', 0) >= last:
+            yield warn(f'{place}.begin is {scheduler["begin"]}, {but}: this schedule never begins')
+        ends = [key for key in ('T_max', 'end') if isinstance(scheduler.get(key), int)]
+        ends = [key for key in ends if scheduler[key] > last]
+        if ends and name_of(scheduler).startswith(('Cosine', 'Poly')):
             yield warn(
-                f'{place}.begin is {scheduler["begin"]}, but train_cfg.{unit} is {length[1]}: this '
-                'schedule never begins'
+                f'{place}.{ends[0]} is {scheduler[ends[0]]}, {but}: the learning rate has not '
+                f'fallen when the training ends; write {ends[0]}={last}'
             )
-        for key in ('T_max', 'end'):
-            value = scheduler.get(key)
-            name = name_of(scheduler)
-            if isinstance(value, int) and value > length[1] and name.startswith(('Cosine', 'Poly')):
-                yield warn(
-                    f'{place}.{key} is {value}, but train_cfg.{unit} is {length[1]}: the learning '
-                    f'rate has not fallen when the training ends; write {key}={length[1]}'
-                )
-                break
 
 
 def check_units(cfg: Config) -> Iterator[Finding]:
-    """What happens by epochs never happens in a training that counts iterations."""
+    """A training that counts iterations has no schedule and no checkpoints by epochs."""
     length = length_of(cfg)
-    if length is None or length[0]:
+    if length is None or length.by_epoch:
         return
     for place, scheduler in schedulers_of(cfg):
         if scheduler.get('by_epoch', True):
             yield warn(
                 f'{place}.by_epoch is {scheduler.get("by_epoch", "True (not given)")}, but '
-                f'train_cfg counts iterations (max_iters={length[1]}), which are one epoch: the '
-                'learning rate never changes; write by_epoch=False, and begin and end in iterations'
+                f'train_cfg counts iterations (max_iters={length.number}), which are one epoch: '
+                'the learning rate never changes; write by_epoch=False, and begin and end in '
+                'iterations'
             )
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     if 'interval' in hook and hook.get('by_epoch', True):
         yield warn(
             f'default_hooks.checkpoint.by_epoch is {hook.get("by_epoch", "True (not given)")}, but '
-            f'train_cfg counts iterations (max_iters={length[1]}): nothing is saved before the '
+            f'train_cfg counts iterations (max_iters={length.number}): nothing is saved before the '
             'end; write by_epoch=False, and interval in iterations'
         )
 
@@ -98,11 +100,11 @@ def check_intervals(cfg: Config) -> Iterator[Finding]:
         length
         and cfg.get('val_dataloader')
         and isinstance(interval, int)
-        and interval > length[1] + 1
+        and interval > length.number + 1
     ):
         yield warn(
-            f'train_cfg.val_interval is {interval}, but the training has {length[1]} '
-            f'{"epochs" if length[0] else "iterations"}: it is never evaluated'
+            f'train_cfg.val_interval is {interval}, but the training has {length.number} '
+            f'{"epochs" if length.by_epoch else "iterations"}: it is never evaluated'
         )
 
 
@@ -132,17 +134,17 @@ def check_scaling(cfg: Config) -> Iterator[Finding]:
 def check_warmup(cfg: Config, batches: int) -> Iterator[Finding]:
     """A warm-up ends before the training does; ``batches`` are those of an epoch."""
     length = length_of(cfg)
-    if length is None or not length[0]:
+    if length is None or not length.by_epoch:
         return
     for place, scheduler in schedulers_of(cfg):
         end = scheduler.get('end')
         if name_of(scheduler) not in WARMUPS or scheduler.get('by_epoch', True):
             continue
-        total = batches * length[1]
+        total = batches * length.number
         if isinstance(end, int) and end > total:
             # Of a host's schedule on a part of its dataset, 500 of 300, most is still gone through.
             yield (warn if end > 2 * total else note)(
                 f'{place}.end is {end} iterations, but the training has {total} '
-                f'({length[1]} epochs of {batches} batches): the warm-up never ends; write a '
+                f'({length.number} epochs of {batches} batches): the warm-up never ends; write a '
                 'smaller end'
             )

@@ -40,7 +40,7 @@ def check_config(cfg: Config, datasets: Sequence[Dataset]) -> Iterator[Finding]:
 
 
 def check_ignored(head: Mapping[str, Any], place: str, dataset: Dataset) -> Iterator[Finding]:
-    """What is ignored is no class."""
+    """The number that is ignored is not that of a class."""
     ignored, classes = head.get('ignore_index', IGNORED), dataset.classes
     if isinstance(ignored, int) and 0 <= ignored < len(classes):
         yield warn(
@@ -62,7 +62,7 @@ def check_reduce_zero_label(dataset: Dataset) -> Iterator[Finding]:
 
 
 def check_crop(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
-    """What is cut out for training has the size that batches are padded to."""
+    """Crops of training images have the size that batches are padded to."""
     size = next((part.get('size') for _, part in preprocessors_of(cfg)), None)
     if size is None or dataset.phase != 'train':
         return
