@@ -30,13 +30,13 @@ def messages(data: DataSet) -> list[str]:
 
 
 def names(message: str, words: tuple[object, ...]) -> bool:
-    """Whether a message holds every word, numbers as whole numbers."""
-    texts = [(str(word), isinstance(word, str)) for word in words]
-    patterns = [
-        re.escape(text) if is_text else rf'(?<![\d.-]){re.escape(text)}(?!\d)'
-        for text, is_text in texts
-    ]
-    return all(re.search(pattern, message) for pattern in patterns)
+    """Whether a message holds every word, numbers as whole numbers: 5 is not in 15."""
+    for word in map(str, words):
+        is_number = re.fullmatch(r'-?\d+(\.\d+)?', word)
+        pattern = rf'(?<![\d.-]){re.escape(word)}(?!\d)' if is_number else re.escape(word)
+        if not re.search(pattern, message):
+            return False
+    return True
 
 
 def spoilt(mutation: Mutation, clean: DataSet, number: int, folder: Path) -> tuple[DataSet, tuple]:

@@ -1,4 +1,4 @@
-"""Another backbone's width is told where the next part of the model has the old one."""
+"""Another width of the backbone is named where the next part of the model has the old one."""
 
 import pytest
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -193,9 +192,8 @@ def change_config(data: DataSet, rng: Rng, changes: Changes, split: str = '') ->
 
 
 def words_of(text: str, value: object = '', split: str = '') -> Words:
-    """The words of 'batch_size & 500'; numbers are looked for as whole numbers."""
-    words = [word.format(value=value, split=split) for word in text.split(' & ') if word]
-    return tuple(int(word) if re.fullmatch(r'-?\d+', word) else word for word in words)
+    """The words of 'batch_size & 500'."""
+    return tuple(word.format(value=value, split=split) for word in text.split(' & ') if word)
 
 
 def a_split(rng: Rng) -> str:
@@ -225,8 +223,8 @@ def an_annotated_image(data: DataSet, rng: Rng) -> Path:
     """The file of an image that has an annotation."""
     split = a_split(rng)
     document = json.loads(data.annotations(split).read_text())
-    wanted = one(rng, document['annotations'])['image_id']
-    [image] = [image for image in document['images'] if image['id'] == wanted]
+    image_id = one(rng, document['annotations'])['image_id']
+    [image] = [image for image in document['images'] if image['id'] == image_id]
     return data.root / split / image['file_name']
 
 
