@@ -68,7 +68,7 @@ def every_instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.param not in (NATIVE, *instructions()):
         pytest.skip(f'this CPU has no {request.param}')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(compiler.CHOICE, '' if request.param == NATIVE else request.param)
+        patch.setenv(compiler.VARIABLE, '' if request.param == NATIVE else request.param)
         library.load_library.cache_clear()
         yield
     library.load_library.cache_clear()

@@ -1,4 +1,5 @@
 """Kernels of our own for CPUs: inference of a fused network, and training.
 
-Compiled on first use with the machine's C++ compiler.
+The machine's C++ compiler compiles them on first use. What they compute is called native, as in
+``NativeConv2d`` and in ``hrnet_mm.deploy.optimize(net, image, backend='native')``.
 """

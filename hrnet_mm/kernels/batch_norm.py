@@ -7,16 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from hrnet_mm.kernels.convolution import channels_last, fits_kernels
 from hrnet_mm.kernels.library import load_library
-from hrnet_mm.kernels.maps import channels_last, is_native
-from hrnet_mm.kernels.recompute import ENTERED
+from hrnet_mm.kernels.recompute import RECORDER
 
 
 class NativeBatchNorm2d(nn.BatchNorm2d):
-    """The same parameters, statistics and results; faster in training.
+    """A batch norm of the same parameters, statistics and results, faster in training.
 
-    It takes what :class:`NativeConv2d` takes; all else goes to PyTorch's own batch norm. Its
-    gradients cannot be differentiated again.
+    The kernels take the maps that :class:`NativeConv2d` takes; PyTorch's own batch norm computes
+    all others. The gradients cannot be differentiated again.
     """
 
     @staticmethod
@@ -32,9 +32,10 @@ class NativeBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
         """``norm(x) + shortcut``, or ReLU of it: maps (N, C, H, W)."""
-        if self.training and self._fits(x) and (shortcut is None or is_native(shortcut, x.dtype)):
+        can_add = shortcut is None or fits_kernels(shortcut, x.dtype)
+        if self.training and self._fits(x) and can_add:
             self.num_batches_tracked.add_(1)
-            return TrainingNorm.apply(x, shortcut, self.weight, self.bias, self, relu)
+            return BatchNorm.apply(x, shortcut, self.weight, self.bias, self, relu)
         y = super().forward(x)
         if shortcut is not None:
             y = y + shortcut
@@ -46,11 +47,11 @@ class NativeBatchNorm2d(nn.BatchNorm2d):
         )
         has_variance = x.numel() > x.shape[1]
         own_type = self.weight.dtype == self.running_mean.dtype == torch.float32
-        return has_type and own_type and has_variance and is_native(x, x.dtype)
+        return has_type and own_type and has_variance and fits_kernels(x, x.dtype)
 
 
-class TrainingNorm(torch.autograd.Function):
-    """Moves the running statistics of ``norm``, too."""
+class BatchNorm(torch.autograd.Function):
+    """``norm(x) + shortcut`` or ReLU of it; the forward pass updates the running statistics."""
 
     @staticmethod
     def forward(
@@ -73,9 +74,9 @@ class TrainingNorm(torch.autograd.Function):
             *(mean.data_ptr(), scale.data_ptr(), y.data_ptr()),
             torch.get_num_threads(),
         )
-        maps = ENTERED.get()
-        if maps is not None:
-            maps.add(y, norm, x, shortcut, weight, bias, mean, scale, relu)
+        recorder = RECORDER.get()
+        if recorder is not None:
+            recorder.add(y, norm, x, shortcut, weight, bias, mean, scale, relu)
         ctx.save_for_backward(x, y if relu else None, weight, mean, scale)
         return y
 

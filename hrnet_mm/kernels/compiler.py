@@ -17,10 +17,10 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.kernels.cpu import instructions
 
 TIME_LIMIT = 300  # seconds; 5 are usual, more where many processes share the cores
-CHOICE = 'HRNET_MM_INSTRUCTIONS'
-# Of x86, by the names that Linux has for them: the flags of a compiler, and so the lanes and types
-# of kernels/vectors.h. 4 lanes, 8, 16, and 16 with factors of bfloat16.
-INSTRUCTIONS = {
+VARIABLE = 'HRNET_MM_INSTRUCTIONS'
+# The compiler's flags for each instruction set of x86, by Linux's names. They decide the lanes and
+# types of cpp/vectors.h: 4 lanes, 8, 16, and 16 with factors of bfloat16.
+INSTRUCTION_SETS = {
     'sse2': (),
     'avx2': ('-mavx2', '-mfma'),
     'avx512f': ('-mavx512f', '-mfma'),
@@ -35,11 +35,11 @@ def find_compiler() -> str | None:
 
 
 def run_compiler(command: list[str]) -> str:
-    """Run it, and return what it prints.
+    """Run a compiler, and return what it prints.
 
     Raises:
-        RuntimeError: it does not start, fails, or is still at work after ``TIME_LIMIT``; then it
-            is ended, with the processes that it has started.
+        RuntimeError: the compiler does not start, fails, or is still at work after ``TIME_LIMIT``;
+            then it is killed with the processes that it has started.
     """
     name = f'the C++ compiler {command[0]}'
     # A file, as a pipe stays open as long as any process that the compiler has started.
@@ -72,33 +72,34 @@ def run_compiler(command: list[str]) -> str:
 
 
 def machine_flags() -> tuple[str, ...]:
-    """For all instructions of this CPU, or for those that ``HRNET_MM_INSTRUCTIONS`` names.
+    """The flags for all instructions of this CPU, or those that ``HRNET_MM_INSTRUCTIONS`` names.
 
     Raises:
         UserError: there are no instructions of that name, or this CPU has none of them.
     """
-    name = os.environ.get(CHOICE)
+    name = os.environ.get(VARIABLE)
     if not name:
         is_x86 = platform.machine() in ('x86_64', 'AMD64')
         return ('-march=native' if is_x86 else '-mcpu=native',)
-    choices = [choice for choice in INSTRUCTIONS if choice in instructions()]
+    choices = [choice for choice in INSTRUCTION_SETS if choice in instructions()]
     if name not in choices:
-        reason = 'this CPU has none of them' if name in INSTRUCTIONS else 'there are none'
+        reason = 'this CPU has none of them' if name in INSTRUCTION_SETS else 'there are none'
         right = f'one of {", ".join(choices)}, or nothing' if choices else 'nothing on this CPU'
-        raise UserError(f'{CHOICE}={name!r}: {reason}; it must be {right}')
-    return INSTRUCTIONS[name]
+        raise UserError(f'{VARIABLE}={name!r}: {reason}; it must be {right}')
+    return INSTRUCTION_SETS[name]
 
 
 def openmp_flags(version: str) -> list[str]:
-    """How to link with PyTorch's own OpenMP: two pools of threads in one process hinder each other.
+    """The flags that link with PyTorch's own OpenMP: two pools of threads hinder each other.
 
     Args:
-        version: what the compiler says of itself; GCC and Clang call different functions.
+        version: the output of ``g++ --version``; GCC and Clang call different functions.
 
     Returns:
         No flags where PyTorch has no OpenMP that this compiler's code can use.
     """
-    path = library_of_torch('__kmpc_fork_call' if 'clang' in version.lower() else 'GOMP_parallel')
+    function = '__kmpc_fork_call' if 'clang' in version.lower() else 'GOMP_parallel'
+    path = library_of_torch(function)
     # The compiler adds a library of its own at the end, which is then not needed any more.
     return [] if path is None else ['-fopenmp', '-Wl,--as-needed', path]
 

@@ -7,19 +7,18 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from hrnet_mm.kernels.library import load_library
-from hrnet_mm.kernels.maps import channels_last, empty_map, is_native
 from hrnet_mm.kernels.tiles import map_form, weight_form
 
 
 class NativeConv2d(nn.Conv2d):
     """A 3x3 or 1x1 convolution of stride 1: the same parameters and results, computed faster.
 
-    It takes channels-last maps on a CPU, of whole vectors of channels. All else, and what is traced
-    or compiled, goes to PyTorch's own convolution. Under autocast to bfloat16 the maps are
-    bfloat16, too, and factors are rounded to it or are float32, whichever is faster; convolutions
-    of 1x1 are then left to PyTorch, whose own are faster.
+    The kernels take channels-last maps on a CPU whose channels fill whole vectors (16 numbers with
+    AVX-512). PyTorch's own convolution computes all other maps, and what is traced or compiled.
+    Under autocast to bfloat16 the maps are bfloat16, too, and factors are rounded to it or are
+    float32, whichever is faster; 1x1 convolutions are then left to PyTorch, whose own are faster.
 
-    Its gradients cannot be differentiated again.
+    The gradients cannot be differentiated again.
     """
 
     @staticmethod
@@ -49,7 +48,7 @@ class NativeConv2d(nn.Conv2d):
             ):
                 return super()._conv_forward(x, weight, bias)
             x = x.to(dtype)
-        if not (is_native(x, dtype) and is_native(weight)):
+        if not (fits_kernels(x, dtype) and fits_kernels(weight)):
             return super()._conv_forward(x, weight, bias)
         return Convolution.apply(x, weight)
 
@@ -78,9 +77,9 @@ class Convolution(torch.autograd.Function):
 
 
 def convolve(x: Tensor, weight: Tensor, out_channels: int, flipped: bool = False) -> Tensor:
-    """The convolution of a map or, flipped, its gradient from that of the output."""
+    """The convolution of a map or, flipped, the map's gradient from that of the output."""
     n, c, h, w = x.shape
-    y = empty_map(n, out_channels, h, w, x.dtype)
+    y = torch.empty((n, out_channels, h, w), dtype=x.dtype, memory_format=torch.channels_last)
     is_bf16 = x.dtype == torch.bfloat16
     form = map_form(weight.shape[2], tuple(y.shape), c, is_bf16)
     load_library().convolve(
@@ -110,3 +109,20 @@ def weight_gradient(x: Tensor, dy: Tensor, weight: Tensor) -> Tensor:
         torch.get_num_threads(),
     )
     return dweight
+
+
+def fits_kernels(x: Tensor, dtype: torch.dtype = torch.float32) -> bool:
+    """Whether the kernels can read a map: of that type, on the CPU, dense, channels last."""
+    return (
+        type(x) in (Tensor, nn.Parameter)
+        and x.dtype == dtype
+        and x.device.type == 'cpu'
+        and x.numel() > 0
+        and x.is_contiguous(memory_format=torch.channels_last)
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+    )
+
+
+def channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)

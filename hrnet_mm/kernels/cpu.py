@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 
 CPUINFO = Path('/proc/cpuinfo')
-# Any of these: x86, and last Arm.
-INSTRUCTIONS = {
+# A CPU computes in a precision if it has any of these instructions: those of x86, last that of Arm.
+ARITHMETIC = {
     'bf16': ('avx512_bf16', 'amx_bf16', 'bf16'),
     'fp16': ('avx512_fp16', 'amx_fp16', 'asimdhp'),
     'int8': ('avx512_vnni', 'avx_vnni', 'amx_int8', 'asimddp'),
@@ -16,7 +16,7 @@ INSTRUCTIONS = {
 
 @cache
 def instructions() -> frozenset[str]:
-    """As the system names them; none where it does not tell."""
+    """The instruction sets by the system's names, ``'avx2'``; none where it does not tell."""
     lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
     flags = next((line for line in lines if line.startswith(('flags', 'Features'))), '')
     return frozenset(flags.partition(':')[2].split())
@@ -25,7 +25,7 @@ def instructions() -> frozenset[str]:
 def computes_in(precision: str) -> bool:
     """Whether there are instructions for dot products of ``'bf16'``, ``'fp16'`` or ``'int8'``.
 
-    Without them libraries convert to and from float32, and are slower than in it. Of ``'fp32'``
-    it is true.
+    Without them libraries convert to and from float32, and are slower than in float32. Every CPU
+    computes in ``'fp32'``.
     """
-    return precision not in INSTRUCTIONS or not instructions().isdisjoint(INSTRUCTIONS[precision])
+    return precision not in ARITHMETIC or not instructions().isdisjoint(ARITHMETIC[precision])

@@ -1,4 +1,4 @@
-"""The kernels, compiled once for this machine and kept."""
+"""The compiled kernels as Python calls them: their functions, structures and packed filters."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
+from hrnet_mm.kernels.cache import cache_folder, open_stored, store
 from hrnet_mm.kernels.compiler import find_compiler, machine_flags, openmp_flags, run_compiler
 from hrnet_mm.kernels.cpu import instructions
-from hrnet_mm.kernels.own_files import keep, open_own, own_folder
 
 SOURCES = Path(__file__).with_name('cpp')
 FLAGS = ('-O3', '-std=c++17', '-shared', '-fPIC')
 
 
 class Map(ctypes.Structure):
-    """As in kernels/op.h."""
+    """``Map`` of cpp/op.h: where a map lies in memory."""
 
     _fields_ = [
         *((name, ctypes.c_int32) for name in ('buffer', 'n', 'c', 'h', 'w')),
@@ -30,7 +33,7 @@ class Map(ctypes.Structure):
 
 
 class Op(ctypes.Structure):
-    """As in kernels/op.h."""
+    """``Op`` of cpp/op.h: one kernel call of a fused network."""
 
     _fields_ = [
         *((name, ctypes.c_int32) for name in ('kind', 'items', 'groups', 'bf16')),
@@ -44,7 +47,7 @@ class Op(ctypes.Structure):
 
 
 _I, _I64, _F, _POINTER = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
-# What each function of kernels/run.cpp returns and takes.
+# What each function of cpp/run.cpp returns and takes.
 FUNCTIONS = {
     'lanes': (_I, []),
     'panels': (_I, [_I]),
@@ -77,14 +80,14 @@ def load_library() -> ctypes.CDLL:
     if compiler is None:
         raise RuntimeError('there is no C++ compiler (g++ or clang++; CXX names another)')
     try:
-        command, name = _recipe(compiler)
-        return _kept(name) or _compiled(command, name)
+        command, name = _command_and_name(compiler)
+        return _from_cache(name) or _compiled(command, name)
     except (OSError, AttributeError) as error:
         raise RuntimeError(f'the kernels cannot be loaded ({error})') from error
 
 
-def _recipe(compiler: str) -> tuple[list[str], str]:
-    """The command that compiles the kernels, and the name of what comes of it here."""
+def _command_and_name(compiler: str) -> tuple[list[str], str]:
+    """The command that compiles the kernels, and the name of its result in the cache."""
     version = run_compiler([compiler, '--version'])
     openmp = openmp_flags(version)
     if not openmp:
@@ -97,10 +100,10 @@ def _recipe(compiler: str) -> tuple[list[str], str]:
     return command, f'kernels-{hashlib.sha256(facts.encode()).hexdigest()[:16]}'
 
 
-def _kept(name: str) -> ctypes.CDLL | None:
+def _from_cache(name: str) -> ctypes.CDLL | None:
     """The kernels that an earlier process has compiled, if there are any and they are whole."""
     try:
-        paths = sorted(own_folder().glob(f'{name}-*.so'))
+        paths = sorted(cache_folder().glob(f'{name}-*.so'))
     except OSError:
         return None
     for path in paths:
@@ -115,24 +118,55 @@ def _compiled(command: list[str], name: str) -> ctypes.CDLL:
         run_compiler([*command, '-o', str(built)])
         data = built.read_bytes()
         try:
-            path = keep(data, own_folder(), name)
+            path = store(data, cache_folder(), name)
         except OSError as error:
             warnings.warn(f'the kernels are compiled for this process alone: {error}', stacklevel=4)
-            path = keep(data, Path(folder), name)
+            path = store(data, Path(folder), name)
         return _loaded(path)
 
 
 def _loaded(path: Path) -> ctypes.CDLL:
-    """With the types of all functions.
+    """Load a file, and declare the types of all its functions.
 
     Raises:
-        OSError, AttributeError: it is damaged, not this user's, or not these kernels.
+        OSError, AttributeError: the file is damaged, not this user's, or does not hold the kernels.
     """
     # What was looked at is what is loaded, even where the name has become another file's. The
     # descriptor stays open: the loader takes what has the name of a library for that library.
-    descriptor = f'/proc/self/fd/{open_own(path)}'
+    descriptor = f'/proc/self/fd/{open_stored(path)}'
     library = ctypes.CDLL(descriptor if os.path.exists(descriptor) else str(path))
     for name, (result, arguments) in FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library
+
+
+def pack(weight: Tensor, tile: int, dtype: torch.dtype) -> Tensor:
+    """Bring filters into the order in which the kernels read them.
+
+    The result is panels of output channels, each a matrix with a row for every word it reads.
+
+    Args:
+        weight: (out_channels, in_channels, k, k).
+        tile: outputs of a Winograd tile along a side, 2 or 4; 0 for a direct convolution.
+        dtype: float32, or bfloat16 of which two are a word of 4 bytes.
+
+    Returns:
+        (words,) float32.
+    """
+    kernels, is_bf16 = load_library(), dtype == torch.bfloat16
+    channels_last = weight.float().permute(0, 2, 3, 1).contiguous()
+    out_channels, *taps, in_channels = channels_last.shape
+    numbers = in_channels if tile else in_channels * taps[0] * taps[1]
+    size = kernels.packed_size(tile, is_bf16, out_channels, numbers)
+    packed = torch.zeros(size, dtype=torch.float32, device='cpu')  # whatever the default is
+    kernels.pack(
+        tile,
+        is_bf16,
+        out_channels,
+        numbers,
+        channels_last.data_ptr(),
+        packed.data_ptr(),
+        torch.get_num_threads(),
+    )
+    return packed

@@ -1,7 +1,7 @@
-"""``with_cp='norm'`` by the kernels: maps of norms are made again in the backward pass.
+"""``with_cp='norm'`` by the kernels: the backward pass computes the outputs of batch norms again.
 
-A norm keeps its input for its own gradient. With the mean and deviation that it has found then, one
-pass over that input gives its map once more, bit for bit.
+A norm keeps its input for its own gradient. With the mean and deviation of the forward pass, one
+pass over that input gives the output once more, bit for bit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hrnet_mm.models.recompute import Recomputation
 
 @dataclass(frozen=True)
 class Recipe:
-    """A map, ``norm(x) + shortcut`` or ReLU of it, as what it is made of.
+    """What the output of a norm is computed from: ``norm(x) + shortcut``, or ReLU of it.
 
     Attributes:
         x: (N, C, H, W), channels last in memory; ``shortcut``, a map or its recipe, is alike.
@@ -41,7 +41,7 @@ class Recipe:
 
     @cached_property
     def map(self) -> Tensor:
-        """Held as long as some operation is still to read it in the backward pass."""
+        """The output, computed once and held while the backward pass still reads this recipe."""
         shortcut = self.shortcut.map if isinstance(self.shortcut, Recipe) else self.shortcut
         y = torch.empty_like(self.x)
         load_library().norm_apply(
@@ -57,11 +57,11 @@ class Recipe:
         return (y.shape, y.stride(), y.dtype) == (self.x.shape, self.x.stride(), self.x.dtype)
 
 
-class MapsOfNorms(saved_tensors_hooks):
-    """While it is entered, autograd keeps recipes in place of the maps of native norms.
+class NormRecorder(saved_tensors_hooks):
+    """In a ``with`` block, autograd keeps recipes in place of the outputs of native norms.
 
     Args:
-        last: a norm whose map is kept, as others read it outside.
+        last: a norm whose output is kept, because layers behind the block read it.
     """
 
     def __init__(self, last: nn.Module) -> None:
@@ -69,19 +69,19 @@ class MapsOfNorms(saved_tensors_hooks):
         self.last = last
         self.recipes: dict[int, Recipe] = {}  # of maps that are alive, by their addresses
 
-    def __enter__(self) -> MapsOfNorms:
-        self.token = ENTERED.set(self)
+    def __enter__(self) -> NormRecorder:
+        self.token = RECORDER.set(self)
         super().__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
-        ENTERED.reset(self.token)
+        RECORDER.reset(self.token)
 
     def add(
         self, y: Tensor, norm: nn.Module, x: Tensor, shortcut: Tensor | None, *rest: Any
     ) -> None:
-        """Remember how ``norm`` made the map ``y``: from ``x`` on, what a recipe holds."""
+        """Remember how ``norm`` computed ``y``; ``x`` and all after it are a recipe's fields."""
         if norm is not self.last:
             source = None if shortcut is None else self._keep(shortcut)
             self.recipes[y.data_ptr()] = Recipe(x, source, *rest)
@@ -95,11 +95,12 @@ class MapsOfNorms(saved_tensors_hooks):
         return kept.map if isinstance(kept, Recipe) else kept
 
 
-ENTERED: ContextVar[MapsOfNorms | None] = ContextVar('ENTERED', default=None)
+# The recorder whose block runs now; None outside of all blocks.
+RECORDER: ContextVar[NormRecorder | None] = ContextVar('RECORDER', default=None)
 
 
-class RecomputationOfNorms(Recomputation):
-    """In the place of ``with_cp='norm'`` where all blocks are native; else it is that."""
+class NormRecomputation(Recomputation):
+    """``with_cp='norm'`` of a network whose blocks are all native."""
 
     def run(self, region: str, module: nn.Module, function: Callable[..., Any], *args: Any) -> Any:
         norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
@@ -107,5 +108,5 @@ class RecomputationOfNorms(Recomputation):
             return super().run(region, module, function, *args)
         if region != 'branch' or not torch.is_grad_enabled():
             return function(*args)
-        with MapsOfNorms(module[-1].last_norm):
+        with NormRecorder(module[-1].last_norm):
             return function(*args)

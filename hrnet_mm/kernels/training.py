@@ -1,4 +1,4 @@
-"""Training on a CPU by the kernels: layers of a model change their class, and nothing else."""
+"""Training on a CPU by the kernels: the layers of a model change their class, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from hrnet_mm.kernels.batch_norm import NativeBatchNorm2d
 from hrnet_mm.kernels.convolution import NativeConv2d
-from hrnet_mm.kernels.recompute import RecomputationOfNorms
+from hrnet_mm.kernels.recompute import NormRecomputation
 from hrnet_mm.models import HRNet
 from hrnet_mm.models.blocks import BasicBlock, Bottleneck, ResidualBlock, ResidualChain
 from hrnet_mm.models.hrmodule import HRModule
@@ -51,8 +51,8 @@ def use_native_training(model: nn.Module) -> int:
     """Let a model's convolutions, batch norms and blocks be trained by the kernels, in place.
 
     Parameters, buffers and their names stay as they are, and so do checkpoints. The kernels take
-    channels-last maps (``hrnet_mm.training.hooks.channels_last.use_channels_last``); what they
-    do not take is computed as before.
+    channels-last maps (``hrnet_mm.training.hooks.channels_last.use_channels_last``); PyTorch
+    computes what they do not take.
 
     Returns:
         The number of convolutions that have changed.
@@ -71,13 +71,13 @@ def use_native_training(model: nn.Module) -> int:
 
 
 def _recompute_norms(model: nn.Module) -> None:
-    """``with_cp='norm'`` by the kernels, if they train all blocks of an HRNet."""
+    """Let the kernels do ``with_cp='norm'`` of an HRNet, if they train all of its blocks."""
     for net in model.modules():
         if not isinstance(net, HRNet):
             continue
-        parts = [m for m in net.modules() if isinstance(m, HRModule | ResidualChain)]
+        regions = [m for m in net.modules() if isinstance(m, HRModule | ResidualChain)]
         blocks = [m for m in net.modules() if isinstance(m, ResidualBlock)]
         if all(isinstance(block, NativeBlock) for block in blocks):
-            for part in (*parts, *blocks):
-                if part.recomputation.keeps_convolutions:
-                    part.recomputation = RecomputationOfNorms(**vars(part.recomputation))
+            for region in (*regions, *blocks):
+                if region.recomputation.keeps_convolutions:
+                    region.recomputation = NormRecomputation(**vars(region.recomputation))

@@ -59,7 +59,7 @@ def machine(compiler: Path, cache: Path) -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('CXX', str(compiler))
         patch.setenv('XDG_CACHE_HOME', str(cache))
-        patch.delenv(compiler_of_kernels.CHOICE, raising=False)
+        patch.delenv(compiler_of_kernels.VARIABLE, raising=False)
         library.load_library.cache_clear()
         try:
             yield patch

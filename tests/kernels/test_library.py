@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.kernels import compiler, library, own_files
+from hrnet_mm.kernels import cache, compiler, library
 from tests.kernels.compilers import LANES, calls, copying, ends, machine, script, stand_in_library
 
 pytestmark = pytest.mark.skipif(library.find_compiler() is None, reason='needs a C++ compiler')
@@ -155,7 +155,7 @@ def test_a_user_without_a_home(cxx: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise RuntimeError('Could not determine home directory.')
 
     monkeypatch.delenv('XDG_CACHE_HOME')
-    monkeypatch.setattr(own_files.Path, 'home', no_home)
+    monkeypatch.setattr(cache.Path, 'home', no_home)
     with pytest.warns(UserWarning, match='compiled for this process alone: Could not determine'):
         assert loaded()
 
@@ -164,7 +164,7 @@ def test_a_full_disk_leaves_nothing_behind(cxx: Path, monkeypatch: pytest.Monkey
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(own_files.os, 'replace', full)
+    monkeypatch.setattr(cache.os, 'replace', full)
     with (
         pytest.warns(UserWarning, match='for this process alone'),
         pytest.raises(RuntimeError, match='cannot be loaded .*No space left'),

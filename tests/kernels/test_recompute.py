@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmark.memory import allocated
 from hrnet_mm.kernels import convolution, library
-from hrnet_mm.kernels.recompute import MapsOfNorms
+from hrnet_mm.kernels.recompute import NormRecorder
 from hrnet_mm.models import HRNet
 from tests.kernels.layers import (
     channels_last,
@@ -84,7 +84,7 @@ def test_a_graph_can_be_gone_through_twice() -> None:
 
 def test_a_map_is_known_by_its_memory_only_while_it_lives() -> None:
     norm, x = native_norm(16), channels_last(1, 16, 8, 8).requires_grad_()
-    with MapsOfNorms(last=nn.Identity()) as maps:
+    with NormRecorder(last=nn.Identity()) as maps:
         y = norm(x, relu=True)
         assert torch.equal(maps.recipes[y.data_ptr()].map, y)
         part = y[:, :, :4]

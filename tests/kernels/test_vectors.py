@@ -8,7 +8,7 @@ from torch import nn
 
 from hrnet_mm.kernels.batch_norm import NativeBatchNorm2d
 from hrnet_mm.kernels.convolution import NativeConv2d
-from hrnet_mm.kernels.recompute import RecomputationOfNorms
+from hrnet_mm.kernels.recompute import NormRecomputation
 from hrnet_mm.kernels.training import NativeBasicBlock, NativeBottleneck, use_native_training
 from hrnet_mm.models import HRNet
 from tests.helpers import small_extra
@@ -62,4 +62,4 @@ def test_widths_of_broken_vectors_have_pytorchs_checkpoints() -> None:
         net = HRNet(extra=small_extra(width), with_cp='norm')
         use_native_training(net)
         kinds.append(type(net.stage2[0].recomputation))
-    assert kinds[0] is RecomputationOfNorms is not kinds[1]
+    assert kinds[0] is NormRecomputation is not kinds[1]

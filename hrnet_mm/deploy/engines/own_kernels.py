@@ -14,6 +14,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrnet_mm.deploy.engines.own_kernels_plan import (
@@ -25,8 +26,7 @@ from hrnet_mm.deploy.engines.own_kernels_plan import (
 )
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.table import Engine
-from hrnet_mm.kernels.library import Map, Op, load_library
-from hrnet_mm.kernels.packing import fill_up, pack
+from hrnet_mm.kernels.library import Map, Op, load_library, pack
 
 MAX_PLANS = 16  # shapes of images that stay planned, those used last
 IMAGE, ARENA, OUTPUTS = 0, 1, 2  # buffers of a run; the outputs follow one by one
@@ -93,7 +93,7 @@ class NativeEngine:
         if weights is None:
             weights = self.weights[conv, tile] = PackedConv(
                 pack(conv.weight, tile, self.dtype),
-                fill_up(conv.bias.float(), self.lanes).contiguous(),
+                F.pad(conv.bias.float(), (0, -conv.out_channels % self.lanes)).contiguous(),
                 self.kernels.panels(conv.out_channels),
             )
         return weights

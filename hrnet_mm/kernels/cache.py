@@ -1,6 +1,7 @@
-"""Files that are run as code: written by this user, changed by nobody else, and whole.
+"""The user's cache of compiled kernels. Only files that nobody else could change are run as code.
 
-A file's name ends in the hash of its contents, as in ``kernels-<what it is made of>-<hash>.so``.
+A file's name ends in the hash of its contents: ``kernels-<hash of the sources>-<hash>.so``. A file
+that another user may write, or that a crash left damaged, is refused.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from pathlib import Path
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def own_folder() -> Path:
-    """Where the user's kernels are kept; it is made, and closed to all others, if need be.
+def cache_folder() -> Path:
+    """Make the folder of the user's kernels, ``~/.cache/hrnet_mm/kernels``, and close it to others.
 
     Raises:
-        OSError: there is no such folder and none can be made, or it may be changed by others.
+        OSError: the folder cannot be made, or others may change it.
     """
-    folder = _cache_folder() / 'hrnet_mm' / 'kernels'
+    folder = _users_cache() / 'hrnet_mm' / 'kernels'
     for each in (folder.parent, folder):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -33,7 +34,7 @@ def own_folder() -> Path:
     return folder
 
 
-def _cache_folder() -> Path:
+def _users_cache() -> Path:
     root = os.environ.get('XDG_CACHE_HOME')
     try:
         return Path(root) if root else Path.home() / '.cache'
@@ -41,11 +42,11 @@ def _cache_folder() -> Path:
         raise FileNotFoundError(f'{error} (HOME is not set)') from error
 
 
-def keep(data: bytes, folder: Path, name: str) -> Path:
+def store(data: bytes, folder: Path, name: str) -> Path:
     """Write a file that is there whole or not at all, whoever else writes it now.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it.
+        OSError: the file cannot be written; nothing is left of it.
     """
     path = folder / f'{name}-{_hash_of(data)}.so'
     descriptor, temporary = tempfile.mkstemp(dir=folder)  # which nobody else may read or write
@@ -59,11 +60,11 @@ def keep(data: bytes, folder: Path, name: str) -> Path:
     return path
 
 
-def open_own(path: Path) -> int:
-    """The descriptor of a file that :func:`keep` has written.
+def open_stored(path: Path) -> int:
+    """The descriptor of a file that :func:`store` has written.
 
     Raises:
-        OSError: it cannot be read, is not this user's alone, or its contents are not those that
+        OSError: the file cannot be read, others may write it, or its contents are not those that
             its name says, as after a crash.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
