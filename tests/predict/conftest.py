@@ -46,6 +46,12 @@ def checkpoint(mmpose_model: torch.nn.Module, tmp_path_factory: pytest.TempPathF
     return path
 
 
+@pytest.fixture(scope='session')
+def pose(config: Path, checkpoint: Path) -> TinyModel:
+    """A top-down pose model for bodies."""
+    return TinyModel(str(config), str(checkpoint))
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Summary]:
     """Predict with a tiny model, on the CPU and into ``out``."""

@@ -70,12 +70,10 @@ def test_one_image_of_nan_costs_its_own_result_only(
     run: Run,
     document: Callable[[], dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
-    config: Path,
-    checkpoint: Path,
+    pose: TinyModel,
     floats: Path,
     batch_size: int,
 ) -> None:
-    pose = TinyModel(str(config), str(checkpoint))
     options = {f'{PIPELINE}.0.color_type': 'unchanged'}
     message = (
         r'1 of 4 images failed, and the results of the others are written; the first: .*c\.tif'
@@ -110,13 +108,13 @@ def test_nothing_found_in_nan_is_no_result(
 
 
 def test_a_model_that_gives_nothing_is_not_run_on_all_images(
-    run: Run, tmp_path: Path, config: Path, checkpoint: Path
+    run: Run, tmp_path: Path, pose: TinyModel
 ) -> None:
     (tmp_path / 'photos').mkdir()
     for number in range(40):
         cv2.imwrite(str(tmp_path / f'photos/{number}.png'), picture(9, 9, seed=number))
     with pytest.raises(UserError, match='none of 10 images gave a result; the first: .*0.png: the'):
-        run(TinyModel(str(config), str(checkpoint)), tmp_path / 'photos', boxes=[[20, 20, 5, 5]])
+        run(pose, tmp_path / 'photos', boxes=[[20, 20, 5, 5]])
     assert files(tmp_path / 'out') == []
 
 

@@ -15,22 +15,11 @@ from hrnet_mm.inference import Summary, infer
 from hrnet_mm.predict.predictor import make_predictor
 from hrnet_mm.weights.checkpoint import Checkpoint
 from tests.helpers import RunsCode
+from tests.models_of_hosts import TinyModel
 
 BOXES = [[10, 5, 60, 80], [40, 20, 50.5, 60.25]]
-Infer = Callable[..., Summary]
-
-
-@pytest.fixture
-def predict(config: Path, checkpoint: Path, tmp_path: Path) -> Infer:
-    def predict(source: Path, **options: Any) -> Summary:
-        options = {'out': tmp_path / 'out', 'device': 'cpu', **options}
-        return infer(config, options.pop('checkpoint', checkpoint), str(source), **options)
-
-    return predict
-
-
-def predictions(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / 'predictions.json').read_text())
+Run = Callable[..., Summary]
+Document = Callable[[], dict[str, Any]]
 
 
 def files(folder: Path) -> list[str]:
@@ -49,9 +38,11 @@ def assert_equals_mmpose(record: dict, image: np.ndarray, boxes: Any, model: Any
         assert instance['score'] == pytest.approx(scores.mean(), abs=1e-4)
 
 
-def test_given_boxes_equal_mmpose(predict: Infer, folder: Path, mmpose_model: Any) -> None:
-    predict(folder / 'a.jpg', boxes=BOXES)
-    [record] = predictions(folder.parent / 'out')['images']
+def test_given_boxes_equal_mmpose(
+    run: Run, document: Document, pose: TinyModel, folder: Path, mmpose_model: Any
+) -> None:
+    run(pose, folder / 'a.jpg', boxes=BOXES)
+    [record] = document()['images']
     assert [instance['bbox'] for instance in record['instances']] == BOXES
     assert [instance['bbox_score'] for instance in record['instances']] == [1, 1]
     image = cv2.imread(str(folder / 'a.jpg'))
@@ -60,23 +51,25 @@ def test_given_boxes_equal_mmpose(predict: Infer, folder: Path, mmpose_model: An
 
 @pytest.mark.parametrize('batch_size', [1, 2, 8])
 def test_whole_images_equal_mmpose(
-    predict: Infer, folder: Path, mmpose_model: Any, batch_size: int
+    run: Run, document: Document, pose: TinyModel, folder: Path, mmpose_model: Any, batch_size: int
 ) -> None:
-    summary = predict(folder, batch_size=batch_size, draw=False)
+    summary = run(pose, folder, batch_size=batch_size, draw=False)
     assert (summary.count, summary.skipped, summary.instances) == (3, 0, 3)
-    for record in predictions(folder.parent / 'out')['images']:
+    for record in document()['images']:
         image = cv2.imdecode(np.fromfile(folder / record['file'], np.uint8), cv2.IMREAD_COLOR)
         assert (record['height'], record['width']) == image.shape[:2]
         assert record['instances'][0]['bbox'] == [0, 0, record['width'], record['height']]
         assert_equals_mmpose(record, image, None, mmpose_model)
 
 
-def test_boxes_of_a_file_go_to_their_images_across_batches(predict: Infer, folder: Path) -> None:
+def test_boxes_of_a_file_go_to_their_images_across_batches(
+    run: Run, document: Document, pose: TinyModel, folder: Path
+) -> None:
     file = folder.parent / 'boxes.json'
     boxes = {'a.jpg': BOXES, 'b.bmp': [], 'c [1].PNG': [[1, 2, 30, 40, 0.5]]}
     file.write_text(json.dumps(boxes))
-    predict(folder, boxes=file, batch_size=2)
-    records = predictions(folder.parent / 'out')['images']
+    run(pose, folder, boxes=file, batch_size=2)
+    records = document()['images']
     assert [[i['bbox'] for i in record['instances']] for record in records] == [
         BOXES,
         [],
@@ -86,25 +79,25 @@ def test_boxes_of_a_file_go_to_their_images_across_batches(predict: Infer, folde
 
 
 def test_predictions_name_their_origin_and_keypoints(
-    predict: Infer, folder: Path, config: Path, checkpoint: Path
+    run: Run, document: Document, pose: TinyModel, folder: Path, config: Path, checkpoint: Path
 ) -> None:
-    predict(folder, draw=False)
-    document = predictions(folder.parent / 'out')
-    assert document['config'] == str(config)
-    assert document['checkpoint'] == str(checkpoint)
-    assert document['input'] == str(folder)
-    assert document['keypoint_names'][0] == 'nose'
-    assert len(document['keypoint_names']) == 17
-    assert [image['file'] for image in document['images']] == [
+    run(pose, folder, draw=False)
+    found = document()
+    assert found['config'] == str(config)
+    assert found['checkpoint'] == str(checkpoint)
+    assert found['input'] == str(folder)
+    assert found['keypoint_names'][0] == 'nose'
+    assert len(found['keypoint_names']) == 17
+    assert [image['file'] for image in found['images']] == [
         'a.jpg',
         'b.bmp',
         'süb folder/c [1].PNG',
     ]
 
 
-def test_drawings_keep_names_and_sizes(predict: Infer, folder: Path) -> None:
+def test_drawings_keep_names_and_sizes(run: Run, pose: TinyModel, folder: Path) -> None:
     out = folder.parent / 'out'
-    predict(folder, score_thr=-1)
+    run(pose, folder, score_thr=-1)
     assert files(out) == ['a.jpg', 'b.bmp.png', 'predictions.json', 'süb folder/c [1].PNG']
     drawn = cv2.imread(str(out / 'b.bmp.png'))
     original = cv2.imread(str(folder / 'b.bmp'))
@@ -112,17 +105,19 @@ def test_drawings_keep_names_and_sizes(predict: Infer, folder: Path) -> None:
     assert (drawn != original).any()
 
 
-def test_no_draw_writes_predictions_only(predict: Infer, folder: Path) -> None:
-    predict(folder, draw=False)
+def test_no_draw_writes_predictions_only(run: Run, pose: TinyModel, folder: Path) -> None:
+    run(pose, folder, draw=False)
     assert files(folder.parent / 'out') == ['predictions.json']
 
 
-def test_video_is_drawn_as_a_video_of_the_same_speed(predict: Infer, video: Path) -> None:
+def test_video_is_drawn_as_a_video_of_the_same_speed(
+    run: Run, document: Document, pose: TinyModel, video: Path
+) -> None:
     out = video.parent / 'out'
-    summary = predict(video, boxes=[[5, 5, 40, 40]], batch_size=2)
+    summary = run(pose, video, boxes=[[5, 5, 40, 40]], batch_size=2)
     assert str(summary).startswith('5 frames, 5 instances, ')
     assert files(out) == ['my clip.mp4', 'predictions.json']
-    records = predictions(out)['images']
+    records = document()['images']
     assert [(r['file'], r['frame']) for r in records] == [('my clip.mp4', i) for i in range(5)]
     drawn = cv2.VideoCapture(str(out / 'my clip.mp4'))
     assert drawn.get(cv2.CAP_PROP_FPS) == 12.5
@@ -131,62 +126,64 @@ def test_video_is_drawn_as_a_video_of_the_same_speed(predict: Infer, video: Path
     assert drawn.read()[0] is False
 
 
-def test_skipped_images_are_counted(predict: Infer, folder: Path) -> None:
+def test_skipped_images_are_counted(
+    run: Run, document: Document, pose: TinyModel, folder: Path
+) -> None:
     (folder / 'a.jpg').write_text('damaged')
-    summary = predict(folder, draw=False)
+    summary = run(pose, folder, draw=False)
     assert str(summary).startswith('2 images (1 skipped), 2 instances, ')
-    assert len(predictions(folder.parent / 'out')['images']) == 2
+    assert len(document()['images']) == 2
 
 
 @pytest.mark.parametrize('batch_size', [1, 8])
 def test_an_image_that_fails_does_not_stop_the_others(
-    predict: Infer, folder: Path, batch_size: int
+    run: Run, document: Document, pose: TinyModel, folder: Path, batch_size: int
 ) -> None:
     message = '2 of 3 images failed.*b.bmp: the box .* lies outside the image, which is 64 wide and'
     with pytest.raises(UserError, match=message):
-        predict(folder, boxes=[[100, 10, 20, 20]], batch_size=batch_size)
+        run(pose, folder, boxes=[[100, 10, 20, 20]], batch_size=batch_size)
     assert files(folder.parent / 'out') == ['a.jpg', 'predictions.json']
-    assert [r['file'] for r in predictions(folder.parent / 'out')['images']] == ['a.jpg']
+    assert [r['file'] for r in document()['images']] == ['a.jpg']
     assert cv2.imread(str(folder.parent / 'out' / 'a.jpg')).shape == (96, 128, 3)
 
 
-def test_earlier_predictions_survive_a_failure(predict: Infer, folder: Path) -> None:
-    predict(folder / 'a.jpg')
+def test_earlier_predictions_survive_a_failure(run: Run, pose: TinyModel, folder: Path) -> None:
+    run(pose, folder / 'a.jpg')
     before = (folder.parent / 'out' / 'predictions.json').read_bytes()
     with pytest.raises(UserError, match='none of 3 images gave a result; the first: .*a.jpg: the'):
-        predict(folder, boxes=[[200, 10, 20, 20]])
+        run(pose, folder, boxes=[[200, 10, 20, 20]])
     assert (folder.parent / 'out' / 'predictions.json').read_bytes() == before
 
 
-def test_inputs_are_never_overwritten(predict: Infer, folder: Path) -> None:
+def test_inputs_are_never_overwritten(run: Run, pose: TinyModel, folder: Path) -> None:
     before = (folder / 'a.jpg').read_bytes()
     with pytest.raises(UserError, match=r'the drawing of .*a\.jpg would replace it'):
-        predict(folder, out=folder)
+        run(pose, folder, out=folder)
     assert (folder / 'a.jpg').read_bytes() == before
 
 
 def test_damaged_and_foreign_checkpoints_are_refused(
-    predict: Infer, folder: Path, checkpoint: Path, tmp_path: Path
+    run: Run, pose: TinyModel, folder: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     damaged, foreign = tmp_path / 'damaged.pth', tmp_path / 'foreign.pth'
     damaged.write_bytes(checkpoint.read_bytes()[:100_000])
     torch.save({'state_dict': {}, 'meta': RunsCode(tmp_path / 'made')}, foreign)
     for path in (damaged, foreign, tmp_path / 'missing.pth', tmp_path):
         with pytest.raises(UserError, match=path.name):
-            predict(folder, checkpoint=path)
+            run(TinyModel(pose.config, str(path)), folder)
     assert not (tmp_path / 'made').exists()
     assert not (tmp_path / 'out').exists()
 
 
 def test_weights_that_give_no_numbers_are_told_so(
-    predict: Infer, folder: Path, checkpoint: Path
+    run: Run, pose: TinyModel, folder: Path, checkpoint: Path
 ) -> None:
     contents = torch.load(checkpoint, weights_only=True)
     contents['state_dict']['head.final_layer.bias'].fill_(float('inf'))
     broken = folder.parent / 'broken.pth'
     torch.save(contents, broken)
     with pytest.raises(UserError, match=r'a\.jpg: the model gives NaN: instances\[0\]'):
-        predict(folder / 'a.jpg', checkpoint=broken)
+        run(TinyModel(pose.config, str(broken)), folder / 'a.jpg')
 
 
 @pytest.mark.parametrize('scope', ['mmrotate', None])
@@ -196,10 +193,10 @@ def test_configs_of_other_hosts_are_refused(scope: str | None) -> None:
         make_predictor(cfg, Checkpoint('x.pth'), torch.device('cpu'))
 
 
-def test_models_of_other_kinds_are_refused(predict: Infer, folder: Path) -> None:
+def test_models_of_other_kinds_are_refused(run: Run, pose: TinyModel, folder: Path) -> None:
     kinds = 'TopdownPoseEstimator or BottomupPoseEstimator can be run'
     with pytest.raises(UserError, match=f'is a PoseLifter; of mmpose, models of the kind {kinds}'):
-        predict(folder, cfg_options={'model.type': 'PoseLifter'})
+        run(pose, folder, cfg_options={'model.type': 'PoseLifter'})
 
 
 @pytest.mark.parametrize(
@@ -213,15 +210,15 @@ def test_models_of_other_kinds_are_refused(predict: Infer, folder: Path) -> None
     ],
 )
 def test_pipelines_that_load_no_image_are_told_so(
-    predict: Infer, folder: Path, options: dict[str, Any], message: str
+    run: Run, pose: TinyModel, folder: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        predict(folder / 'a.jpg', cfg_options=options)
+        run(pose, folder / 'a.jpg', cfg_options=options)
 
 
-def test_device_that_is_not_there_is_told_so(predict: Infer, folder: Path) -> None:
+def test_device_that_is_not_there_is_told_so(run: Run, pose: TinyModel, folder: Path) -> None:
     with pytest.raises(UserError, match='--device cuda:99: this machine has no such device'):
-        predict(folder, device='cuda:99')
+        run(pose, folder, device='cuda:99')
 
 
 @pytest.mark.parametrize(

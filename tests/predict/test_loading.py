@@ -206,11 +206,12 @@ def test_exports_are_compared_on_images_of_the_models_channels(name: str, tmp_pa
 
 
 def test_a_detector_that_turns_photos_otherwise_is_told_so(
-    run: Run, tmp_path: Path, config: Path, checkpoint: Path, tiny: Callable[[str], TinyModel]
+    run: Run, tmp_path: Path, pose: TinyModel, tiny: Callable[[str], TinyModel]
 ) -> None:
-    as_turned(tmp_path / 'a.jpg', picture(50, 70, seed=0))
-    pose = TinyModel(str(config), str(checkpoint))
+    (tmp_path / 'photos').mkdir()
+    as_turned(tmp_path / 'photos/a.jpg', picture(50, 70, seed=0))
+    as_png(tmp_path / 'photos/b.png', picture(50, 70, seed=0))
     detector = Detector(Path(tiny('detection').config), tiny('detection').checkpoint)
     ignored = {'test_dataloader.dataset.pipeline.0.color_type': 'color_ignore_orientation'}
-    with pytest.raises(UserError, match="config loads 50 x 70 pixels, the pose model's 70 x 50"):
-        run(pose, tmp_path / 'a.jpg', detector=detector, cfg_options=ignored)
+    with pytest.raises(UserError, match="1 of 2 .* loads 50 x 70 pixels, the pose model's 70 x 50"):
+        run(pose, tmp_path / 'photos', detector=detector, cfg_options=ignored)

@@ -31,11 +31,6 @@ def host_detector(detector_files: TinyModel) -> torch.nn.Module:
 
 
 @pytest.fixture
-def pose(config: Path, checkpoint: Path) -> TinyModel:
-    return TinyModel(str(config), str(checkpoint))
-
-
-@pytest.fixture
 def detector(detector_files: TinyModel, host_detector: torch.nn.Module, folder: Path) -> Detector:
     """It is asked for what it finds in an image of the folder."""
     found = inference_detector(host_detector, read_image(folder / 'a.jpg')).pred_instances
@@ -108,13 +103,6 @@ def test_boxes_without_a_pixel_of_the_image_are_left_out() -> None:
     found = InstanceData(bboxes=np.float32(bboxes), scores=np.full(5, 0.9), labels=np.zeros(5, int))
     boxes = boxes_of_class(found, label=0, score_thr=0.3, size=(80, 100))
     assert boxes[:, :4].tolist() == [[10, 10, 40, 40], [-5, -5, 25, 25]]
-
-
-def test_only_top_down_models_take_a_detector(
-    run: Run, folder: Path, tiny: Callable[[str], TinyModel], detector: Detector
-) -> None:
-    with pytest.raises(UserError, match='are for top-down pose models'):
-        run(tiny('bottom_up'), folder, detector=detector)
 
 
 def test_a_detector_is_a_config_of_mmdet(run: Run, folder: Path, pose: TinyModel) -> None:
