@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
@@ -13,6 +15,7 @@ import hrnet_mm.compat  # noqa: F401  (the fixes run before a test imports a hos
 from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.kernels import compiler, library
 from hrnet_mm.kernels.cpu import instructions
+from tests.helpers import picture
 from tests.models_of_hosts import TinyModel, make_tiny_model
 
 # Tools that are not in a wheel, and their modules.
@@ -58,6 +61,29 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TinyModel]
     """A model of ``models_of_hosts.TINY`` by its name."""
     folder = tmp_path_factory.mktemp('tiny models')
     return functools.cache(lambda name: make_tiny_model(name, folder))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three images of three sizes and formats, one in a sub-folder with a difficult name."""
+    folder = tmp_path / 'photos'
+    (folder / 'süb folder').mkdir(parents=True)
+    cv2.imwrite(str(folder / 'a.jpg'), picture(96, 128, seed=0))
+    cv2.imwrite(str(folder / 'b.bmp'), picture(64, 64, seed=1))
+    cv2.imwrite(str(folder / 'süb folder' / 'c [1].PNG'), picture(80, 60, seed=2))
+    (folder / 'notes.txt').write_text('no image')
+    return folder
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Five frames of 64 x 48 at 12.5 frames a second."""
+    path = tmp_path / 'my clip.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 12.5, (64, 48))
+    for shade in np.linspace(40, 200, 5):
+        writer.write(np.full((48, 64, 3), shade, np.uint8))
+    writer.release()
+    return path
 
 
 @pytest.fixture(params=(NATIVE, 'avx512f', 'avx2', 'sse2'), scope='module')

@@ -1,18 +1,15 @@
-"""Tiny models with random weights, and pictures to run them on."""
+"""A tiny pose model with random weights, and how tests predict."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 import torch
 from mmpose.apis import init_model
 
 from hrnet_mm.inference import Summary, infer
-from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
 
 CONFIG = """
@@ -67,26 +64,3 @@ def run(tmp_path: Path) -> Callable[..., Summary]:
 def document(tmp_path: Path) -> Callable[[], dict[str, Any]]:
     """What ``predictions.json`` in ``out`` holds."""
     return lambda: json.loads((tmp_path / 'out' / 'predictions.json').read_text())
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Three images of three sizes and formats, one in a sub-folder with a difficult name."""
-    folder = tmp_path / 'photos'
-    (folder / 'süb folder').mkdir(parents=True)
-    cv2.imwrite(str(folder / 'a.jpg'), picture(96, 128, seed=0))
-    cv2.imwrite(str(folder / 'b.bmp'), picture(64, 64, seed=1))
-    cv2.imwrite(str(folder / 'süb folder' / 'c [1].PNG'), picture(80, 60, seed=2))
-    (folder / 'notes.txt').write_text('no image')
-    return folder
-
-
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    """Five frames of 64 x 48 at 12.5 frames a second."""
-    path = tmp_path / 'my clip.mp4'
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 12.5, (64, 48))
-    for shade in np.linspace(40, 200, 5):
-        writer.write(np.full((48, 64, 3), shade, np.uint8))
-    writer.release()
-    return path
