@@ -34,7 +34,7 @@ class Classes:
     palette: np.ndarray
 
     def name(self, label: int) -> str:
-        """The name of a label; where no names are known, the label itself.
+        """The name of a label, for example ``'person'``; where no names are known, ``'0'``.
 
         Raises:
             UserError: there are names, but not as many.
@@ -48,7 +48,7 @@ class Classes:
     def colors_up_to(self, label: int) -> np.ndarray:
         """The colours of all classes, and of the labels up to one: (N, 3) uint8 BGR.
 
-        They are the palette's. Without one, hues far apart for labels that follow one another.
+        These are the palette's; without a palette, hues far apart for labels in a row.
         """
         number = max(len(self.names), label + 1)
         if len(self.palette) >= number:

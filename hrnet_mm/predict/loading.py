@@ -1,4 +1,4 @@
-"""Images as the config of a model loads them, so that they are like those it was trained on."""
+"""Loads images as a model's config does, so that they are like those the model was trained on."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PACKAGES = {'pillow': 'PIL', 'tifffile': 'tifffile', 'turbojpeg': 'turbojpeg'}  
 class ImageLoader:
     """The first steps of a test pipeline, up to the one that opens the image file.
 
-    That one is a ``LoadImageFromFile`` of mmcv or derived from it, else has a name like
-    ``LoadTiffImage``, else is the first.
+    The step that opens the file is the first that is mmcv's ``LoadImageFromFile`` or derived from
+    it, or has a name like ``LoadTiffImage``; without such a step, it is the first of all.
 
     Attributes:
         steps: for example a ``LoadImageFromFile`` alone.
@@ -81,17 +81,17 @@ class ImageLoader:
         return results
 
     def loaded(self, path: Path, image: np.ndarray) -> dict[str, Any]:
-        """What the steps give of a file that holds an image, (H, W) or (H, W, C), just like it."""
+        """Return what the steps would give of a file that holds this image, (H, W) or (H, W, C)."""
         if getattr(self.steps[-1], 'to_float32', False):
             image = image.astype(np.float32)
         size = image.shape[:2]
         return dict(img=image, img_path=str(path), img_id=0, img_shape=size, ori_shape=size)
 
     def _as_loaded(self, path: Path, decoded: np.ndarray) -> np.ndarray:
-        """A frame as it would be loaded from a file of its own.
+        """Convert a frame of a video as the steps would load it from a file of its own.
 
         Raises:
-            UserError: only a file can tell.
+            UserError: the steps need a file.
         """
         step = self.steps[-1]
         ours = isinstance(step, LoadImageFromFile) and len(self.steps) == 1
@@ -134,7 +134,7 @@ def _name_of(step: Step) -> str:
 
 
 def _why(path: Path, step: Step, error: Exception) -> str:
-    """What to say of a step that fails: for mmcv's errors on damaged files no more than that."""
+    """The message for a step that fails; mmcv's own on damaged files would say nothing more."""
     if isinstance(error, OSError) and error.strerror:
         return f'{path} cannot be opened: {error.strerror}'
     if isinstance(error, AssertionError | cv2.error):

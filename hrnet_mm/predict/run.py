@@ -26,7 +26,7 @@ from hrnet_mm.predict.results import (
     write_label_map,
 )
 
-MOST_FAILED = 10  # images, after which a run without any result ends: it is not for the images
+MOST_FAILED = 10  # images; a run without any result ends then, as the images are not at fault
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Summary:
     """What a run did.
 
     Attributes:
-        count: of images, or of frames of a video.
-        unit: which of them: ``'image'`` or ``'frame'``.
-        skipped: images that could not be read.
+        count: the number of images, or of frames of a video.
+        unit: ``'image'`` or ``'frame'``.
+        skipped: the number of images that could not be read.
         instances: how many were found; None for tasks that look for none.
-        seconds: that it took, without the time to build the model.
+        seconds: the time the run took, without building the model.
         out: the folder of the results.
     """
 
