@@ -53,3 +53,11 @@ def test_bare_import_brings_neither_torch_nor_mmengine() -> None:
         "import sys, hrnet_mm\nprint([m for m in ('torch', 'mmengine') if m in sys.modules])"
     )
     assert printed == '[]'
+
+
+def test_import_changes_no_settings_of_the_process() -> None:
+    printed = run_python(
+        'import os, sys, mmcv.cnn\nbefore = dict(os.environ)\nimport hrnet_mm.models\n'
+        'print(dict(os.environ) == before, None in sys.modules.values())'
+    )
+    assert printed == 'True False'

@@ -1,8 +1,7 @@
 """How large an image file says it is, before it is decoded, and how large is too large.
 
 OpenCV decodes up to 2**30 pixels, and crashes where it warps an image of 2**31 bytes or more: a
-black PNG of 124 kB is enough. Importing this module lowers OpenCV's limit, which holds for the
-loaders of the hosts too, unless OpenCV has been imported before.
+black PNG of 124 kB is enough.
 """
 
 from __future__ import annotations
@@ -20,7 +19,13 @@ MOST_PIXELS = 2**28 - 1  # with 8 bytes a pixel, four channels of 16 bit, they a
 MOST_BYTES = 2**31 - 1
 MOST_GARBAGE = 2**16  # bytes; OpenCV's JPEG library finds no image behind so many either
 
-os.environ.setdefault(VARIABLE, str(MOST_PIXELS))
+
+def lower_opencvs_limit() -> None:
+    """Let OpenCV itself decode no larger images, unless the user has set a limit.
+
+    The limit then holds for the hosts' loaders, too. It comes too late once OpenCV is imported.
+    """
+    os.environ.setdefault(VARIABLE, str(MOST_PIXELS))
 
 
 class UnreadableImage(UserError):

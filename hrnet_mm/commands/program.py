@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from hrnet_mm.base.errors import UsageError, sentence_of
+from hrnet_mm.base.image_size import lower_opencvs_limit
 from hrnet_mm.commands.streams import outlive_readers
 
 # What says how OpenMP's threads wait for work: the standard, GNU's OpenMP, LLVM's and Intel's.
@@ -21,7 +22,7 @@ WAITING = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
 def run_program(module: str) -> None:
     """Run the ``main`` of a module as a program, ``'hrnet_mm.commands.train'``.
 
-    The module is imported only here, as it may import torch, which reads what is set before.
+    The module is imported only here: torch and OpenCV read what is set before they are imported.
     """
     run_tool(lambda: import_module(module).main())
 
@@ -33,6 +34,7 @@ def run_tool(main: Callable[[], None]) -> None:
     """
     outlive_readers()
     let_idle_threads_sleep()
+    lower_opencvs_limit()
     if '--debug' in sys.argv:
         main()
         return

@@ -113,6 +113,8 @@ def test_nothing_is_reported_to_anyone() -> None:
 import sys
 import openvino_telemetry
 from hrnet_mm.deploy.engines.open_vino_int8 import import_nncf
+from openvino.tools.ovc.telemetry_utils import tm
+assert tm.__name__.endswith('telemetry_stub')
 import_nncf()
 from nncf.telemetry.wrapper import NNCFTelemetry, telemetry
 assert not isinstance(telemetry, NNCFTelemetry)

@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 import torch
-from openvino import opset13 as ops
 from torch import Tensor, nn
 
-from hrnet_mm.deploy.engines.open_vino_core import check_process, core
+from hrnet_mm.deploy.engines.open_vino_core import check_process, core, openvino
 from hrnet_mm.deploy.engines.open_vino_int8 import quantized
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.fused.translator import Translator
 from hrnet_mm.deploy.table import DTYPES, INT8, Engine, NetworkToWrite
 from hrnet_mm.kernels.cpu import computes_in
 
+ops = openvino.opset13
 NAMES = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.float16: 'f16', torch.int8: 'i8'}
 CAPABILITIES = {
     torch.float32: 'FP32',

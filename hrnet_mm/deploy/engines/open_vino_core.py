@@ -1,4 +1,4 @@
-"""OpenVINO's ``Core``, of which a process has one.
+"""OpenVINO, imported so that it reports nothing, and its ``Core``, of which a process has one.
 
 The CPU plugin of each ``Core`` gives the thread a stack for signals, and when it goes, puts back
 the one before. Where two go in the order in which they came, what is put back is freed memory, and
@@ -8,10 +8,28 @@ the next signal, such as Ctrl-C or the end of a DataLoader's worker, ends the pr
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import openvino
+TELEMETRY = 'openvino_telemetry'  # by this package OpenVINO and NNCF report their use to Intel
+
+
+@contextmanager
+def without_telemetry() -> Iterator[None]:
+    """Let what is imported meanwhile find the package of telemetry absent."""
+    before = sys.modules.get(TELEMETRY)
+    sys.modules[TELEMETRY] = None
+    try:
+        yield
+    finally:
+        del sys.modules[TELEMETRY]
+        if before is not None:
+            sys.modules[TELEMETRY] = before
+
+
+with without_telemetry():
+    import openvino
 
 _CORE = openvino.Core()  # it stays until the process ends
 _PROCESS = os.getpid()

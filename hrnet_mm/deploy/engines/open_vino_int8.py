@@ -5,18 +5,14 @@ from __future__ import annotations
 import inspect
 import io
 import logging
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from types import ModuleType
 
 import numpy as np
-import openvino
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.deploy.engines.open_vino_core import share_core
-
-TELEMETRY = 'openvino_telemetry'  # the package by which NNCF reports its use to its makers
+from hrnet_mm.deploy.engines.open_vino_core import openvino, share_core, without_telemetry
 
 
 def quantized(
@@ -58,21 +54,16 @@ def quantized(
 
 
 def import_nncf() -> ModuleType:
-    """NNCF, imported as if the package were absent by which it reports its use.
+    """NNCF, imported so that it reports nothing.
 
     Raises:
         UserError: it is not installed.
     """
-    telemetry = sys.modules.get(TELEMETRY)
-    sys.modules[TELEMETRY] = None
     try:
-        import nncf
+        with without_telemetry():
+            import nncf
     except ModuleNotFoundError as error:
         raise UserError(f'int8 needs nncf (pip install nncf): {error}') from error
-    finally:
-        del sys.modules[TELEMETRY]
-        if telemetry is not None:
-            sys.modules[TELEMETRY] = telemetry
     return nncf
 
 
