@@ -215,12 +215,16 @@ class HRNet(BaseModule):
     def init_weights(self) -> None:
         """Initialise by ``init_cfg``; loaded weights are kept from ``zero_init_residual``."""
         first_time, given = not self.is_init, self.init_cfg
-        self.init_cfg = _with_our_pretrained(given)
+        cfgs = given if isinstance(given, list) else [given] if given else []
+        checkpoints = [cfg for cfg in cfgs if cfg['type'] in ('Pretrained', PretrainedInit)]
+        # Of this package's scope; and of this type, by which alone MMEngine knows to load it last.
+        ours = [dict(cfg, type='Pretrained', _scope_=SCOPE) for cfg in checkpoints]
+        self.init_cfg = [cfg for cfg in cfgs if cfg not in checkpoints] + ours
         try:
             super().init_weights()
         finally:
             self.init_cfg = given
-        if first_time and self.zero_init_residual and not _loads_checkpoint(self.init_cfg):
+        if first_time and self.zero_init_residual and not checkpoints:
             for module in self.modules():
                 if isinstance(module, ResidualBlock):
                     nn.init.zeros_(module.last_norm.weight)
@@ -285,20 +289,3 @@ def _init_cfg(init_cfg: Any, pretrained: str | None) -> Any:
     if not isinstance(pretrained, str):
         raise TypeError(f'pretrained={pretrained!r} must be the path or URL of a checkpoint')
     return dict(type='Pretrained', checkpoint=pretrained)
-
-
-def _with_our_pretrained(init_cfg: Any) -> Any:
-    """``Pretrained`` in this package's scope; by that type alone does MMEngine load it last."""
-    if isinstance(init_cfg, list):
-        return [_with_our_pretrained(cfg) for cfg in init_cfg]
-    if init_cfg is not None and _is_pretrained(init_cfg):
-        return dict(init_cfg, type='Pretrained', _scope_=SCOPE)
-    return init_cfg
-
-
-def _is_pretrained(cfg: dict[str, Any]) -> bool:
-    return cfg['type'] in ('Pretrained', PretrainedInit)
-
-
-def _loads_checkpoint(init_cfg: Any) -> bool:
-    return any(map(_is_pretrained, init_cfg if isinstance(init_cfg, list) else [init_cfg]))
