@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import config, utils
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
@@ -25,6 +26,11 @@ OF_THE_CHECKOUT = dict(
     demo='demo.demo',
     make_dataset='demo.make_dataset',
 )
+# For every config with a base like 'mmdet::...' MMEngine reads all metafiles of the host again,
+# which takes ten times as long as the config.
+utils.load = functools.cache(utils.load)
+config.is_installed = functools.cache(config.is_installed)
+
 NATIVE = 'native'  # all that the CPU has, avx512_bf16 included
 
 

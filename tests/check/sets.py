@@ -18,7 +18,7 @@ from PIL import Image
 
 from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.base.config import read_config, set_data_root
-from tests.helpers import ROOT
+from tests.helpers import ROOT, small_extra
 
 SPLITS = dict(train=8, val=4)  # images
 WIDTH, HEIGHT = 160, 128
@@ -245,6 +245,7 @@ def class_folders(root: Path) -> DataSet:
                 path = root / split / name / f'{split}_{name}_{index}.jpg'
                 cv2.imwrite(str(path), picture(rng))
     cfg = Config(class_base().to_dict())
+    cfg.model.backbone.update(arch=None, extra=small_extra(18))  # of the same widths, and fast
     cfg.model.head.update(num_classes=len(ANIMALS), topk=(1,))
     cfg.data_preprocessor.num_classes = len(ANIMALS)
     cfg.val_evaluator.topk = (1,)
