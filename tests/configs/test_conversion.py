@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, DefaultScope
-from torch import Tensor, nn
+from torch import Tensor
 
-from tests.configs.tiny import load_config
-from tests.helpers import randomize, relative_difference
+from tests.configs.tiny import build
+from tests.helpers import relative_difference
 
 WITH_NECK = 'seg/fcn_hrnetv2_w48_cityscapes_512x1024.py'
 RESIZE_CONCAT = 'seg/fcn_hrnetv2_w48_cityscapes_512x1024_resize_concat.py'
 IN_NECK, IN_HEAD = 'neck.fuse_conv.', 'decode_head.convs.0.'
-
-
-def built(config: str) -> nn.Module:
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        return randomize(revert_sync_batchnorm(MODELS.build(load_config(config).model))).eval()
 
 
 def renamed(weights: dict[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
@@ -38,7 +31,7 @@ def renamed(weights: dict[str, Tensor], old: str, new: str) -> dict[str, Tensor]
 def test_weights_convert_by_renaming_one_convolution(
     source: str, target: str, old: str, new: str
 ) -> None:
-    there, here = built(source), built(target)
+    there, here = build(source).eval(), build(target).eval()
     here.load_state_dict(renamed(there.state_dict(), old, new), strict=True)
     image = torch.rand(1, 3, 64, 96)
     assert relative_difference(here(image), there(image)) < 1e-5

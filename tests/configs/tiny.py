@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from torch import nn
 
-from tests.helpers import CONFIGS
+from tests.helpers import CONFIGS, randomize
 
 # Sizes of images, crops and heatmaps, and numbers of regions: all are divided to make a step cheap.
 SIZE_KEYS = ('input_size', 'heatmap_size', 'scale', 'scales', 'crop_size', 'size', 'stride')
@@ -29,6 +31,13 @@ WHOLE_BODY_PARTS = dict(
 def load_config(config: str) -> Config:
     """A copy of its own for every caller: mmseg changes a config when it builds the model."""
     return Config(parsed(CONFIGS / config).to_dict())
+
+
+def build(config: str) -> nn.Module:
+    """The config's model as a Runner without GPUs builds it, with statistics of norms."""
+    cfg = load_config(config)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return randomize(revert_sync_batchnorm(MODELS.build(cfg.model)))
 
 
 @cache

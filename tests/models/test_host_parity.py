@@ -1,8 +1,6 @@
 """The same weights give the same numbers as every other copy of HRNet."""
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -19,73 +17,42 @@ VARIANTS = ('w18', 'w32', 'w48')
 TOLERANCE = 1e-6
 NEAREST = dict(mode='nearest', align_corners=None)
 BILINEAR = dict(mode='bilinear', align_corners=False)
-BILINEAR_ALIGNED = dict(mode='bilinear', align_corners=True)
-
-
-def host_hrnet(host: str) -> type[nn.Module]:
-    return importlib.import_module(f'{host}.models.backbones.hrnet').HRNet
-
-
-def mmpose_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
-    extra = extra_of(arch) | dict(upsample=upsample)
-    extra['stage4']['multiscale_output'] = True
-    return host_hrnet('mmpose')(extra)
-
-
-def mmdet_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
-    return host_hrnet('mmdet')(extra_of(arch), norm_eval=False)
-
-
-def mmseg_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
-    return host_hrnet('mmseg')(extra_of(arch))
-
-
-def mmpretrain_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
-    return host_hrnet('mmpretrain')(extra=extra_of(arch))
-
-
-def timm_hrnet(arch: str, upsample: dict[str, Any]) -> nn.Module:
-    """timm's network up to the four maps: its ``features_only`` form without the stem's map."""
-    net = timm.create_model(
-        f'hrnet_{arch}',
-        pretrained=False,
-        features_only=True,
-        feature_location='',
-        out_indices=(1, 2, 3, 4),
-    )
-    assert net.incre_modules is None
-    return net
-
-
-@dataclass(frozen=True)
-class Peer:
-    name: str
-    build: Callable[[str, dict[str, Any]], nn.Module]
-    upsample: dict[str, Any]
-
-    def __str__(self) -> str:
-        corners = '-aligned' if self.upsample['align_corners'] else ''
-        return f'{self.name}-{self.upsample["mode"]}{corners}'
-
-
 PEERS = (
-    Peer('mmpose', mmpose_hrnet, NEAREST),
-    Peer('mmpose', mmpose_hrnet, BILINEAR),
-    Peer('mmpose', mmpose_hrnet, BILINEAR_ALIGNED),
-    Peer('mmdet', mmdet_hrnet, NEAREST),
-    Peer('mmseg', mmseg_hrnet, BILINEAR),
-    Peer('mmpretrain', mmpretrain_hrnet, NEAREST),
-    Peer('timm', timm_hrnet, NEAREST),
+    ('mmpose', NEAREST),
+    ('mmpose', BILINEAR),
+    ('mmpose', dict(mode='bilinear', align_corners=True)),
+    ('mmdet', NEAREST),
+    ('mmseg', BILINEAR),
+    ('mmpretrain', NEAREST),
+    ('timm', NEAREST),
 )
 
 
-def ours_and_theirs(peer: Peer, arch: str) -> tuple[HRNet, nn.Module]:
-    theirs = randomize(peer.build(arch, peer.upsample))
-    ours = HRNet(
-        arch,
-        upsample=peer.upsample['mode'],
-        align_corners=bool(peer.upsample['align_corners']),
-    )
+def build_peer(name: str, arch: str, upsample: dict[str, Any]) -> nn.Module:
+    """Another library's HRNet that gives four maps as ours does."""
+    if name == 'timm':  # up to the four maps: its ``features_only`` form without the stem's map
+        form = dict(features_only=True, feature_location='', out_indices=(1, 2, 3, 4))
+        net = timm.create_model(f'hrnet_{arch}', pretrained=False, **form)
+        assert net.incre_modules is None
+        return net
+    extra, options = extra_of(arch), dict(norm_eval=False) if name == 'mmdet' else {}
+    if name == 'mmpose':
+        extra['upsample'] = upsample
+        extra['stage4']['multiscale_output'] = True
+    hrnet = importlib.import_module(f'{name}.models.backbones.hrnet').HRNet
+    return hrnet(extra=extra, **options)
+
+
+def name_of(peer: tuple[str, dict[str, Any]]) -> str:
+    corners = '-aligned' if peer[1]['align_corners'] else ''
+    return f'{peer[0]}-{peer[1]["mode"]}{corners}'
+
+
+def ours_and_theirs(peer: tuple[str, dict[str, Any]], arch: str) -> tuple[HRNet, nn.Module]:
+    name, upsample = peer
+    theirs = randomize(build_peer(name, arch, upsample))
+    mode, corners = upsample['mode'], bool(upsample['align_corners'])
+    ours = HRNet(arch, upsample=mode, align_corners=corners)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     return ours, theirs
 
@@ -97,8 +64,8 @@ def evaluate(net: nn.Module, image: Tensor) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize('arch', VARIANTS)
-@pytest.mark.parametrize('peer', PEERS, ids=str)
-def test_equals_peer_output_bit_for_bit(peer: Peer, arch: str) -> None:
+@pytest.mark.parametrize('peer', PEERS, ids=name_of)
+def test_equals_peer_output_bit_for_bit(peer: tuple, arch: str) -> None:
     ours, theirs = ours_and_theirs(peer, arch)
     assert list(ours.state_dict()) == list(theirs.state_dict())
     image = torch.randn(2, 3, 96, 64)
@@ -110,8 +77,8 @@ def test_equals_peer_output_bit_for_bit(peer: Peer, arch: str) -> None:
 
 
 @pytest.mark.parametrize('arch', VARIANTS)
-@pytest.mark.parametrize('peer', PEERS, ids=str)
-def test_trains_like_peer(peer: Peer, arch: str) -> None:
+@pytest.mark.parametrize('peer', PEERS, ids=name_of)
+def test_trains_like_peer(peer: tuple, arch: str) -> None:
     nets = ours_and_theirs(peer, arch)
     images = [torch.randn(2, 3, 64, 64) for _ in range(3)]
     ours, theirs = (train_three_steps(net, images) for net in nets)
@@ -183,7 +150,10 @@ def test_v2_and_bare_head_equal_mmseg_resize_concat_head() -> None:
 
 def test_odd_sizes_match_mmseg_where_it_upsamples_once() -> None:
     """mmseg resizes a second time unless all maps double exactly: 1/4 maps divisible by 8."""
-    theirs, ours = randomize(mmseg_hrnet('w18', {})), HRNet('w18', upsample='bilinear')
+    theirs, ours = (
+        randomize(build_peer('mmseg', 'w18', BILINEAR)),
+        HRNet('w18', upsample='bilinear'),
+    )
     ours.load_state_dict(theirs.state_dict())
     for size in [(61, 93), (64, 95), (93, 126)]:
         image = torch.randn(1, 3, *size)

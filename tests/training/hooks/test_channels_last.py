@@ -5,20 +5,9 @@ from copy import deepcopy
 import pytest
 import torch
 from mmdet.structures.bbox import bbox2roi
-from mmengine.registry import MODELS, init_default_scope
-from torch import nn
 
 from hrnet_mm.training.hooks.channels_last import use_channels_last
-from tests.configs.tiny import load_config
-from tests.helpers import randomize
-
-
-def build(config: str) -> nn.Module:
-    cfg = load_config(config)
-    init_default_scope(cfg.default_scope)
-    model = randomize(MODELS.build(cfg.model))
-    model.eval()
-    return model
+from tests.configs.tiny import build
 
 
 def is_channels_last(tensor: torch.Tensor) -> bool:
@@ -35,7 +24,7 @@ def is_channels_last(tensor: torch.Tensor) -> bool:
 )
 @torch.no_grad()
 def test_the_maps_stay_the_same(config: str) -> None:
-    model = build(config)
+    model = build(config).eval()
     image = torch.randn(2, 3, 96, 128)
     expected = model.extract_feat(image)
     use_channels_last(model)
@@ -47,7 +36,7 @@ def test_the_maps_stay_the_same(config: str) -> None:
 @torch.no_grad()
 def test_regions_of_a_detector_stay_the_same() -> None:
     """RoIAlign reads a channels-last map wrongly, without a word."""
-    model = build('demo/mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py')
+    model = build('demo/mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py').eval()
     changed = deepcopy(model)
     use_channels_last(changed)
     image = torch.randn(1, 3, 96, 128)
@@ -61,7 +50,7 @@ def test_regions_of_a_detector_stay_the_same() -> None:
 
 
 def test_deformable_convolutions_of_a_head_run() -> None:
-    model = build('pose/dekr_hrnet_w32_coco_512x512.py')
+    model = build('pose/dekr_hrnet_w32_coco_512x512.py').eval()
     use_channels_last(model)
     with torch.no_grad():
         maps = model.head(model.extract_feat(torch.randn(1, 3, 64, 64)))

@@ -4,25 +4,17 @@ from copy import deepcopy
 
 import pytest
 import torch
-from mmengine.registry import MODELS, init_default_scope
-from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from hrnet_mm.models import HRNet
 from hrnet_mm.training.hooks import FastTrainingHook
 from hrnet_mm.training.hooks.fast_training import compile_regions, use_autocast
-from tests.configs.tiny import load_config
-from tests.helpers import randomize, relative_difference
+from tests.configs.tiny import build
+from tests.helpers import relative_difference
 
 DETECTOR = 'demo/mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py'
 SEGMENTOR = 'demo/fcn_hrnetv2_w18_small_synthetic_320x256.py'
 POSE = 'demo/hrnet_small_synthetic_128x96.py'
-
-
-def build(config: str) -> nn.Module:
-    cfg = load_config(config)
-    init_default_scope(cfg.default_scope)
-    return randomize(MODELS.build(cfg.model))
 
 
 @pytest.mark.parametrize('config', [POSE, SEGMENTOR, DETECTOR])
