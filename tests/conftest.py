@@ -45,6 +45,12 @@ def _same_start_for_every_test() -> Iterator[None]:
     DefaultScope._instance_dict.clear()
 
 
+@pytest.fixture
+def unformatted_configs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Formatting the text of a config is most of the time of a very small training."""
+    monkeypatch.setattr(config, 'FormatCode', lambda text, **style: (text, True))
+
+
 @pytest.fixture(scope='session')
 def load_tool() -> Callable[[str], ModuleType]:
     """The module of a tool, by its name; its ``main`` takes the arguments."""

@@ -13,39 +13,28 @@ from tests.helpers import ROOT
 COCO_CONFIG = ROOT / 'configs/pose/hrnet_w32_coco_256x192.py'
 
 
-@pytest.fixture
-def truncated(tmp_path: Path) -> Path:
-    path = tmp_path / 'truncated.pth'
-    torch.save(dict(state_dict={'x': torch.zeros(1000)}), path)
-    path.write_bytes(path.read_bytes()[:1000])
-    return path
-
-
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (['nowhere.py'], 'there is no config nowhere.py'),
         ([COCO_CONFIG], 'there is no data/coco/ (train_dataloader.dataset.data_root'),
         ([COCO_CONFIG, '--cfg-options', 'modle.x=1'], 'has no key modle; did you mean model?'),
-        ([COCO_CONFIG, '--cfg-options', 'model.backbone.arch=w33'], "arch='w33' is not an HRNet"),
         (
             [COCO_CONFIG, '--cfg-options', 'model.backbone.widht=33'],
             "unexpected keyword argument 'widht'",
         ),
-        ([COCO_CONFIG, '--cfg-options', 'train_cfg.max_epoch=3'], 'did you mean max_epochs?'),
         ([COCO_CONFIG, '--resume', 'gone.pth'], 'there is no checkpoint gone.pth'),
-        ([COCO_CONFIG, '--resume', '{truncated}'], 'truncated, damaged or no checkpoint'),
         ([COCO_CONFIG, '--amp'], '--amp needs a GPU'),
         ([COCO_CONFIG, '--launcher', 'pytorch'], 'use tools/dist_train.sh'),
     ],
 )
 @pytest.mark.slow
 def test_train_says_what_is_wrong_and_leaves_nothing(
-    people: Path, tmp_path: Path, truncated: Path, arguments: list[object], message: str
+    people: Path, tmp_path: Path, arguments: list[object], message: str
 ) -> None:
     if message == '--amp needs a GPU' and torch.cuda.is_available():
         pytest.skip('this machine has a GPU')
-    arguments = [str(a).format(truncated=truncated) for a in arguments]
+    arguments = [*map(str, arguments)]
     wants_data = 'data/coco' not in message
     if wants_data:
         options = (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config, config
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -20,6 +20,8 @@ from hrnet_mm.weights.checkpoint import Checkpoint
 from tests.helpers import ROOT
 
 CONFIG = ROOT / 'tests/robustness/configs/pose.py'
+
+pytestmark = pytest.mark.usefixtures('unformatted_configs')
 
 
 class Planted(Exception):
@@ -40,12 +42,6 @@ class FailsAtAMoment(Hook):
     def fail(self, runner: Runner, *args: object, **kwargs: object) -> None:
         type(self).plant(runner)
         raise self.error
-
-
-@pytest.fixture(autouse=True)
-def _unformatted_configs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Formatting their text is most of the time of so small a training."""
-    monkeypatch.setattr(config, 'FormatCode', lambda text, **style: (text, True))
 
 
 @pytest.fixture

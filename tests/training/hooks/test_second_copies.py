@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config, config
+from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
@@ -27,6 +27,7 @@ from hrnet_mm.training.hooks import FiniteCheckHook
 from hrnet_mm.training.run import test as evaluate
 from tests.helpers import ROOT
 
+pytestmark = pytest.mark.usefixtures('unformatted_configs')
 CONFIG = """
 _base_ = {base!r}
 test_dataloader = _base_.val_dataloader
@@ -110,12 +111,6 @@ class Case:
         with torch.no_grad():
             samples = [model.test_step(dict(inputs=[x]))[0] for x in inputs]
         return np.concatenate([sample.pred_sem_seg.data.numpy() for sample in samples])
-
-
-@pytest.fixture(autouse=True)
-def _unformatted_configs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Formatting their text is most of the time of so small a test."""
-    monkeypatch.setattr(config, 'FormatCode', lambda text, **style: (text, True))
 
 
 @pytest.fixture(scope='module')
