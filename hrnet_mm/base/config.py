@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from hrnet_mm.base.config_changes import change
+from hrnet_mm.base.config_changes import apply_options
 from hrnet_mm.base.errors import UsageError, UserError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -32,7 +32,7 @@ def read_config(
 
     Raises:
         UserError: the file is absent or no config, or an option would not do what it says, see
-            :func:`hrnet_mm.base.config_changes.change`.
+            :func:`hrnet_mm.base.config_changes.apply_options`.
         UsageError: an option sets what another argument sets.
     """
     check_not_set_twice(options or {}, arguments or {})
@@ -47,7 +47,7 @@ def read_config(
         raise UserError(f'{path} is no config: {error}') from error
     if data_root:
         set_data_root(cfg, data_root)
-    change(cfg, options or {})
+    apply_options(cfg, options or {})
     return cfg
 
 

@@ -1,4 +1,4 @@
-"""Changing a config by dotted keys; what would change nothing, or not what it says, is refused.
+"""Changing a config by dotted keys; an option that would not do what it says is refused.
 
 MMEngine merges any key into a config: one that is misspelt, one of a variable whose value was used
 when the file was read, or a text in the place of a number. The run then goes on as if nothing had
@@ -20,7 +20,7 @@ from hrnet_mm.base.errors import UserError
 
 DELETE = '_delete_'  # as in MMEngine's configs: KEY._delete_=True empties KEY first
 ABSENT = object()
-# What the Runner and MMEngine read of a config and what it need not spell out.
+# The keys of a config that the Runner and MMEngine read, whether they stand there or not.
 RUNNER_KEYS = {
     *inspect.signature(Runner).parameters,
     'activation_checkpointing',
@@ -31,18 +31,21 @@ RUNNER_KEYS = {
     'model_wrapper_cfg',
     'sync_bn',
 }
-FREE_FORM = ('custom_keys', 'metainfo')  # dicts whose keys are names of the user's own things
-CLOSE = 0.85  # a likeness: flip_tset and flip_test have 0.89, num_classes and in_channels 0.45
+FREE_FORM = ('custom_keys', 'metainfo')  # dicts in which the user chooses the keys
+# The ratio of difflib above which a key is misspelt: flip_tset and flip_test have 0.89, num_classes
+# and in_channels 0.45.
+CLOSE = 0.85
 LIKE_A_NUMBER = re.compile(r'[+-]?(\.?[0-9]|nan$)', re.IGNORECASE)
 LIKE_A_BOOL = ('yes', 'no', 'on', 'off', 'y', 'n', 't', 'f')
 LIKE_NONE = ('none', 'null')
 
 
-def change(cfg: Config, options: Mapping[str, Any]) -> None:
+def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """Set the values of dotted keys, as ``model.backbone.arch`` or ``custom_hooks.0.priority``.
 
     Args:
-        cfg: changed in place; what its parts share with one another changes in the named one only.
+        cfg: the config, which is changed. Where two of its keys hold the same object, only the one
+            that is named changes.
         options: values by key. A value that is a dict is merged, as MMEngine does it.
 
     Raises:
@@ -50,72 +53,72 @@ def change(cfg: Config, options: Mapping[str, Any]) -> None:
     """
     for key in sorted(options, key=lambda key: not key.endswith(f'.{DELETE}')):
         first, *path = key.split('.')
-        check_first(first, path, cfg, key)
+        check_first_key(first, path, cfg, key)
         try:
-            cfg[first] = changed(cfg.get(first, ABSENT), path, options[key], first)
+            cfg[first] = with_value(cfg.get(first, ABSENT), path, options[key], first)
         except UserError as error:
             raise UserError(f'--cfg-options {key}: {error}') from error
 
 
-def changed(here: Any, path: Sequence[str], new: Any, key: str) -> Any:
-    """A part of a config, copied, in which what a path leads to is new.
+def with_value(part: Any, path: Sequence[str], value: Any, key: str) -> Any:
+    """A copy of a part of a config in which a path leads to another value.
 
     Args:
-        here: the part; it stays as it is.
-        path: the names and indices that lead on from it.
-        new: the value.
-        key: that led to the part, for the messages.
+        part: what stands there, or ABSENT; it stays as it is.
+        path: the names and indices that lead on from it, for example ``['backbone', 'arch']``.
+        value: the value at the end of the path.
+        key: the key of the part, for messages: ``'model'``.
     """
     if not path:
-        return replaced(here, new, key)
+        return merged(part, value, key)
     name, *rest = path
-    if isinstance(here, list | tuple):
-        items = list(here)
+    if isinstance(part, list | tuple):
+        items = list(part)
         index = index_in(items, name, key)
-        items[index] = changed(items[index], rest, new, f'{key}.{name}')
-        return type(here)(items)
-    if here is None or here is ABSENT:
-        here = ConfigDict()
-    if not isinstance(here, dict):
-        raise UserError(f'{key} is {here!r} in the config and has no keys')
+        items[index] = with_value(items[index], rest, value, f'{key}.{name}')
+        return type(part)(items)
+    if part is None or part is ABSENT:
+        part = ConfigDict()
+    if not isinstance(part, dict):
+        raise UserError(f'{key} is {part!r} in the config and has no keys')
     if name == DELETE and not rest:
-        return ConfigDict() if new else here
-    if name not in here:
-        check_new(name, here, key)
-    copy = here.copy()
-    copy[name] = changed(here.get(name, ABSENT), rest, new, f'{key}.{name}')
+        return ConfigDict() if value else part
+    if name not in part:
+        check_new_key(name, part, key)
+    copy = part.copy()
+    copy[name] = with_value(part.get(name, ABSENT), rest, value, f'{key}.{name}')
     return copy
 
 
-def replaced(here: Any, new: Any, key: str) -> Any:
-    """What stands in a config in the place of ``here`` when ``new`` is asked for."""
-    if isinstance(new, dict):
-        if not isinstance(here, dict):
-            return ConfigDict(new)
-        for name in sorted(new, key=lambda name: name != DELETE):
-            here = changed(here, [name], new[name], key)
-        return here
-    if reason := misfit(here, new, key):
+def merged(part: Any, value: Any, key: str) -> Any:
+    """A value merged into what stands in a config: a dict key by key, all else in its place."""
+    if isinstance(value, dict):
+        if not isinstance(part, dict):
+            return ConfigDict(value)
+        for name in sorted(value, key=lambda name: name != DELETE):
+            part = with_value(part, [name], value[name], key)
+        return part
+    if reason := misfit(part, value, key):
         raise UserError(reason)
-    return new
+    return value
 
 
-def misfit(here: Any, new: Any, key: str) -> str:
-    """Why a value cannot be meant where another one stands; empty if it can."""
-    if isinstance(here, dict) and 'type' in here and new is not None:
-        kind = getattr(here['type'], '__name__', here['type'])
+def misfit(part: Any, value: Any, key: str) -> str:
+    """Why a value cannot be meant where a part of a config stands; empty if it can."""
+    if isinstance(part, dict) and 'type' in part and value is not None:
+        kind = getattr(part['type'], '__name__', part['type'])
         return f'the type {kind} stands there, whose keys are changed one by one: {key}.type=...'
-    holds_dicts = isinstance(here, list | tuple) and any(isinstance(x, dict) for x in here)
-    if holds_dicts and not (new is None or _is_list_of(new, dict)):
+    holds_dicts = isinstance(part, list | tuple) and any(isinstance(x, dict) for x in part)
+    if holds_dicts and not (value is None or _is_list_of(value, dict)):
         return f'a list of dicts stands there, whose keys are changed one by one: {key}.0.KEY=...'
-    if not isinstance(new, str) or isinstance(here, str) or here is ABSENT:
+    if not isinstance(value, str) or isinstance(part, str) or part is ABSENT:
         return ''
-    if new.lower() in LIKE_NONE:
-        return f'write None, not {new}'
-    if isinstance(here, bool) and new.lower() in LIKE_A_BOOL:
-        return f'it is {here} in the config; write True or False, not {new}'
-    if isinstance(here, int | float) and LIKE_A_NUMBER.match(new):
-        return f'it is {here} in the config, and {new} is no number'
+    if value.lower() in LIKE_NONE:
+        return f'write None, not {value}'
+    if isinstance(part, bool) and value.lower() in LIKE_A_BOOL:
+        return f'it is {part} in the config; write True or False, not {value}'
+    if isinstance(part, int | float) and LIKE_A_NUMBER.match(value):
+        return f'it is {part} in the config, and {value} is no number'
     return ''
 
 
@@ -124,14 +127,19 @@ def _is_list_of(value: Any, kind: type) -> bool:
 
 
 def index_in(items: Sequence[Any], name: str, key: str) -> int:
+    """The index that a name of a path means in a list of a config.
+
+    Raises:
+        UserError: the list has no such item.
+    """
     if not name.isdecimal() or int(name) >= len(items):
         numbers = f'0 to {len(items) - 1}' if items else 'none, as it is empty'
         raise UserError(f'{key} is a list in the config; its numbers are {numbers}, not {name}')
     return int(name)
 
 
-def check_new(name: str, here: Mapping[str, Any], key: str) -> None:
-    """Refuse a new key that is one of its neighbours misspelt.
+def check_new_key(name: str, here: Mapping[str, Any], key: str) -> None:
+    """Refuse a key that is not in a dict and looks like one that is, but misspelt.
 
     Dicts with a ``type`` are left to the class that is built of them: it knows all its arguments.
     """
@@ -148,8 +156,14 @@ def _without_digits(name: str) -> str:
     return re.sub(r'[0-9]', '', name)
 
 
-def check_first(first: str, path: Sequence[str], cfg: Config, key: str) -> None:
+def check_first_key(first: str, path: Sequence[str], cfg: Config, key: str) -> None:
     """Refuse ``modle.backbone.arch``, and variables, which were used when the file was read.
+
+    Args:
+        first: the first name of the key.
+        path: the names after it.
+        cfg: the config.
+        key: the whole key.
 
     Raises:
         UserError: nothing would change.
@@ -184,7 +198,7 @@ def is_used_in(text: str, name: str) -> bool:
 
 
 def places_of(cfg: Config, value: Any) -> Iterator[str]:
-    """The keys, of those that the Runner reads, under which a value stands; of plain ones none."""
+    """The keys that the Runner reads and under which a value stands; none for plain values."""
     if value in (None, True, False) or isinstance(value, int | float):
         return
     for first in cfg:
@@ -193,7 +207,7 @@ def places_of(cfg: Config, value: Any) -> Iterator[str]:
 
 
 def _without_scope(value: Any) -> Any:
-    """A dict without what MMEngine adds to those that a config inherits at its top."""
+    """A dict without the key that MMEngine adds to the outermost dicts of an inherited config."""
     if not isinstance(value, dict):
         return value
     return {name: item for name, item in value.items() if name != '_scope_'}

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, and the one sentence that an error is told by."""
+"""Errors that a user can mend, and the sentence that a tool prints of an error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ class UserError(Exception):
 
 
 class UsageError(UserError):
-    """Arguments that do not go together, whatever the files hold that they name."""
+    """Arguments that do not go together, whatever is in the files that they name."""
 
 
 def sentence_of(error: BaseException) -> str:
-    """The one line that tells the user most: of a wrapped error, the cause's."""
+    """One line on an error for the user, for example ``there is no photos/a.jpg``."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, FileNotFoundError) and error.filename:

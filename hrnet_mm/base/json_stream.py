@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-FIRST_BLOCK = 1 << 22  # characters; grows while one value does not fit
+FIRST_BLOCK = 1 << 22  # characters; a block grows while one value does not fit into it
 DECODER = json.JSONDecoder()
 WHITE_SPACE = re.compile(r'[ \t\n\r]*')
 AFTER_ELEMENT = re.compile(r'[ \t\n\r]*([,\]])[ \t\n\r]*')
@@ -24,7 +24,7 @@ class Reader:
         self.position = 0
 
     def more(self) -> bool:
-        """Read on, if there is more; the part of the text that was read is dropped."""
+        """Read the next block, dropping the text before the position; False at the end."""
         rest = len(self.text) - self.position
         block = self.file.read(max(FIRST_BLOCK, rest))
         if block:
@@ -41,6 +41,7 @@ class Reader:
                 return ''
 
     def take(self, expected: str) -> str:
+        """Pass the next character, which is one of the expected ones, and return it."""
         found = self.peek()
         if not found or found not in expected:
             raise ValueError(f'expected one of {expected}')
@@ -48,6 +49,7 @@ class Reader:
         return found
 
     def value(self) -> Any:
+        """Read the next value, whole."""
         while True:
             if self.text[self.position : self.position + 1] in STARTS_LATER:
                 self.peek()
@@ -79,7 +81,7 @@ class Reader:
                 return
 
     def members(self) -> Iterator[str]:
-        """The keys of an object; whoever gets one reads its value before the next."""
+        """The keys of an object; the caller reads the value of each before it takes the next."""
         self.take('{')
         if self.peek() == '}':
             self.take('}')

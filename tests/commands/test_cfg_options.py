@@ -13,7 +13,7 @@ import pytest
 from mmengine.config import Config, DictAction
 
 from hrnet_mm.base.config import read_config
-from hrnet_mm.base.config_changes import change
+from hrnet_mm.base.config_changes import apply_options
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.cfg_options import ConfigOptions, as_typed, parse_value
 from tests.helpers import ROOT
@@ -30,7 +30,7 @@ def read(config: Path) -> Config:
 def changed(config: Path, *pairs: str) -> Config:
     """The config as ``--cfg-options`` change it."""
     cfg = copy.deepcopy(read(config))
-    change(cfg, options_of(*pairs))
+    apply_options(cfg, options_of(*pairs))
     return cfg
 
 
