@@ -1,6 +1,6 @@
 """Say what works in this environment, and how to mend what does not: python -m hrnet_mm.doctor
 
-What is compiled is called, not only imported: a library may import and fail at its first call.
+Compiled functions are called, not only imported: a library may import and fail at its first call.
 Exits with 1 if something that the package itself needs (torch, mmengine, mmcv's operators) fails.
 """
 
@@ -289,9 +289,7 @@ CHECKS = (
     Check('mmdet', host('mmdet'), MMDET_REMEDY),
     Check('mmpose', host('mmpose'), MMPOSE_REMEDY),
     Check('mmseg', host('mmseg'), f'{ANEW} {NAMES["mmseg"]}; pip install ftfy regex.'),
-    Check(
-        'mmpretrain', host('mmpretrain'), f"{ANEW} mmpretrain; pip install 'importlib-metadata<8'."
-    ),
+    Check('mmpretrain', host('mmpretrain'), MMPRETRAIN_REMEDY),
 )
 
 

@@ -10,11 +10,15 @@ from mmengine.registry import WEIGHT_INITIALIZERS as ROOT_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry
 
 SCOPE = 'hrnet_mm'
-HOOK_MODULES = ['hrnet_mm.training.hooks', 'hrnet_mm.weights.pretrained']
 
+# MMEngine imports the modules of ``locations`` when something of the scope is first built.
 MODELS = Registry('model', parent=ROOT_MODELS, scope=SCOPE, locations=['hrnet_mm.models'])
-HOOKS = Registry('hook', parent=ROOT_HOOKS, scope=SCOPE, locations=HOOK_MODULES)
-# The modules named here are imported when something of the scope is first built.
+HOOKS = Registry(
+    'hook',
+    parent=ROOT_HOOKS,
+    scope=SCOPE,
+    locations=['hrnet_mm.training.hooks', 'hrnet_mm.weights.pretrained'],
+)
 WEIGHT_INITIALIZERS = Registry(
     'weight initializer',
     parent=ROOT_WEIGHT_INITIALIZERS,

@@ -95,24 +95,19 @@ def _keep_convolutions() -> Contexts:
 def _leave_statistics(module: nn.Module, keep: bool) -> Contexts:
     """Contexts of the forward pass and of its repetition, which leaves running statistics alone."""
     forward, again = _keep_convolutions() if keep else (nullcontext(), nullcontext())
-    return forward, _both(_running_statistics_kept(module), again)
+    return forward, _repetition(module, again)
 
 
 @contextmanager
-def _both(first: AbstractContextManager, second: AbstractContextManager) -> Iterator[None]:
-    with first, second:
-        yield
-
-
-@contextmanager
-def _running_statistics_kept(module: nn.Module) -> Iterator[None]:
-    """While the forward pass is repeated, batch norms add nothing to their statistics."""
+def _repetition(module: nn.Module, context: AbstractContextManager) -> Iterator[None]:
+    """In the context, while the forward pass is repeated, norms keep their running statistics."""
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
     try:
-        yield
+        with context:
+            yield
     finally:
         for norm, (momentum, num_batches) in zip(norms, before, strict=True):
             norm.momentum = momentum

@@ -1,4 +1,4 @@
-// What a plan is made of, as library.py declares it and deploy/native/engine.py fills it in.
+// What a plan is made of, as library.py declares it and hrnet_mm/deploy/engines/own_kernels.py fills it in.
 #pragma once
 
 #include <cstdlib>
