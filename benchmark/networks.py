@@ -15,7 +15,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from benchmark.candidates import LeftOut
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.models import HRNet, HRNetV2, HRNetV2p
-from hrnet_mm.models.archs import extra_of, stages_from_arch
+from hrnet_mm.models.archs import stages_from_arch
+from hrnet_mm.weights.peers import host_hrnet
 
 UPSAMPLE = dict(pose='nearest', seg='bilinear', det='nearest', backbone='nearest')  # by task
 ONLY_UPSAMPLES = dict(mmdet='nearest', mmseg='bilinear', timm='nearest')  # mmpose does both
@@ -133,7 +134,10 @@ def build_trunk(network: str, workload: Workload, with_cp: bool | str = False) -
         raise LeftOut(f'this copy upsamples {only}, the case {workload.upsample}')
     if network == 'timm':
         return Trunk(timm_backbone(workload, with_cp), host_neck(workload))
-    return Trunk(host_backbone(network, workload, with_cp), host_neck(workload))
+    stages, one_map = stages_from_arch(workload.arch), workload.task == 'pose'
+    options = dict(norm_eval=False, with_cp=with_cp)
+    backbone = host_hrnet(network, stages, workload.upsample, one_map, **options)
+    return Trunk(backbone, host_neck(workload))
 
 
 def our_trunk(workload: Workload, with_cp: bool | str = False) -> Trunk:
@@ -148,19 +152,6 @@ def our_trunk(workload: Workload, with_cp: bool | str = False) -> Trunk:
     if workload.task == 'det':
         return Trunk(backbone, HRNetV2p(workload.channels, PYRAMID_CHANNELS))
     return Trunk(backbone)
-
-
-def host_backbone(host: str, workload: Workload, with_cp: bool) -> nn.Module:
-    """The copy of mmpose, mmdet or mmseg."""
-    extra = extra_of(stages_from_arch(workload.arch))
-    options: dict[str, Any] = dict(norm_eval=False, with_cp=with_cp)
-    if host == 'mmpose':
-        corners = False if workload.upsample == 'bilinear' else None
-        extra['upsample'] = dict(mode=workload.upsample, align_corners=corners)
-        extra['stage4']['multiscale_output'] = workload.task != 'pose'
-    else:
-        options['multiscale_output'] = workload.task != 'pose'
-    return importlib.import_module(f'{host}.models.backbones.hrnet').HRNet(extra, **options)
 
 
 def timm_backbone(workload: Workload, with_cp: bool) -> nn.Module:
