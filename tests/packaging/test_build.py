@@ -51,6 +51,7 @@ def test_sdist_has_licence_and_sources(sdist: Path) -> None:
         names = {name.partition('/')[2] for name in archive.getnames()}
     assert files_of('configs', 'hrnet_mm/kernels') <= names
     assert {'tools/train.py', 'tools/dist_train.sh'} <= names and 'tools/demo.py' not in names
+    assert {'benchmark', 'demo', 'papers'}.isdisjoint(name.partition('/')[0] for name in names)
     assert {'LICENSE', 'NOTICE', 'README.md', 'setup.py', 'pyproject.toml'} <= names
 
 
