@@ -33,7 +33,8 @@ from hrnet_mm.check.datasets import (
 )
 from hrnet_mm.check.findings import Finding, stop, warn
 
-# Each task is a module with FOLDERS, check_config, read and check_data.
+# Each task is a module with FOLDERS, check_config, read and check_data; where what it reads is a
+# CocoFile, with used_images too.
 TASKS = dict(
     pose=pose,
     detection=detection,
