@@ -1,4 +1,4 @@
-"""How the C library treats memory that is freed."""
+"""What the C library does with memory that a process frees."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep what it frees, for the next step, and not give it back page by page.
+    """Let this process keep the memory that it frees, instead of giving it back page by page.
 
-    A training step on a CPU frees and takes the memory of all its maps, and pages that come from
-    the system anew have to be cleared. The process then holds the most that it ever used.
+    A training step on a CPU takes and frees the memory of all its maps, and the system clears each
+    page that it hands out again. A process that keeps its memory holds the most that it ever used.
 
     Returns:
-        Whether the C library can; glibc can.
+        True with glibc; False where the C library has no such setting.
     """
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None:

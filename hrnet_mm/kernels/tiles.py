@@ -1,22 +1,26 @@
-"""Which form of a 3x3 convolution is fastest: direct, or Winograd with tiles of 2 or 4 outputs."""
+"""Which form of a 3x3 convolution is fastest: direct, or Winograd's with tiles of outputs.
+
+A tile of 2 computes 2x2 outputs with 16 products instead of 36, a tile of 4 computes 4x4 outputs
+with 36 instead of 144 (Lavin and Gray, arXiv 1509.09308). Tile 0 is the direct convolution.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-# Multiplications a core does in the time it reads one byte of filters from memory. Larger tiles
-# save multiplications and read more: 36 numbers for every filter of 9.
+# Multiplications that a core does while it reads one byte of filters from memory. Larger tiles save
+# multiplications and read more: 36 numbers for every filter of 9.
 MULTIPLICATIONS_PER_BYTE = 5
-# In training the filters are new in every step: packing them takes as long as that many tiles.
+# Training packs the new filters in every step, which takes as long as this many tiles.
 TILES_OF_PACKING = 16
-# With fewer channels the transforms outweigh what factors of bfloat16 save.
+# With fewer channels than these, the transforms outweigh what factors of bfloat16 save.
 BF16_CHANNELS = 128
 
 Shape = tuple[int, int, int, int]
 
 
 def best_tile(shape: Shape, in_channels: int) -> int:
-    """The tile with the least work, 0 for the direct convolution.
+    """The tile with the least work in inference, 0, 2 or 4.
 
     Args:
         shape: (N, out_channels, H, W) of the output.
@@ -26,7 +30,11 @@ def best_tile(shape: Shape, in_channels: int) -> int:
 
 
 def work(tile: int, shape: Shape, in_channels: int) -> float:
-    """Time in multiplications: those of the product, or those lost waiting for the filters."""
+    """The time of a form, counted in multiplications.
+
+    The product takes its multiplications, or those that are lost while it waits for the filters;
+    the transforms of the tiles come on top.
+    """
     n, out_channels, h, w = shape
     positions = (tile + 2) ** 2 if tile else 9
     rows = number_of_tiles(tile, shape) if tile else n * h * w
@@ -57,7 +65,7 @@ def map_form(kernel: int, shape: Shape, in_channels: int, may_round: bool) -> Fo
         kernel: 1 or 3.
         shape: (N, out_channels, H, W) of the output.
         in_channels: of the input.
-        may_round: whether factors of bfloat16 are allowed, as where maps are; not for kernel 1.
+        may_round: whether factors may be bfloat16, as they may where the maps are.
     """
     if kernel == 1:
         return Form(0, False)
@@ -76,7 +84,7 @@ def weight_form(kernel: int, shape: Shape, may_round: bool) -> Form:
 
 
 def training_tile(shape: Shape) -> int:
-    """The tile with the fewest multiplications, filters to be packed included."""
+    """The tile with the fewest multiplications in training, the packing of filters included."""
     return min(
         (2, 4), key=lambda tile: (tile + 2) ** 2 * (number_of_tiles(tile, shape) + TILES_OF_PACKING)
     )

@@ -20,7 +20,7 @@ class ResidualBlock(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
         layers: builds the convolutions and norms.
-        recomputation: of what, in the backward pass.
+        recomputation: what the backward pass computes again.
     """
 
     kernel_sizes: tuple[int, ...]

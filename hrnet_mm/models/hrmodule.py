@@ -108,7 +108,7 @@ class HRModule(nn.Module):
         layers: builds the convolutions and norms.
         upsample: used by the exchange unit.
         outputs: the branches to compute; None, without exchange, leaves every branch by itself.
-        recomputation: of what, in the backward pass.
+        recomputation: what the backward pass computes again.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-# What ``with_cp`` may be, and which part of the network is then computed again at once.
+# The values of ``with_cp``, and the region of the network that each computes again at once.
 REGIONS = {
     False: None,
     True: 'block',
@@ -54,7 +54,7 @@ class Recomputation:
         return self if self.region is None else replace(self, region='block')
 
     def run(self, region: str, module: nn.Module, function: Callable[..., Any], *args: Any) -> Any:
-        """``function(*args)``, a part of the forward pass of ``module``, which is such a region."""
+        """``function(*args)``, a part of the forward pass of ``module``, which is a ``region``."""
         if region != self.region or not torch.is_grad_enabled():
             return function(*args)
         return recomputed_in_backward(module, function, *args, keep=self.keeps_convolutions)
@@ -100,7 +100,7 @@ def _leave_statistics(module: nn.Module, keep: bool) -> Contexts:
 
 @contextmanager
 def _repetition(module: nn.Module, context: AbstractContextManager) -> Iterator[None]:
-    """In the context, while the forward pass is repeated, norms keep their running statistics."""
+    """The context of the repeated forward pass, in which norms keep their running statistics."""
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
     for norm in norms:

@@ -1,4 +1,4 @@
-// What a plan is made of, as library.py declares it and hrnet_mm/deploy/engines/own_kernels.py fills it in.
+// A step of a plan: library.py declares it to Python, deploy/engines/own_kernels.py fills it in.
 #pragma once
 
 #include <cstdlib>

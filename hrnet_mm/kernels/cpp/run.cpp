@@ -1,5 +1,5 @@
-// The operations of a fused HRNet on a CPU and the loop that runs a plan of them; and what training
-// needs: convolutions of stride 1, their gradients, and batch norm.
+// What Python calls: the loop that runs a plan, the list of operations of a fused HRNet; and for
+// training, convolutions of stride 1, their gradients and batch norm.
 //
 // A map lies in memory as (n, h, w, channels), in a plan with channels rounded up to whole vectors;
 // in training they are whole vectors.
