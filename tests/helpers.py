@@ -29,14 +29,19 @@ TOOLS = ROOT / 'tools'
 
 
 def run_tool(
-    tool: str, *arguments: object, cwd: Path | None = None, launcher: tuple[str, ...] = ()
+    tool: str, *arguments: object, cwd: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool as a user does, e.g. ``run_tool('infer.py', 'config.py', 'x.pth', 'photos')``."""
-    start = launcher or (sys.executable, '-W', 'ignore')
+    """Run a tool as a user does, e.g. ``run_tool('infer.py', 'config.py', 'x.pth', 'photos')``.
+
+    A shell script, ``'dist_train.sh'``, finds the programs of this Python's environment. The
+    ``variables`` are set in the tool's environment.
+    """
+    start = () if tool.endswith('.sh') else (sys.executable, '-W', 'ignore')
+    programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ['PATH']))
     return subprocess.run(
         list(map(str, [*start, TOOLS / tool, *arguments])),
         cwd=cwd,
-        env=os.environ | {'OMP_NUM_THREADS': '1'},
+        env=os.environ | {'OMP_NUM_THREADS': '1', 'PATH': programs} | variables,
         capture_output=True,
         text=True,
     )

@@ -12,6 +12,7 @@ from tests.helpers import randomize
 from tests.takeover.upstream import build, hrnet_configs, model_config
 
 CONFIGS = tuple(hrnet_configs())
+LOADED: set[str] = set()  # models that did
 BY_HOST = dict(mmpose=87, mmdet=29, mmseg=66, mmpretrain=7)
 
 
@@ -28,6 +29,9 @@ def is_ours(module: nn.Module) -> bool:
 @pytest.mark.parametrize(('host', 'name'), CONFIGS)
 def test_whole_model_strictly_loads_the_hosts_weights(host: str, name: str) -> None:
     cfg = model_config(host, name)
+    model = json.dumps([host, cfg], sort_keys=True, default=str)
+    if model in LOADED:  # many configs differ in data or schedule only
+        return
     with torch.device('meta'):
         theirs, ours = build(host, cfg), build(host, cfg, take=True)
     assert is_ours(ours.backbone) and not is_ours(theirs.backbone)
@@ -36,6 +40,7 @@ def test_whole_model_strictly_loads_the_hosts_weights(host: str, name: str) -> N
     assert list(actual) == list(expected)
     assert [w.shape for w in actual.values()] == [w.shape for w in expected.values()]
     ours.load_state_dict(expected, strict=True)
+    LOADED.add(model)
 
 
 def distinct_features() -> dict[str, tuple[str, str]]:

@@ -4,7 +4,6 @@ What a kill leaves, and how a run resumes, is in tests/robustness.
 """
 
 import pickle
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,9 +26,9 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 def test_two_processes_train_as_one_on_the_union_batch(
     config: Path, people: Path, tmp_path: Path
 ) -> None:
+    norm = 'model.backbone.norm_cfg.type=GN', 'model.backbone.norm_cfg.num_groups=2'
     options = [
-        *('--data-root', people, '--seed', 3, '--no-validate', '--cfg-options'),
-        *('model.backbone.norm_cfg.type=GN', 'model.backbone.norm_cfg.num_groups=2'),
+        *('--data-root', people, '--seed', 3, '--no-validate', '--cfg-options', *norm),
         'train_dataloader.sampler.shuffle=True',
         'train_dataloader.dataset.pipeline.2.prob=0.0',
         'train_dataloader.dataset.pipeline.3.shift_prob=0',
@@ -41,12 +40,9 @@ def test_two_processes_train_as_one_on_the_union_batch(
     alone = ['--work-dir', tmp_path / 'alone', *options, 'train_dataloader.batch_size=4']
     done = run_tool('train.py', config, *alone, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    torchrun = ('torchrun', '--standalone', '--nproc-per-node=2')
-    launcher = (str(Path(sys.executable).with_name(torchrun[0])), *torchrun[1:])
-    both = ['--launcher', 'pytorch', '--work-dir', tmp_path / 'both', *options]
-    done = helpers.run_tool(
-        'train.py', config, *both, 'train_dataloader.batch_size=2', launcher=launcher, cwd=tmp_path
-    )
+    both = ['--work-dir', tmp_path / 'both', *options, 'train_dataloader.batch_size=2']
+    with helpers.reserved_port() as port:
+        done = helpers.run_tool('dist_train.sh', config, 2, *both, cwd=tmp_path, PORT=str(port))
     assert done.returncode == 0, done.stderr
     start, expected, actual = (
         weights(tmp_path / path)
@@ -56,6 +52,11 @@ def test_two_processes_train_as_one_on_the_union_batch(
     difference = max((actual[name] - expected[name]).abs().max() for name in expected)
     assert learned > 1e-3
     assert difference < 1e-5
+    test = config, tmp_path / 'both/epoch_3.pth', 1, '--data-root', people, '--cfg-options', *norm
+    with helpers.reserved_port() as port:
+        done = helpers.run_tool('dist_test.sh', *test, cwd=tmp_path, PORT=str(port))
+    assert done.returncode == 0, done.stderr
+    assert 'coco/AP' in done.stdout
 
 
 def test_train_then_test_writes_predictions_drawings_and_scalars(
