@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from mmengine.config import Config, config, utils
+from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
@@ -17,15 +17,6 @@ from torch import nn
 from papers.rows import ROWS, Row
 from papers.written import HOSTS
 from tests.helpers import ROOT
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _metafiles_of_hosts_are_parsed_once() -> Iterator[None]:
-    """MMEngine does it again for every config; that is most of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(utils, 'load', cache(utils.load))
-        patch.setattr(config, 'is_installed', cache(config.is_installed))
-        yield
 
 
 def metafiles(root: Path) -> Iterator[dict[str, Any]]:

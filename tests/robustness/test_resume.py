@@ -11,17 +11,10 @@ import torch
 from hrnet_mm.base.config import read_config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.training.resume import prepare_resume
+from tests.helpers import RunsCode
 from tests.robustness.trainings import CONFIGS, SEED, Training, assert_equal, config_with
 
 pytestmark = pytest.mark.slow
-
-
-class OpensFile:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), 'w')
 
 
 def truncated(path: Path) -> None:
@@ -41,7 +34,7 @@ def empty(path: Path) -> None:
 
 
 def hostile(path: Path) -> None:
-    torch.save(dict(meta=OpensFile(path.with_name('payload'))), path)
+    torch.save(dict(meta=RunsCode(path.with_name('payload'))), path)
 
 
 def weights_only(path: Path) -> None:
