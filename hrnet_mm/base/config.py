@@ -13,6 +13,8 @@ from hrnet_mm.base.errors import UsageError, UserError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
+# The variable in which each launcher gives a process its number.
+RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
 
 
 def read_config(

@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from hrnet_mm.base.coco_file import CocoFile
-from hrnet_mm.base.config import check_paths, name_of
+from hrnet_mm.base.config import RANKS, check_paths, name_of
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.check import (
     classification,
@@ -41,7 +41,6 @@ TASKS = dict(
     segmentation=segmentation,
     classification=classification,
 )
-RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')  # as launchers set them
 
 
 def make_sure(
@@ -72,7 +71,7 @@ def make_sure(
 
 def say(line: str) -> None:
     """Print a line, once however many processes train."""
-    rank = next((os.environ[name] for name in RANKS if name in os.environ), '0')
+    rank = next((os.environ[name] for name in RANKS.values() if name in os.environ), '0')
     if rank == '0':
         print(line, file=sys.stderr, flush=True)
 

@@ -12,10 +12,8 @@ from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 
+from hrnet_mm.base.config import RANKS
 from hrnet_mm.base.errors import UserError
-
-# The variable in which each launcher gives a process its number.
-RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
 
 
 @MODEL_WRAPPERS.register_module()
