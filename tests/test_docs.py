@@ -31,7 +31,7 @@ HEADING = re.compile(r'^#+ (.*)$', re.MULTILINE)
 CODE = re.compile(r'^```.*?^```$|^    .*?$|`[^`\n]*`', re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r'^```python\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 OUR_FILE = re.compile(
-    r'(?<![\w/.])(?:configs|tools|tests|hrnet_mm|env)/[\w./-]+\.(?:py|sh|yml|txt)\b'
+    r'(?<![\w/.])(?:configs|tools|tests|hrnet_mm|env|benchmark|demo|papers)/[\w./-]+\.(?:py|sh|yml|txt)\b'
 )
 READERS_OWN = re.compile(r'configs/(?:mine|my_\w+)\.py')
 
