@@ -60,14 +60,21 @@ def reserved_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-class RunsCode:
+class Calls:
+    """Pickles as a call of anything with anything, and with a state if one is given."""
+
+    def __init__(self, function: Any, *arguments: Any, state: Any = None) -> None:
+        self.reduced = (function, arguments, *([] if state is None else [state]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.reduced
+
+
+class RunsCode(Calls):
     """Unpickled without care, it makes a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.makedirs, (str(self.folder), 0o777, True)
+        super().__init__(os.makedirs, str(folder), 0o777, True)
 
 
 # Pictures

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.compat import name_owned_memory
 from hrnet_mm.weights.read import read_checkpoint
-from tests.helpers import RunsCode
+from tests.helpers import Calls, RunsCode
 
 
 def test_torchvision_imports_and_a_second_import_is_harmless() -> None:
@@ -43,33 +43,23 @@ def test_mmengine_history_loads_with_weights_only(tmp_path) -> None:
     assert loaded['scalar'] == values['scalar'] and loaded['flag']
 
 
-class AsksForAttribute:
-    """Pickles as getattr(HistoryBuffer, <name>), which would reach far if it were answered."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __reduce__(self):
-        return getattr, (HistoryBuffer, self.name)
+def asks_for(attribute: str) -> Calls:
+    """Pickles as a getattr that would reach far if it were answered."""
+    return Calls(getattr, HistoryBuffer, attribute)
 
 
 def test_only_the_names_of_the_four_history_methods_are_answered(tmp_path) -> None:
-    torch.save(dict(mean=AsksForAttribute('mean')), tmp_path / 'good.pth')
+    torch.save(dict(mean=asks_for('mean')), tmp_path / 'good.pth')
     assert read_checkpoint(tmp_path / 'good.pth')['mean'] == 'mean'
-    torch.save(dict(bad=AsksForAttribute('__init_subclass__')), tmp_path / 'bad.pth')
+    torch.save(dict(bad=asks_for('__init_subclass__')), tmp_path / 'bad.pth')
     with pytest.raises(UserError, match=r"bad\.pth .*'__init_subclass__'"):
         read_checkpoint(tmp_path / 'bad.pth')
-
-
-class AsksForBytes:
-    def __reduce__(self):
-        return bytes, (10**12,)
 
 
 def test_an_array_without_elements_is_read_and_no_memory_is_asked_for(tmp_path) -> None:
     torch.save(dict(skeleton_links=np.zeros((0, 2), np.uint8)), tmp_path / 'face.pth')
     assert read_checkpoint(tmp_path / 'face.pth')['skeleton_links'].shape == (0, 2)
-    torch.save(dict(bad=AsksForBytes()), tmp_path / 'bad.pth')
+    torch.save(dict(bad=Calls(bytes, 10**12)), tmp_path / 'bad.pth')
     with pytest.raises(UserError, match=r'bad\.pth .*bytes\(1000000000000'):
         read_checkpoint(tmp_path / 'bad.pth')
 
@@ -159,7 +149,7 @@ def test_damaged_download_is_not_kept(tmp_path: Path, address: str) -> None:
 
 
 def test_mmengine_answers_no_other_attribute(tmp_path: Path) -> None:
-    torch.save(dict(bad=AsksForAttribute('__init_subclass__')), tmp_path / 'bad.pth')
+    torch.save(dict(bad=asks_for('__init_subclass__')), tmp_path / 'bad.pth')
     with pytest.raises(pickle.UnpicklingError, match='__init_subclass__'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'bad.pth'), map_location='cpu')
 

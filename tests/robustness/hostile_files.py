@@ -26,7 +26,7 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,19 +37,10 @@ from mmengine.logging import HistoryBuffer
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.weights.read import read_checkpoint
+from tests.helpers import Calls
 
 SECONDS = 10  # that a file may take
 MEMORY = 4 << 30  # bytes that reading it may ask for
-
-
-class Calls:
-    """Pickles as a call of anything with anything."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any, **state: Any) -> None:
-        self.reduced = (function, arguments, *([state] if state else []))
-
-    def __reduce__(self):
-        return self.reduced
 
 
 def write_variants(folder: Path) -> list[Path]:
@@ -139,7 +130,7 @@ def payloads(folder: Path) -> Iterator[Any]:
     yield torch.nn.Linear(1, 1)
     yield np.array([Calls(open, file(), 'w')], dtype=object)
     yield dict(state_dict={'weight': Calls(open, file(), 'w')})
-    yield [Calls(dict, x=Calls(open, file(), 'w'))]
+    yield [Calls(dict, state=dict(x=Calls(open, file(), 'w')))]
 
 
 def write_hostile(path: Path, payload: Any) -> None:

@@ -20,16 +20,7 @@ from mmengine.logging import HistoryBuffer
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.weights.read import read_checkpoint
-
-
-class Calls:
-    """Pickles as a call of a function, with a state if one is given."""
-
-    def __init__(self, function: Any, *arguments: Any, state: Any = None) -> None:
-        self.reduced = (function, arguments, *([] if state is None else [state]))
-
-    def __reduce__(self):
-        return self.reduced
+from tests.helpers import Calls
 
 
 def values() -> dict[str, Any]:
