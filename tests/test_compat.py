@@ -33,16 +33,6 @@ def test_torchvision_imports_and_a_second_import_is_harmless() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_mmengine_history_loads_with_weights_only(tmp_path) -> None:
-    history = HistoryBuffer([0.5, 0.25], [1, 2])
-    values = dict(array=np.arange(3), scalar=np.float32(0.5), flag=np.bool_(True))
-    torch.save(dict(message_hub=dict(loss=history), **values), tmp_path / 'epoch.pth')
-    loaded = read_checkpoint(tmp_path / 'epoch.pth')
-    assert loaded['message_hub']['loss'].mean() == history.mean()
-    assert np.array_equal(loaded['array'], values['array'])
-    assert loaded['scalar'] == values['scalar'] and loaded['flag']
-
-
 def asks_for(attribute: str) -> Calls:
     """Pickles as a getattr that would reach far if it were answered."""
     return Calls(getattr, HistoryBuffer, attribute)

@@ -83,12 +83,6 @@ def test_more_channels_repeat_the_weights_and_keep_the_scale(channels: int) -> N
         torch.testing.assert_close(adapted[:, i], CONV[:, i % 3] * 3 / channels)
 
 
-def test_whole_repetitions_give_the_same_output() -> None:
-    image = torch.rand(1, 3, 9, 9)
-    twice = F.conv2d(torch.cat([image, image], 1), adapt_input(CONV, 6))
-    torch.testing.assert_close(twice, F.conv2d(image, CONV))
-
-
 def test_grey_weights_serve_colour_images() -> None:
     grey = torch.rand(1, 1, 9, 9)
     weight = adapt_input(CONV[:, :1], 3)

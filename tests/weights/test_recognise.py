@@ -10,7 +10,6 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.models import ARCHS, HRNet
 from hrnet_mm.weights.recognise import (
     backbone_of,
-    check_same_network,
     name_of,
     recognise,
     stages_of,
@@ -94,13 +93,6 @@ def test_other_networks_are_told_by_their_sizes() -> None:
         small = stages_of(HRNet(extra=small_extra(8)).state_dict())
     assert name_of(any_width) == 'w24'
     assert '1 x 1, 1 basic blocks of 8, 16 channels' in name_of(small)
-
-
-def test_other_width_is_told_with_both_names() -> None:
-    w48, w32 = (ARCHS[arch].stages() for arch in ('w48', 'w32'))
-    with pytest.raises(UserError, match=r'^x\.pth: this is a w48, the config builds a w32$'):
-        check_same_network(w48, w32, 'x.pth')
-    check_same_network(w48, w48)
 
 
 def test_part_of_an_hrnet_is_told_by_what_is_missing() -> None:
