@@ -7,9 +7,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from mmengine.config import Config
 
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.commands.arguments import Parser
+from hrnet_mm.commands.from_arguments import apply_train_options
 from hrnet_mm.commands.program import run_tool
 from tests.helpers import ROOT
 
@@ -204,6 +206,30 @@ def test_arguments_that_contradict_one_another_are_wrong_usage(
     (tmp_path / 'photos/a.png').touch()
     with pytest.raises(UsageError, match=message):
         load_tool(tool).main([*NEEDED[tool], *flags.split()])
+
+
+@pytest.mark.parametrize(
+    ('in_config', 'flags', 'expected'),
+    [
+        (None, '', None),
+        (dict(seed=7), '', dict(seed=7)),
+        (dict(seed=7), '--deterministic', dict(seed=7, deterministic=True)),
+        (dict(deterministic=True), '--seed 0', dict(deterministic=True, seed=0)),
+        (dict(seed=7, diff_rank_seed=True), '--seed 3', dict(seed=3, diff_rank_seed=True)),
+        (None, '--deterministic', dict(deterministic=True)),
+        (
+            dict(seed=7, diff_rank_seed=True),
+            '--seed 3 --deterministic',
+            dict(seed=3, diff_rank_seed=True, deterministic=True),
+        ),
+    ],
+)
+def test_seed_and_deterministic_change_only_what_they_name(
+    load_tool: LoadTool, in_config: dict | None, flags: str, expected: dict | None
+) -> None:
+    cfg = Config({} if in_config is None else dict(randomness=in_config))
+    apply_train_options(cfg, load_tool('train').parse_args([*NEEDED['train'], *flags.split()]))
+    assert cfg.get('randomness') == expected
 
 
 @pytest.mark.parametrize('error', [UsageError, UserError])
