@@ -11,6 +11,13 @@ from tests.forked_tools import run_tool
 from tests.helpers import ROOT
 
 COCO_CONFIG = ROOT / 'configs/pose/hrnet_w32_coco_256x192.py'
+# The synthetic people's file names, for a config of COCO; behind these, more options.
+ON_PEOPLE = [
+    *('--data-root', '{people}', '--no-validate', '--cfg-options'),
+    'model.backbone.init_cfg=None',
+    'train_dataloader.dataset.ann_file=annotations/person_keypoints_train.json',
+    'train_dataloader.dataset.data_prefix.img=train/',
+]
 
 
 @pytest.mark.parametrize(
@@ -18,14 +25,14 @@ COCO_CONFIG = ROOT / 'configs/pose/hrnet_w32_coco_256x192.py'
     [
         (['nowhere.py'], 'there is no config nowhere.py'),
         ([COCO_CONFIG], 'there is no data/coco/ (train_dataloader.dataset.data_root'),
-        ([COCO_CONFIG, '--cfg-options', 'modle.x=1'], 'has no key modle; did you mean model?'),
+        ([COCO_CONFIG, *ON_PEOPLE, 'modle.x=1'], 'has no key modle; did you mean model?'),
         (
-            [COCO_CONFIG, '--cfg-options', 'model.backbone.widht=33'],
+            [COCO_CONFIG, *ON_PEOPLE, 'model.backbone.widht=33'],
             "unexpected keyword argument 'widht'",
         ),
-        ([COCO_CONFIG, '--resume', 'gone.pth'], 'there is no checkpoint gone.pth'),
-        ([COCO_CONFIG, '--amp'], '--amp needs a GPU'),
-        ([COCO_CONFIG, '--launcher', 'pytorch'], 'use tools/dist_train.sh'),
+        ([COCO_CONFIG, '--resume', 'gone.pth', *ON_PEOPLE], 'there is no checkpoint gone.pth'),
+        ([COCO_CONFIG, '--amp', *ON_PEOPLE], '--amp needs a GPU'),
+        ([COCO_CONFIG, '--launcher', 'pytorch', *ON_PEOPLE], 'use tools/dist_train.sh'),
     ],
 )
 @pytest.mark.slow
@@ -34,33 +41,14 @@ def test_train_says_what_is_wrong_and_leaves_nothing(
 ) -> None:
     if message == '--amp needs a GPU' and torch.cuda.is_available():
         pytest.skip('this machine has a GPU')
-    arguments = [*map(str, arguments)]
-    wants_data = 'data/coco' not in message
-    if wants_data:
-        options = (
-            arguments.index('--cfg-options') if '--cfg-options' in arguments else len(arguments)
-        )
-        arguments[options:options] = ['--data-root', str(people), '--no-validate']
+    arguments = [str(argument).format(people=people) for argument in arguments]
     before = set(tmp_path.iterdir())
-    done = run_tool('train.py', *arguments, *coco_names(wants_data, arguments), cwd=tmp_path)
+    done = run_tool('train.py', *arguments, cwd=tmp_path)
     error = done.stderr.strip().splitlines()[-2]
     assert done.returncode == 1
     assert error.startswith('error: ') and message in error
     assert 'Traceback' not in done.stderr
     assert set(tmp_path.iterdir()) == before
-
-
-def coco_names(wants_data: bool, arguments: list[str]) -> list[str]:
-    """The synthetic people's file names, for a config of COCO."""
-    if not wants_data:
-        return []
-    flag = [] if '--cfg-options' in arguments else ['--cfg-options']
-    return [
-        *flag,
-        'model.backbone.init_cfg=None',
-        'train_dataloader.dataset.ann_file=annotations/person_keypoints_train.json',
-        'train_dataloader.dataset.data_prefix.img=train/',
-    ]
 
 
 def test_absent_file_of_head_sizes_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Several processes without a GPU."""
 
-import socket
-
 import pytest
 import torch
 from mmengine.model import MMDistributedDataParallel
@@ -12,12 +10,8 @@ from hrnet_mm.training.processes import DistributedWithoutGPUs
 
 @pytest.fixture
 def one_process() -> None:
-    with socket.socket() as free:
-        free.bind(('localhost', 0))
-        port = free.getsockname()[1]
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'tcp://localhost:{port}', rank=0, world_size=1
-    )
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group('gloo', store=store, rank=0, world_size=1)
     yield
     torch.distributed.destroy_process_group()
 
