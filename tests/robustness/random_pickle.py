@@ -13,13 +13,14 @@ from torch.serialization import get_safe_globals
 
 from hrnet_mm.weights.pickle_calls import ARGUMENTS, CALLS, FILLED, OTHER_TENSORS
 
+STAND_INS = sorted(f'{allowed.__module__}.{allowed.__qualname__}' for allowed in get_safe_globals())
 NAMES = sorted(
     {
         *CALLS,
         *ARGUMENTS,
         *FILLED,
         *(f'torch._utils.{name}' for name in OTHER_TENSORS),
-        *(f'{allowed.__module__}.{allowed.__qualname__}' for allowed in get_safe_globals()),
+        *STAND_INS,
         'torch.float32',
         'torch.qint8',
         'torch.strided',
@@ -32,7 +33,6 @@ NAMES = sorted(
         'os.system',
     }
 )
-STAND_INS = sorted(f'{allowed.__module__}.{allowed.__qualname__}' for allowed in get_safe_globals())
 CODES = [*['f8', 'i8'] * 20, 'f4', 'u1', 'b1', 'c16', 'S3', 'U2', 'U0', 'O8', 'V8', 'M8', 'f3']
 
 

@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,17 +41,17 @@ print(len(names))
 """
 
 
-def nodes() -> Iterator[tuple[Path, ast.AST]]:
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-            yield path, node
+@cache
+def nodes() -> list[tuple[Path, ast.AST]]:
+    trees = [(path, ast.parse(path.read_text(encoding='utf-8'))) for path in SOURCES]
+    return [(path, node) for path, tree in trees for node in ast.walk(tree)]
 
 
-def calls() -> Iterator[tuple[Path, str, ast.Call]]:
+@cache
+def calls() -> list[tuple[Path, str, ast.Call]]:
     """Every call, and of what it is one: 'eval', 'torch.load'."""
-    for path, node in nodes():
-        if isinstance(node, ast.Call):
-            yield path, ast.unparse(node.func), node
+    found = [(path, node) for path, node in nodes() if isinstance(node, ast.Call)]
+    return [(path, ast.unparse(node.func), node) for path, node in found]
 
 
 def option(call: ast.Call, name: str) -> str | None:

@@ -9,17 +9,16 @@ import pytest
 
 from hrnet_mm.weights.read import read_checkpoint
 from tests.forked_tools import Run
-from tests.helpers import reserved_port
 from tests.robustness.trainings import (
     CONFIGS,
     FIRST_ITERATION,
     SEED,
     Training,
     assert_equal,
-    be_rank,
     config_with,
     equal,
     start_training,
+    start_two,
 )
 
 pytestmark = pytest.mark.slow
@@ -155,15 +154,8 @@ def test_processes_of_one_training_stop_together(people: Path, tmp_path: Path) -
         """The exit codes, and what the first has printed."""
         config = tmp_path / f'two{len(harm)}.py'
         config.write_text(TWO.format(base=str(CONFIGS / 'pose.py'), harm=harm))
-        flags = '--launcher', 'pytorch', '--no-validate', *arguments
-        runs = []
-        with reserved_port() as port:
-            for rank in (0, 1):
-                cwd = tmp_path / f'rank{rank}'
-                cwd.mkdir(exist_ok=True)
-                how = dict(first=partial(be_rank, rank, port))
-                runs.append(start_training(config, tmp_path / name, people, cwd, *flags, **how))
-            return [run.wait() for run in runs], runs[0].output
+        runs = start_two(config, tmp_path / name, people, tmp_path, *arguments)
+        return [run.wait() for run in runs], runs[0].output
 
     assert train('whole', '--seed', SEED)[0] == [0, 0]
     codes, output = train('cut', '--seed', SEED, harm=TELL_ONE)

@@ -61,10 +61,6 @@ def test_missing_folders_and_any_letters_are_fine(start, whole, tmp_path: Path) 
             ['model.backbone.extra.stage3.num_blocks=[1,1]'],
             "extra['stage3']['num_blocks'] is [1, 1]; it must hold one number for each of the 3",
         ),
-        (
-            ['model.backbone.extra.stage4.num_channels=[4,4,4,4,4]'],
-            "extra['stage4']['num_channels'] is [4, 4, 4, 4, 4]; it must hold one number for each",
-        ),
     ],
 )
 def test_network_that_cannot_be_built_is_told_so(

@@ -1,14 +1,12 @@
 """Two runs in one folder: the second training is refused, a test is not, nobody's files go."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hrnet_mm.training.folder_lock import lock, unlock
 from tests.forked_tools import Run, error_of
-from tests.helpers import reserved_port
-from tests.robustness.trainings import CONFIGS, be_rank, start_training
+from tests.robustness.trainings import CONFIGS, start_training, start_two
 
 pytestmark = pytest.mark.slow
 
@@ -77,15 +75,8 @@ def test_folder_of_checkpoints_that_is_in_use_is_refused_too(start, tmp_path: Pa
 
 def test_all_processes_of_a_second_training_are_refused(people: Path, tmp_path: Path) -> None:
     lock(tmp_path)
-    flags, runs = ('--launcher', 'pytorch', '--no-validate'), []
     try:
-        with reserved_port() as port:
-            for rank in (0, 1):
-                cwd = tmp_path / f'rank{rank}'
-                cwd.mkdir()
-                first = partial(be_rank, rank, port)
-                runs.append(start_training('pose', tmp_path, people, cwd, *flags, first=first))
-            errors = [error_of(run) for run in runs]
+        errors = [error_of(run) for run in start_two('pose', tmp_path, people, tmp_path)]
     finally:
         unlock(tmp_path)
     for error in errors:

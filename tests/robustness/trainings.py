@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from hrnet_mm.weights.read import read_checkpoint
 from tests.forked_tools import Run
+from tests.helpers import reserved_port
 
 CONFIGS = Path(__file__).parent / 'configs'
 LAST = dict(pose='epoch_3.pth', seg='iter_9.pth')
@@ -81,6 +83,23 @@ def die_in_large_files() -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     allow_small_files_only()
+
+
+def start_two(
+    config: str | Path, work_dir: Path, data: Path, cwd: Path, *flags: object
+) -> list[Run]:
+    """Two processes of one training, each with a folder ``rank0`` or ``rank1`` of its own."""
+    runs = []
+    with reserved_port() as port:
+        for rank in (0, 1):
+            folder = cwd / f'rank{rank}'
+            folder.mkdir(exist_ok=True)
+            more = '--launcher', 'pytorch', '--no-validate', *flags
+            first = partial(be_rank, rank, port)
+            runs.append(start_training(config, work_dir, data, folder, *more, first=first))
+        for run in runs:
+            run.wait()
+    return runs
 
 
 def be_rank(rank: int, port: int) -> None:
