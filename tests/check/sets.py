@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,22 +91,13 @@ def animals(root: Path) -> DataSet:
         document = dict(images=images, annotations=entries, categories=categories)
         path = root / f'annotations/person_keypoints_{split}.json'
         path.write_text(json.dumps(document))
-    return finished(animal_config(), root)
-
-
-@cache
-def animal_base() -> Config:
-    return read_config(ROOT / 'configs/demo/mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py')
-
-
-def animal_config() -> Config:
-    cfg = Config(animal_base().to_dict())
+    cfg = read_config(ROOT / 'configs/demo/mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py')
     cfg.param_scheduler[0].end = 4  # iterations of warm-up, of 8
     cfg.model.roi_head.bbox_head.num_classes = len(ANIMALS)
     cfg.model.roi_head.mask_head.num_classes = len(ANIMALS)
     for split in SPLITS:
         cfg[f'{split}_dataloader'].dataset.metainfo = dict(classes=ANIMALS)
-    return cfg
+    return finished(cfg, root)
 
 
 def animal(rng: np.random.Generator, image_id: int, kind: int) -> dict[str, Any]:
@@ -231,11 +221,6 @@ def save_palette(labels: np.ndarray, path: Path) -> None:
     image.save(path)
 
 
-@cache
-def class_base() -> Config:
-    return read_config(ROOT / 'configs/cls/hrnet_w18_imagenet_224.py')
-
-
 def class_folders(root: Path) -> DataSet:
     rng = np.random.default_rng(4)
     for split, number in SPLITS.items():
@@ -244,7 +229,7 @@ def class_folders(root: Path) -> DataSet:
             for index in range(number):
                 path = root / split / name / f'{split}_{name}_{index}.jpg'
                 cv2.imwrite(str(path), picture(rng))
-    cfg = Config(class_base().to_dict())
+    cfg = read_config(ROOT / 'configs/cls/hrnet_w18_imagenet_224.py')
     cfg.model.backbone.update(arch=None, extra=small_extra(18))  # of the same widths, and fast
     cfg.model.head.update(num_classes=len(ANIMALS), topk=(1,))
     cfg.data_preprocessor.num_classes = len(ANIMALS)
