@@ -3,9 +3,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.compat import name_owned_memory
 from hrnet_mm.weights.read import read_checkpoint
-from tests.helpers import Calls, RunsCode
+from tests.helpers import Calls, RunsCode, web_server
 
 
 def test_torchvision_imports_and_a_second_import_is_harmless() -> None:
@@ -108,14 +107,9 @@ def test_mmengines_own_runner_resumes_its_history_bit_for_bit(tmp_path: Path) ->
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where the files of ``tmp_path`` can be downloaded."""
-    monkeypatch.setenv('no_proxy', '127.0.0.1')
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'downloaded'))
-    with ThreadingHTTPServer(
-        ('127.0.0.1', 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)
-    ) as server:
-        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_port}'
-        server.shutdown()
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with web_server(handler, tmp_path / 'downloaded', monkeypatch) as address:
+        yield address
 
 
 @pytest.mark.parametrize('place', ['local', 'remote'])

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from mmengine.runner import CheckpointLoader
 from hrnet_mm.base import download as module
 from hrnet_mm.base.download import cache_folder, download, file_name, hash_in
 from hrnet_mm.base.errors import UserError
+from tests.helpers import web_server
 
 DATA = b'0123456789' * 5000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -118,16 +119,11 @@ class Liar(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv('no_proxy', '127.0.0.1')
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
     monkeypatch.setattr(module, 'STALLED', 0.3)
     Liar.requests, Liar.release = [], threading.Event()
-    with ThreadingHTTPServer(('127.0.0.1', 0), Liar) as server:
-        server.daemon_threads = True
-        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_port}'
+    with web_server(Liar, tmp_path / 'home', monkeypatch) as address:
+        yield address
         Liar.release.set()
-        server.shutdown()
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -8,9 +8,8 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import huggingface_hub.constants
 import pytest
@@ -21,6 +20,7 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.models import HRNet
 from hrnet_mm.weights.convert_file import check_writable, convert_file
 from hrnet_mm.weights.sources import fetch, is_local, read_source
+from tests.helpers import small_extra, web_server
 
 WEIGHTS = {'conv1.weight': torch.ones(2)}
 
@@ -49,14 +49,10 @@ def site(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv('no_proxy', '127.0.0.1')
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
     CountingHandler.requests = []
     handler = partial(CountingHandler, directory=site)
-    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_port}'
-        server.shutdown()
+    with web_server(handler, tmp_path / 'cache', monkeypatch) as address:
+        yield address
 
 
 def test_url_is_downloaded_once(site: Path, address: str) -> None:
@@ -106,9 +102,9 @@ def test_init_cfg_of_two_urls_of_one_name_is_of_two_files(site: Path, address: s
     sums = []
     for part in 'ab':
         (site / part).mkdir()
-        torch.save(HRNet('w18_small').state_dict(), site / part / 'pytorch_model.bin')
+        torch.save(HRNet(extra=small_extra()).state_dict(), site / part / 'pytorch_model.bin')
         init_cfg = dict(type='Pretrained', checkpoint=f'{address}/{part}/pytorch_model.bin')
-        net = HRNet('w18_small', init_cfg=init_cfg)
+        net = HRNet(extra=small_extra(), init_cfg=init_cfg)
         net.init_weights()
         sums.append(float(net.conv1.weight.sum()))
     assert sums[0] != sums[1]
