@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,31 +15,32 @@ KILLED = -signal.SIGKILL
 ONE_EVALUATION = ('--cfg-options', 'train_cfg.val_interval=3')
 
 
+@pytest.fixture
+def evaluated_on_resume(start, whole, tmp_path: Path) -> Callable[..., None]:
+    """Kill a training with these flags amid its last evaluation, and resume it."""
+
+    def evaluated_on_resume(training: Training, *flags: object) -> None:
+        harm = config_with(tmp_path, 'pose', 'SignalAt', name='SIGKILL', number=2, amid='val')
+        assert start(harm, training.work_dir, *flags, *ONE_EVALUATION).wait() == KILLED
+        resumed = start('pose', training.work_dir, '--resume', *ONE_EVALUATION)
+        assert resumed.wait() == 0, resumed.output
+        assert resumed.output.count('Evaluating') == 1
+        assert_equal(training, whole('pose'))
+
+    return evaluated_on_resume
+
+
 def test_mark_of_an_earlier_training_spares_no_evaluation(
-    start, whole, copy_of_whole, tmp_path: Path
+    evaluated_on_resume, copy_of_whole
 ) -> None:
     """It ended after as many iterations as the new one, which is killed amid its evaluation."""
-    training = copy_of_whole('pose')
-    harm = config_with(tmp_path, 'pose', 'SignalAt', name='SIGKILL', number=2, amid='val')
-    assert start(harm, training.work_dir, '--seed', SEED, *ONE_EVALUATION).wait() == KILLED
-    resumed = start('pose', training.work_dir, '--resume', *ONE_EVALUATION)
-    assert resumed.wait() == 0, resumed.output
-    assert resumed.output.count('Evaluating') == 1
-    assert_equal(training, whole('pose'))
+    evaluated_on_resume(copy_of_whole('pose'), '--seed', SEED)
 
 
-def test_mark_of_its_own_future_spares_no_evaluation(
-    start, whole, copy_of_whole, tmp_path: Path
-) -> None:
+def test_mark_of_its_own_future_spares_no_evaluation(evaluated_on_resume, copy_of_whole) -> None:
     """It is resumed from a checkpoint before the last, and killed amid the last evaluation."""
     training = copy_of_whole('pose')
-    back = '--resume', training.work_dir / 'epoch_2.pth'
-    harm = config_with(tmp_path, 'pose', 'SignalAt', name='SIGKILL', number=2, amid='val')
-    assert start(harm, training.work_dir, *back, *ONE_EVALUATION).wait() == KILLED
-    resumed = start('pose', training.work_dir, '--resume', *ONE_EVALUATION)
-    assert resumed.wait() == 0, resumed.output
-    assert resumed.output.count('Evaluating') == 1
-    assert_equal(training, whole('pose'))
+    evaluated_on_resume(training, '--resume', training.work_dir / 'epoch_2.pth')
 
 
 def test_new_training_resumes_no_checkpoint_of_an_earlier_one_and_keeps_what_it_interrupted(
