@@ -16,7 +16,6 @@ from mmengine.registry import MODELS as ROOT
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from hrnet_mm.models.archs import Stage
 from tests.helpers import extra_of, small_extra
 from tests.takeover.upstream import config_folder
 from tests.weights.official import stages_of
@@ -42,8 +41,7 @@ def backbone(arch: str | int, hrnet: str, **options: Any) -> dict[str, Any]:
 
 
 def last_channels(arch: str | int) -> tuple[int, ...]:
-    stages: tuple[Stage, ...] = stages_of(arch)
-    return stages[-1].channels
+    return stages_of(arch)[-1].channels
 
 
 def pose(arch: str | int, hrnet: str = 'HRNet', joints: int = 17, **options: Any) -> nn.Module:

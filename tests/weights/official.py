@@ -8,8 +8,6 @@ convolution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -170,7 +168,7 @@ def detection(arch: str | int, classes: int = 4, width: int = 16, stages: int = 
         weights |= conv(f'neck.fpn_conv.{i}', width, width, 3, bias=True)
     for name, out, size in (('rpn_conv', width, 3), ('rpn_cls', 3, 1), ('rpn_reg', 12, 1)):
         weights |= conv(f'rpn_head.{name}', out, width, size, bias=True)
-    for head in _heads(stages):
+    for head in [f'{i}.' for i in range(stages)] if stages > 1 else ['']:
         rows = dict(fc_cls=classes + 1, fc_reg=4 if stages > 1 else 4 * (classes + 1))
         for name, out in rows.items():
             weights[f'bbox_head.{head}{name}.weight'] = torch.randn(out, width)
@@ -178,10 +176,6 @@ def detection(arch: str | int, classes: int = 4, width: int = 16, stages: int = 
         weights |= conv(f'mask_head.{head}convs.0.conv', width, width, 3, bias=True)
         weights |= conv(f'mask_head.{head}conv_logits', classes + 1, width, 1, bias=True)
     return weights
-
-
-def _heads(stages: int) -> Iterator[str]:
-    return (f'{i}.' if stages > 1 else '' for i in range(stages))
 
 
 def concatenated(maps: tuple[Tensor, ...]) -> Tensor:

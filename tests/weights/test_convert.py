@@ -32,25 +32,15 @@ def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(same)
 
 
-def there_and_back(host: str, to: str, via: str, arch: str | int) -> None:
+@pytest.mark.parametrize('arch', [4, pytest.param('w32', marks=pytest.mark.slow)])
+@pytest.mark.parametrize(('host', 'to', 'via'), THERE_AND_BACK)
+def test_there_and_back_is_bit_identical(host: str, to: str, via: str, arch: str | int) -> None:
     weights = hosts.filled(hosts.MODELS[host](arch))
     there, first = convert(weights, to)
     back, second = convert(there, host, via)
     assert first.target.layout.name == via
     assert not (first.missing or first.dropped or second.missing or second.dropped)
     assert equal(back, weights)
-
-
-@pytest.mark.parametrize(('host', 'to', 'via'), THERE_AND_BACK)
-def test_there_and_back_is_bit_identical(host: str, to: str, via: str) -> None:
-    there_and_back(host, to, via, arch=4)
-
-
-@pytest.mark.parametrize('arch', ['w18_small', 'w32'])
-@pytest.mark.parametrize(('host', 'to', 'via'), THERE_AND_BACK[:5] + THERE_AND_BACK[6:7])
-@pytest.mark.slow
-def test_there_and_back_of_published_variants(host: str, to: str, via: str, arch: str) -> None:
-    there_and_back(host, to, via, arch)
 
 
 @pytest.mark.parametrize(
@@ -132,17 +122,17 @@ def test_ssld_has_no_biases_before_norms() -> None:
 def test_old_detectors_get_their_background_last(stages: int) -> None:
     weights = official.detection(4, classes=4, stages=stages)
     converted, report = convert(weights, 'mmdet')
-    old, new = ('0.', '0.') if stages > 1 else ('', '')
-    scores = weights[f'bbox_head.{old}fc_cls.weight']
+    head = '0.' if stages > 1 else ''
+    scores = weights[f'bbox_head.{head}fc_cls.weight']
     assert torch.equal(
-        converted[f'roi_head.bbox_head.{new}fc_cls.weight'], torch.cat((scores[1:], scores[:1]))
+        converted[f'roi_head.bbox_head.{head}fc_cls.weight'], torch.cat((scores[1:], scores[:1]))
     )
-    boxes = weights[f'bbox_head.{old}fc_reg.bias']
+    boxes = weights[f'bbox_head.{head}fc_reg.bias']
     assert torch.equal(
-        converted[f'roi_head.bbox_head.{new}fc_reg.bias'], boxes if stages > 1 else boxes[4:]
+        converted[f'roi_head.bbox_head.{head}fc_reg.bias'], boxes if stages > 1 else boxes[4:]
     )
-    masks = weights[f'mask_head.{old}conv_logits.weight']
-    assert torch.equal(converted[f'roi_head.mask_head.{new}conv_logits.weight'], masks[1:])
+    masks = weights[f'mask_head.{head}conv_logits.weight']
+    assert torch.equal(converted[f'roi_head.mask_head.{head}conv_logits.weight'], masks[1:])
     assert report.dropped == report.missing == ()
     assert equal(convert(convert(converted, 'official')[0], 'mmdet')[0], converted)
 

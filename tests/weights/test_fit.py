@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ from tests.weights import hosts, official
 
 MODEL = hosts.pose(4, hosts.OURS)
 CONV = torch.randn(8, 3, 3, 3)
-FILES = (official.pose, official.classification, official.ocr, official.detection)
+FILES = [
+    cache(file)
+    for file in (official.pose, official.classification, official.ocr, official.detection)
+]
 
 
 def mutated(weights: dict[str, Tensor], draw: random.Random) -> dict[str, Tensor]:
