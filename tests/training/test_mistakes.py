@@ -25,7 +25,6 @@ ON_PEOPLE = [
     [
         (['nowhere.py'], 'there is no config nowhere.py'),
         ([COCO_CONFIG], 'there is no data/coco/ (train_dataloader.dataset.data_root'),
-        ([COCO_CONFIG, *ON_PEOPLE, 'modle.x=1'], 'has no key modle; did you mean model?'),
         (
             [COCO_CONFIG, *ON_PEOPLE, 'model.backbone.widht=33'],
             "unexpected keyword argument 'widht'",
