@@ -26,8 +26,22 @@ DIGEST = hashlib.sha256(DATA).hexdigest()
 WHOLE = {'Content-Length': str(len(DATA))}
 
 
+ANSWERS = dict(
+    whole=(DATA, WHOLE),
+    unsized=(DATA, {}),
+    less=(DATA[:-1], WHOLE),
+    more=(DATA + b'more', WHOLE),
+    negative=(DATA, {'Content-Length': '-5'}),
+    huge=(DATA, {'Content-Length': str(1 << 60)}),
+    chunk=(b'ff\r\nabc', {'Transfer-Encoding': 'chunked'}),
+    file=(b'', {'Location': 'file:///etc/hostname'}, 302),
+    ftp=(b'', {'Location': 'ftp://127.0.0.1/x.pth'}, 302),
+    moved=(b'', {'Location': '/whole/x.pth'}, 302),
+)
+
+
 class Liar(BaseHTTPRequestHandler):
-    """Answers by the first folder of the path."""
+    """Answers by the first folder of the path: as ``ANSWERS`` say, or by a method."""
 
     requests: list[str] = []
     release = threading.Event()
@@ -35,7 +49,10 @@ class Liar(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.requests.append(self.path)
         kind = self.path.split('/')[1]
-        getattr(self, f'answer_{kind}')()
+        if kind in ANSWERS:
+            self.answer(*ANSWERS[kind])
+        else:
+            getattr(self, f'answer_{kind}')()
 
     def answer(self, data: bytes, headers: dict[str, str], code: int = 200) -> None:
         self.send_response(code)
@@ -44,32 +61,8 @@ class Liar(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def answer_whole(self) -> None:
-        self.answer(DATA, WHOLE)
-
     def answer_path(self) -> None:
         self.answer(self.path.encode(), {})
-
-    def answer_unsized(self) -> None:
-        self.answer(DATA, {})
-
-    def answer_less(self) -> None:
-        self.answer(DATA[:-1], WHOLE)
-
-    def answer_more(self) -> None:
-        self.answer(DATA + b'more', WHOLE)
-
-    def answer_negative(self) -> None:
-        self.answer(DATA, {'Content-Length': '-5'})
-
-    def answer_word(self) -> None:
-        self.answer(DATA, {'Content-Length': 'many'})
-
-    def answer_huge(self) -> None:
-        self.answer(DATA, {'Content-Length': str(1 << 60)})
-
-    def answer_chunk(self) -> None:
-        self.answer(b'ff\r\nabc', {'Transfer-Encoding': 'chunked'})
 
     def answer_endless(self) -> None:
         self.answer(b'', {})
@@ -94,17 +87,8 @@ class Liar(BaseHTTPRequestHandler):
         time.sleep(0.1)
         self.wfile.write(DATA[100:])
 
-    def answer_file(self) -> None:
-        self.answer(b'', {'Location': 'file:///etc/hostname'}, 302)
-
-    def answer_ftp(self) -> None:
-        self.answer(b'', {'Location': 'ftp://127.0.0.1/x.pth'}, 302)
-
     def answer_circle(self) -> None:
         self.answer(b'', {'Location': self.path}, 302)
-
-    def answer_moved(self) -> None:
-        self.answer(b'', {'Location': '/whole/x.pth'}, 302)
 
     def answer_nonsense(self) -> None:
         self.wfile.write(b'nonsense\r\n\r\n')
