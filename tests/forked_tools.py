@@ -98,16 +98,12 @@ def become(
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a background job
     torch.set_num_threads(1)
     gc.freeze()  # MMEngine collects garbage; what the server has imported is none
-    leave_configs_unformatted()
+    # Formatting their text for every checkpoint is two thirds of so small a training.
+    config.FormatCode = lambda text, **style: (text, True)
     if first is not None:
         first()
     sys.argv = [str(TOOLS / tool), *arguments]
     runpy.run_path(sys.argv[0], run_name='__main__')
-
-
-def leave_configs_unformatted() -> None:
-    """Formatting their text for every checkpoint is two thirds of so small a training."""
-    config.FormatCode = lambda text, **style: (text, True)
 
 
 def error_of(run: Run) -> str:

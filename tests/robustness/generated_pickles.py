@@ -20,6 +20,7 @@ import struct
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,19 +113,14 @@ def is_plain(value: Any) -> bool:
     return type(value) in PLAIN
 
 
-def plain_load(path: Path) -> Any:
-    """As MMEngine's Runner reads a file."""
-    return torch.load(path, map_location='cpu', weights_only=True)
-
-
 def run(folder: Path, seed: int, numbers: range) -> None:
     signal.signal(signal.SIGALRM, stop_waiting)
     resource.setrlimit(resource.RLIMIT_AS, (4 * MEMORY, 4 * MEMORY))
     path = folder / 'x.pth'
-    ways = {
+    ways = {  # 'plain' as MMEngine's Runner reads a file
         'ours': (read_checkpoint, NAMES),
-        'unmapped': (lambda path: read_checkpoint(path, mmap=False), NAMES),
-        'plain': (plain_load, STAND_INS),
+        'unmapped': (partial(read_checkpoint, mmap=False), NAMES),
+        'plain': (partial(torch.load, map_location='cpu', weights_only=True), STAND_INS),
     }
     for number in numbers:
         for way, (load, names) in ways.items():

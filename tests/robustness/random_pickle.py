@@ -120,8 +120,7 @@ class Writer:
         self.op(b't' if kind else b'e')
 
     def ordered(self, depth: int) -> None:
-        self.name('collections.OrderedDict')
-        self.op(b')R')
+        self.empty_ordered()
         self.put()
         if self.often():
             self.op(b'}')
@@ -152,12 +151,12 @@ class Writer:
             self.mostly(lambda counts=counts: self.numbers(counts), depth)
         if version:
             self.mostly(lambda: self.op(self.rng.choice([b'\x88', b'\x89'])), depth)
-            self.mostly(lambda: self.no_hooks(), depth)
+            self.mostly(self.empty_ordered, depth)  # of hooks
         if version == '_v3':
             self.mostly(lambda: self.name('torch.float32'), depth)
         self.op(b'tR')
 
-    def no_hooks(self) -> None:
+    def empty_ordered(self) -> None:
         self.name('collections.OrderedDict')
         self.op(b')R')
 

@@ -119,8 +119,11 @@ def test_what_others_have_written_meanwhile_is_left(failing, tmp_path: Path) -> 
     assert everything(tmp_path) == dict.fromkeys(of_others, b'of another')
 
 
-def test_what_was_there_is_left_by_a_test_that_fails(failing, tmp_path: Path, whole_run) -> None:
+def test_what_was_there_is_left_by_a_test_that_fails(failing, tmp_path: Path) -> None:
     """Of a training in the same folder, whose config has the same name."""
+    cfg = failing('before_test')
+    cfg.train_cfg.max_epochs = 1
+    trained = Path(train(cfg).work_dir, 'epoch_1.pth')
     before = everything(tmp_path)
     assert len(before) > 3
     cfg = failing('before_test')
@@ -128,7 +131,7 @@ def test_what_was_there_is_left_by_a_test_that_fails(failing, tmp_path: Path, wh
         cfg[f'val_{key}'] for key in ('dataloader', 'evaluator', 'cfg')
     )
     with pytest.raises(Planted):
-        evaluate(cfg, Checkpoint(str(whole_run)))
+        evaluate(cfg, Checkpoint(str(trained)))
     assert everything(tmp_path) == before
 
 
@@ -142,14 +145,6 @@ def test_config_of_the_earlier_training_is_left_by_a_start_that_fails(failing, t
     with pytest.raises(Planted):  # another run has written its own meanwhile
         train(failing(plant=lambda runner: config.write_text('arch = 16')))
     assert config.read_text() == 'arch = 16'
-
-
-@pytest.fixture
-def whole_run(failing) -> Path:
-    cfg = failing('before_test')
-    cfg.train_cfg.max_epochs = 1
-    runner = train(cfg)
-    return Path(runner.work_dir, 'epoch_1.pth')
 
 
 def test_the_log_folder_of_a_run_that_began_in_the_same_second_is_not_taken(

@@ -10,10 +10,6 @@ from hrnet_mm.training.hooks.channels_last import use_channels_last
 from tests.configs.tiny import build
 
 
-def is_channels_last(tensor: torch.Tensor) -> bool:
-    return tensor.is_contiguous(memory_format=torch.channels_last)
-
-
 @pytest.mark.parametrize(
     'config',
     [
@@ -28,7 +24,7 @@ def test_the_maps_stay_the_same(config: str) -> None:
     image = torch.randn(2, 3, 96, 128)
     expected = model.extract_feat(image)
     use_channels_last(model)
-    assert is_channels_last(model.backbone.conv1.weight)
+    assert model.backbone.conv1.weight.is_contiguous(memory_format=torch.channels_last)
     for actual, before in zip(model.extract_feat(image), expected, strict=True):
         torch.testing.assert_close(actual, before)
 
