@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -90,6 +91,19 @@ class RunsCode(Calls):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(os.makedirs, str(folder), 0o777, True)
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two values of a checkpoint are the same, bit for bit."""
+    if isinstance(a, Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, HistoryBuffer):
+        return all(map(np.array_equal, a.data, b.data))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return a == b
 
 
 # Pictures

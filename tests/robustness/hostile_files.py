@@ -37,7 +37,7 @@ from mmengine.logging import HistoryBuffer
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.weights.read import read_checkpoint
-from tests.helpers import Calls
+from tests.helpers import Calls, equal
 
 SECONDS = 10  # that a file may take
 MEMORY = 4 << 30  # bytes that reading it may ask for
@@ -212,14 +212,6 @@ def outcome_of(path: Path, whole: dict[str, Any]) -> str:
     if path.name.startswith('whole.') and not equal(loaded, whole):
         return 'loaded with other values'
     return 'loaded'
-
-
-def equal(a: Any, b: Any) -> bool:
-    if isinstance(a, dict):
-        return isinstance(b, dict) and a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
-    if isinstance(a, HistoryBuffer):
-        return all(map(np.array_equal, a.data, b.data))
-    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
 def stop_waiting(signum: int, frame: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from hrnet_mm.weights.read import read_checkpoint
 from tests.forked_tools import Run
+from tests.helpers import equal
 from tests.robustness.trainings import (
     CONFIGS,
     FIRST_ITERATION,
@@ -16,7 +17,6 @@ from tests.robustness.trainings import (
     Training,
     assert_equal,
     config_with,
-    equal,
     start_training,
     start_two,
 )

@@ -1,7 +1,6 @@
 """--resume goes on from the newest whole checkpoint, says what it skipped, and changes no bit."""
 
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,9 +122,9 @@ def test_resumed_with_other_workers_and_no_seed_it_ends_with_the_same_bits(
     assert_equal(training, whole(config))
 
 
-def test_checkpoint_that_mmengine_wrote_resumes(start, whole, tmp_path: Path) -> None:
+def test_checkpoint_that_mmengine_wrote_resumes(start, whole, copy_of_whole) -> None:
     """Of a run without our hooks; what it saved has no position amid an epoch."""
-    training = Training('pose', shutil.copytree(whole('pose').work_dir, tmp_path / 'old'))
+    training = copy_of_whole('pose')
     checkpoint = torch.load(training.work_dir / 'epoch_2.pth', weights_only=True)
     del checkpoint['meta']['position']
     torch.save(checkpoint, training.work_dir / 'epoch_2.pth')

@@ -11,11 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hrnet_mm.weights.read import read_checkpoint
 from tests.forked_tools import Run
-from tests.helpers import reserved_port
+from tests.helpers import equal, reserved_port
 
 CONFIGS = Path(__file__).parent / 'configs'
 LAST = dict(pose='epoch_3.pth', seg='iter_9.pth')
@@ -115,13 +113,3 @@ def assert_equal(actual: Training, expected: Training) -> None:
         assert equal(ours[key], theirs[key]), key
     assert ours['meta']['iter'] == theirs['meta']['iter']
     assert actual.metrics == expected.metrics
-
-
-def equal(a: Any, b: Any) -> bool:
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(equal, a, b))
-    return a == b
