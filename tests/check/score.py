@@ -46,10 +46,6 @@ def spoilt(mutation: Mutation, clean: DataSet, number: int, folder: Path) -> tup
     return data, mutation.spoil(data, rng)
 
 
-def is_meant(mutation: Mutation, kinds: str, files: list[str]) -> bool:
-    return kinds in mutation.name and (not files or mutation.file in files)
-
-
 def score(sets: int, kinds: str, files: list[str], show: bool) -> None:
     found: dict[str, list[bool]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as temporary:
@@ -59,7 +55,7 @@ def score(sets: int, kinds: str, files: list[str], show: bool) -> None:
             if said := messages(clean):
                 print(f'FALSE ALARM on the clean set {name}: {said}')
         for mutation in MUTATIONS:
-            if not is_meant(mutation, kinds, files):
+            if kinds not in mutation.name or (files and mutation.file not in files):
                 continue
             kind = f'{mutation.clean}: {mutation.name}'
             for number in range(sets):

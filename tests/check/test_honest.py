@@ -74,9 +74,9 @@ def images_without_labels_for_a_teacher(data: DataSet) -> None:
     )
 
 
-def take_test_images(data: DataSet, suffix: str) -> None:
+def take_test_images(data: DataSet) -> None:
     (data.root / 'test').mkdir()
-    for path in (data.root / 'val').glob(f'*{suffix}'):
+    for path in (data.root / 'val').glob('*.jpg'):
         cv2.imwrite(str(data.root / 'test' / path.name), 255 - cv2.imread(str(path)))
     data.cfg.test_dataloader = copy.deepcopy(data.cfg.val_dataloader)
     dataset = data.cfg.test_dataloader.dataset
@@ -85,7 +85,7 @@ def take_test_images(data: DataSet, suffix: str) -> None:
 
 @of('det')
 def images_without_annotations(data: DataSet) -> None:
-    take_test_images(data, '.jpg')
+    take_test_images(data)
     document = json.loads(data.annotations('val').read_text())
     del document['annotations']
     path = data.root / 'annotations/test.json'
@@ -96,7 +96,7 @@ def images_without_annotations(data: DataSet) -> None:
 
 @of('seg')
 def images_without_label_maps(data: DataSet) -> None:
-    take_test_images(data, '.jpg')
+    take_test_images(data)
     data.cfg.test_dataloader.dataset.data_prefix = dict(img_path='test')
     data.cfg.test_evaluator = dict(type='IoUMetric', format_only=True)
 
