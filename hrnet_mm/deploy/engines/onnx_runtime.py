@@ -19,10 +19,6 @@ from hrnet_mm.deploy.fused.translator import Translator
 from hrnet_mm.deploy.table import INT8, Engine, NetworkToWrite
 
 OPSET, IR_VERSION = 17, 8  # read by every ONNX Runtime since 1.12
-ALIGNED = dict(mode='linear', coordinate_transformation_mode='align_corners')
-HALF_PIXEL = dict(mode='linear', coordinate_transformation_mode='half_pixel')
-NEAREST = dict(mode='nearest', coordinate_transformation_mode='asymmetric', nearest_mode='floor')
-RESIZES = {('nearest', None): NEAREST, ('bilinear', False): HALF_PIXEL, ('bilinear', True): ALIGNED}
 
 
 def build(network: FusedHRNet, image: Tensor, dtype: torch.dtype) -> Engine:
@@ -110,12 +106,10 @@ class ToONNX(Translator):
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[TensorProto] = []
 
-    def conv(
-        self, x: str, add: str | None = None, *, conv: nn.Conv2d, norm: None, relu: bool
-    ) -> str:
+    def convolution(self, x: str, conv: nn.Conv2d) -> str:
         filters = self.constant(conv.weight.float().cpu().numpy())
         bias = self.constant(conv.bias.float().cpu().numpy())
-        y = self.node(
+        return self.node(
             'Conv',
             [x, filters, bias],
             strides=conv.stride,
@@ -123,9 +117,6 @@ class ToONNX(Translator):
             dilations=conv.dilation,
             group=conv.groups,
         )
-        if add is not None:
-            y = self.add(y, add)
-        return self.relu(y) if relu else y
 
     def add(self, x: str, y: str) -> str:
         return self.node('Add', [x, y])
@@ -133,22 +124,14 @@ class ToONNX(Translator):
     def relu(self, x: str) -> str:
         return self.node('Relu', [x])
 
-    def upsample(
-        self,
-        x: str,
-        like: str,
-        doublings: int,
-        *,
-        mode: str,
-        align_corners: bool | None,
-        by_powers_of_two: bool,
-    ) -> str:
-        resize = RESIZES[mode, align_corners]
-        if by_powers_of_two:
-            factor = self.constant(np.array([2**doublings]))
-            doubled = self.node('Mul', [self.node('Shape', [x], start=2, end=4), factor])
-            x = self._resize(x, doubled, resize)
-        return self._resize(x, self.node('Shape', [like], start=2, end=4), resize)
+    def height_and_width(self, x: str, factor: int = 1) -> str:
+        size = self.node('Shape', [x], start=2, end=4)
+        return size if factor == 1 else self.node('Mul', [size, self.constant(np.array([factor]))])
+
+    def resize(self, x: str, size: str, how: dict[str, str]) -> str:
+        batch_and_channels = self.node('Shape', [x], start=0, end=2)
+        size = self.node('Concat', [batch_and_channels, size], axis=0)
+        return self.node('Resize', [x, '', '', size], **dict(mode='linear') | how)
 
     def pool(self, x: str, *, average: bool, factor: int) -> str:
         window = [factor] * 2
@@ -168,11 +151,6 @@ class ToONNX(Translator):
         name = f'constant{len(self.constants)}'
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
-
-    def _resize(self, x: str, height_and_width: str, resize: dict[str, str]) -> str:
-        batch_and_channels = self.node('Shape', [x], start=0, end=2)
-        size = self.node('Concat', [batch_and_channels, height_and_width], axis=0)
-        return self.node('Resize', [x, '', '', size], **resize)
 
 
 def _tensor(name: str, channels: list[int | None]) -> onnx.ValueInfoProto:

@@ -29,10 +29,6 @@ CAPABILITIES = {
 }
 HEIGHT_AND_WIDTH = np.array([2, 3])
 CHANNELS_LAST = np.array([0, 2, 3, 1])
-ALIGNED = dict(mode='linear_onnx', coordinate_transformation_mode='align_corners')
-HALF_PIXEL = dict(mode='linear_onnx', coordinate_transformation_mode='half_pixel')
-NEAREST = dict(mode='nearest', coordinate_transformation_mode='asymmetric', nearest_mode='floor')
-RESIZES = {('nearest', None): NEAREST, ('bilinear', False): HALF_PIXEL, ('bilinear', True): ALIGNED}
 # Operations prepared for the latest shapes of a model of free shape. OpenVINO's own limit is 5000:
 # an HRNet-W18 then takes 570 MB more after 200 shapes, and 74 MB with this one, in the same time.
 FEWER_KEPT = {'CPU_RUNTIME_CACHE_CAPACITY': '256'}
@@ -214,16 +210,13 @@ def to_openvino(network: FusedHRNet) -> openvino.Model:
 class ToOpenVINO(Translator):
     """Translates node by node; a value is an output of a node."""
 
-    def conv(self, x: Any, add: Any = None, *, conv: nn.Conv2d, norm: None, relu: bool) -> Any:
+    def convolution(self, x: Any, conv: nn.Conv2d) -> Any:
         if conv.groups > 1:
             raise NotImplementedError(f'{conv} has no translation')
         padding = list(conv.padding)
         filters = conv.weight.float().cpu().numpy()
         y = ops.convolution(x, filters, list(conv.stride), padding, padding, list(conv.dilation))
-        y = ops.add(y, conv.bias.float().cpu().reshape(1, -1, 1, 1).numpy())
-        if add is not None:
-            y = self.add(y, add)
-        return self.relu(y) if relu else y
+        return ops.add(y, conv.bias.float().cpu().reshape(1, -1, 1, 1).numpy())
 
     def add(self, x: Any, y: Any) -> Any:
         return ops.add(x, y)
@@ -231,21 +224,13 @@ class ToOpenVINO(Translator):
     def relu(self, x: Any) -> Any:
         return ops.relu(x)
 
-    def upsample(
-        self,
-        x: Any,
-        like: Any,
-        doublings: int,
-        *,
-        mode: str,
-        align_corners: bool | None,
-        by_powers_of_two: bool,
-    ) -> Any:
-        resize = RESIZES[mode, align_corners]
-        if by_powers_of_two:
-            doubled = ops.multiply(_height_and_width(x), np.array(2**doublings))
-            x = _resize(x, doubled, resize)
-        return _resize(x, _height_and_width(like), resize)
+    def height_and_width(self, x: Any, factor: int = 1) -> Any:
+        size = ops.gather(ops.shape_of(x), HEIGHT_AND_WIDTH, np.array(0))
+        return size if factor == 1 else ops.multiply(size, np.array(factor))
+
+    def resize(self, x: Any, size: Any, how: dict[str, str]) -> Any:
+        how = dict(mode='linear_onnx', shape_calculation_mode='sizes') | how
+        return ops.interpolate(x, size, axes=HEIGHT_AND_WIDTH, **how)
 
     def pool(self, x: Any, *, average: bool, factor: int) -> Any:
         none = [0, 0]
@@ -256,13 +241,5 @@ class ToOpenVINO(Translator):
             y = ops.avg_pool(x, window, none, over, window, exclude_pad=True)
         else:
             y = ops.max_pool(x, window, [1, 1], none, over, window).output(0)
-        size = ops.maximum(ops.divide(_height_and_width(x), np.array(factor)), np.array(1))
+        size = ops.maximum(ops.divide(self.height_and_width(x), np.array(factor)), np.array(1))
         return ops.slice(y, np.array(none), size, np.array([1, 1]), HEIGHT_AND_WIDTH)
-
-
-def _resize(x: Any, size: Any, resize: dict[str, str]) -> Any:
-    return ops.interpolate(x, size, shape_calculation_mode='sizes', axes=HEIGHT_AND_WIDTH, **resize)
-
-
-def _height_and_width(x: Any) -> Any:
-    return ops.gather(ops.shape_of(x), HEIGHT_AND_WIDTH, np.array(0))

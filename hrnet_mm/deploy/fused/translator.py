@@ -16,6 +16,11 @@ from hrnet_mm.models.hrmodule import Upsample
 # The method that translates it. Exactly these types: a subclass may compute something else.
 METHODS = {FusedConv: 'conv', UpsampleSum: 'upsample_sum', Pool: 'pool', Upsample: 'upsample'}
 OF_EVERY_MODULE = set(vars(nn.Module()))
+# Mode and ``align_corners`` of PyTorch as ONNX and OpenVINO say them. Each has its own linear mode.
+ALIGNED = dict(coordinate_transformation_mode='align_corners')
+HALF_PIXEL = dict(coordinate_transformation_mode='half_pixel')
+NEAREST = dict(mode='nearest', coordinate_transformation_mode='asymmetric', nearest_mode='floor')
+RESIZES = {('nearest', None): NEAREST, ('bilinear', False): HALF_PIXEL, ('bilinear', True): ALIGNED}
 
 
 class _OperationTracer(fx.Tracer):
@@ -28,10 +33,10 @@ class _OperationTracer(fx.Tracer):
 class Translator(fx.Interpreter):
     """Runs a network's operations on the values of another framework.
 
-    A subclass has one method per operation: ``conv``, ``upsample_sum`` or what it is made of,
-    ``add`` and ``relu``, ``upsample`` and ``pool``. ``run(value of the image)`` gives the outputs.
-    The keyword arguments of a method are the fields of the operation that it knows; a network with
-    an operation that has another field is refused.
+    It has one method per operation. A subclass has ``pool`` and either these methods or what those
+    here are made of: ``convolution``, ``add``, ``relu``, ``resize`` and ``height_and_width``.
+    ``run(value of the image)`` gives the outputs. The keyword arguments of a method are the fields
+    of the operation that it knows; a network with an operation that has another field is refused.
 
     Args:
         network: a fused network.
@@ -59,7 +64,10 @@ class Translator(fx.Interpreter):
         return getattr(self, METHODS[type(operation)])(*values, **named, **fields_of(operation))
 
     def conv(self, x: Any, add: Any = None, *, conv: nn.Conv2d, norm: None, relu: bool) -> Any:
-        raise NotImplementedError
+        y = self.convolution(x, conv)
+        if add is not None:
+            y = self.add(y, add)
+        return self.relu(y) if relu else y
 
     def upsample_sum(
         self,
@@ -77,14 +85,20 @@ class Translator(fx.Interpreter):
             y = self.add(y, self.translated(upsample, x, base, doublings))
         return self.relu(y) if relu else y
 
-    def add(self, x: Any, y: Any) -> Any:
-        raise NotImplementedError
-
-    def relu(self, x: Any) -> Any:
-        raise NotImplementedError
-
-    def pool(self, x: Any, *, average: bool, factor: int) -> Any:
-        raise NotImplementedError
+    def upsample(
+        self,
+        x: Any,
+        like: Any,
+        doublings: int,
+        *,
+        mode: str,
+        align_corners: bool | None,
+        by_powers_of_two: bool,
+    ) -> Any:
+        resize = RESIZES[mode, align_corners]
+        if by_powers_of_two:
+            x = self.resize(x, self.height_and_width(x, 2**doublings), resize)
+        return self.resize(x, self.height_and_width(like), resize)
 
     def _check(self, operation: Any) -> None:
         kind = type(operation).__name__
