@@ -18,14 +18,11 @@ from hrnet_mm.weights.recognise import (
     COUNTER,
     StateDict,
     backbone_of,
-    check_same_network,
     name_of,
     networks_in,
     recognise,
     stages_of,
 )
-
-STEM = 'conv1.weight'
 
 
 @dataclass(frozen=True)
@@ -70,13 +67,17 @@ def fit(weights: StateDict, model: nn.Module, where: str, adapt: bool = False) -
         return Fitted(weights, _misfits(weights, own))
     source, target = recognise(weights, where), recognise(own)
     stages = stages_of(backbone_of(weights, source.backbone), where)
-    check_same_network(stages, stages_of(backbone_of(own, target.backbone)), where)
+    built = stages_of(backbone_of(own, target.backbone))
+    if stages != built:
+        raise UserError(
+            f'{where}: this is a {name_of(stages)}, the config builds a {name_of(built)}'
+        )
     fitted, report = convert(weights, target, source)
     if source != target:  # what the model has no use for, such as maps that nothing reads
         fitted = {key: weight for key, weight in fitted.items() if key in own}
     _check_numbers(fitted, own, where)
     adapted = None
-    stem = target.backbone + STEM
+    stem = f'{target.backbone}conv1.weight'
     if adapt and stem in fitted and _differ_in_input_only(fitted[stem], own[stem]):
         adapted = (fitted[stem].shape[1], own[stem].shape[1])
         fitted[stem] = adapt_input(fitted[stem], adapted[1])

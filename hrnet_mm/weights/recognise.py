@@ -189,20 +189,6 @@ def count_numbered(weights: StateDict, name: str) -> int:
     return next(i for i in count() if name.format(i) not in weights)
 
 
-def check_same_network(
-    theirs: tuple[Stage, ...], ours: tuple[Stage, ...], where: str = 'the checkpoint'
-) -> None:
-    """Make sure that the stages of weights and model are the same.
-
-    Raises:
-        UserError: they are not; it names both networks.
-    """
-    if theirs != ours:
-        raise UserError(
-            f'{where}: this is a {name_of(theirs)}, the config builds a {name_of(ours)}'
-        )
-
-
 def _blocks(backbone: StateDict, chain: str) -> tuple[str, int, int]:
     """Kind, number and output channels of the residual blocks of ``'layer1'`` or a branch."""
     last = 'conv3' if f'{chain}.0.conv3.weight' in backbone else 'conv2'
