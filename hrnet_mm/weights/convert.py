@@ -31,7 +31,7 @@ from hrnet_mm.weights.recognise import (
     recognise,
     stages_of,
 )
-from hrnet_mm.weights.reshape_heads import background_first, background_last, match_biases
+from hrnet_mm.weights.reshape_heads import match_biases, move_background
 
 # The beginnings of the keys of each task's neck and head, by our names.
 HEADS = {
@@ -153,7 +153,7 @@ def _translate(
     }
     ours = {name: weights[key] for name, key in old_keys.items()}
     if source.layout.background_first != target.layout.background_first:
-        ours = (background_last if source.layout.background_first else background_first)(ours)
+        ours = move_background(ours, first=target.layout.background_first)
     ours, folded, added = match_biases(ours, target.layout.convs_with_bias)
     new_keys = {name: key for name in ours if (key := target.to_theirs(name)) is not None}
     converted = {key: ours[name] for name, key in new_keys.items()}

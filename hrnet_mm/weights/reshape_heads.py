@@ -56,25 +56,20 @@ def match_biases(
     return matched, folded, added
 
 
-def background_last(weights: StateDict) -> dict[str, Tensor]:
-    """From mmdet 1.x's order to today's, of weights by our names."""
+def move_background(weights: StateDict, first: bool) -> dict[str, Tensor]:
+    """Weights by our names from one order of classes to the other.
+
+    Args:
+        weights: of a detector.
+        first: to mmdet 1.x's order, where the rows that nothing uses are zero; else to today's.
+    """
     ordered = dict(weights)
     for name, weight in weights.items():
         if _SCORES.match(name) and weight.dim():
-            ordered[name] = weight.roll(-1, 0)
+            ordered[name] = weight.roll(1 if first else -1, 0)
         elif rows := _rows_of_background(name, weight):
-            ordered[name] = weight[rows:]
-    return ordered
-
-
-def background_first(weights: StateDict) -> dict[str, Tensor]:
-    """From today's order to mmdet 1.x's; what nothing uses is zero."""
-    ordered = dict(weights)
-    for name, weight in weights.items():
-        if _SCORES.match(name) and weight.dim():
-            ordered[name] = weight.roll(1, 0)
-        elif rows := _rows_of_background(name, weight):
-            ordered[name] = torch.cat((torch.zeros_like(weight[:rows]), weight))
+            unused = torch.zeros_like(weight[:rows])
+            ordered[name] = torch.cat((unused, weight)) if first else weight[rows:]
     return ordered
 
 
