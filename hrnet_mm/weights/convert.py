@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from hrnet_mm.models.archs import Stage, extra_of
+from hrnet_mm.models.archs import extra_of
 from hrnet_mm.models.hrnet import HRNet
 from hrnet_mm.weights.layouts import (
     AUX_HEAD,
@@ -18,7 +17,6 @@ from hrnet_mm.weights.layouts import (
     OCR_HEAD,
     POSE_HEAD,
     SEG_HEAD,
-    Layout,
     layout_for,
     layout_named,
 )
@@ -116,8 +114,16 @@ def convert(
         >>> report.source.layout.name, report.target.layout.name, list(weights)[0]
         ('backbone', 'mmpose', 'backbone.conv1.weight')
     """
-    source = _source(weights, from_, where)
-    target = _target(to, source.layout)
+    if isinstance(from_, Naming):
+        source = from_
+    else:
+        source = recognise(weights, where, None if from_ is None else layout_named(from_))
+    if isinstance(to, Naming):
+        target = to
+    else:
+        same = to in source.layout.families
+        layout = source.layout if same else layout_for(to, source.layout.task)
+        target = Naming(layout, layout.prefix)
     if source == target:
         return copy(weights), Report(source, target, {key: key for key in weights})
     if source.layout == target.layout:
@@ -126,19 +132,6 @@ def convert(
         converted = {new: weights[old] for old, new in moved.items()}
         return converted, Report(source, target, moved, dropped)
     return _translate(weights, source, target, where)
-
-
-def _source(weights: StateDict, from_: str | Naming | None, where: str) -> Naming:
-    if isinstance(from_, Naming):
-        return from_
-    return recognise(weights, where, None if from_ is None else layout_named(from_))
-
-
-def _target(to: str | Naming, source: Layout) -> Naming:
-    if isinstance(to, Naming):
-        return to
-    layout = source if to in source.families else layout_for(to, source.task)
-    return Naming(layout, layout.prefix)
 
 
 def _translate(
@@ -180,7 +173,9 @@ def missing_keys(
     """
     stages = stages_of(backbone_of(converted, target.backbone), where)
     outputs = (0,) if target.layout.task == 'pose' else None
-    keys = (target.backbone + key for key in backbone_keys(stages, outputs))
+    with torch.device('meta'):
+        net = HRNet(extra=extra_of(stages), out_indices=outputs)
+    keys = (target.backbone + key for key in net.state_dict() if not key.endswith(COUNTER))
     missing = [key for key in keys if key not in converted]
     if source.layout.task == target.layout.task and not source.layout.rules:
         return tuple(missing)  # the head is as the source had it, whatever it is
@@ -189,10 +184,3 @@ def missing_keys(
         if start is not None and not any(key.startswith(start) for key in converted):
             missing.append(f'{start}*')
     return tuple(missing)
-
-
-def backbone_keys(stages: tuple[Stage, ...], outputs: Collection[int] | None) -> list[str]:
-    """The keys of an HRNet, without the counters of batches."""
-    with torch.device('meta'):
-        net = HRNet(extra=extra_of(stages), out_indices=outputs)
-    return [key for key in net.state_dict() if not key.endswith(COUNTER)]
