@@ -148,19 +148,6 @@ def import_extra(module: str, source: str | Path) -> ModuleType:
         raise NotInstalled(f"{source} needs {package}: pip install 'hrnet_mm[hub]'") from error
 
 
-def begins_as_zip(path: Path) -> bool:
-    """Whether torch reads a file as a zip: by its first bytes, whatever stands behind them."""
-    with path.open('rb') as file:
-        return file.read(4) == b'PK\x03\x04'
-
-
-def is_safetensors(path: Path) -> bool:
-    """Whether a file begins as safetensors do: the length of a header of JSON, and the header."""
-    with path.open('rb') as file:
-        start = file.read(9)
-    return start[8:] == b'{' and start[:4] != b'PK\x03\x04'
-
-
 def check_sums(path: Path) -> None:
     """Compare every record of torch's zip format with its checksum, which torch writes, not reads.
 
@@ -182,13 +169,15 @@ def check_sums(path: Path) -> None:
 
 
 def _load(path: Path, trust: bool, mmap: bool, map_location: Any) -> Any:
-    if is_safetensors(path):
+    with path.open('rb') as file:
+        start = file.read(9)
+    is_zip = start.startswith(b'PK\x03\x04')  # to torch, whatever stands behind these bytes
+    if start[8:] == b'{' and not is_zip:  # safetensors: the length of a header of JSON, the header
         module = import_extra('safetensors.torch', path)
         if _has_utf8_name(path):
             return module.load_file(path, device=str(map_location))
         loaded = module.load(path.read_bytes())
         return {name: weight.to(map_location) for name, weight in loaded.items()}
-    is_zip = begins_as_zip(path)
     if is_zip:
         check_sums(path)
     if not trust:

@@ -122,7 +122,8 @@ def from_hub(name: str) -> Path:
             with suppress(absent):
                 return Path(hub.hf_hub_download(repository, file, revision=revision or None))
     except (OSError, ValueError) as error:
-        raise UserError(f'{HUB}{name} cannot be had: {_first_line(error)}') from error
+        line = str(error).strip().splitlines()[0]
+        raise UserError(f'{HUB}{name} cannot be had: {line}') from error
     raise UserError(f'{HUB}{name} has no {" or ".join(HUB_FILES)}')
 
 
@@ -134,7 +135,3 @@ def _download_once(url: str) -> Path:
     finally:
         barrier()
     return download(url)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
