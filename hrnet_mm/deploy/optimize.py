@@ -6,7 +6,6 @@ import os
 import threading
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -147,73 +146,62 @@ def optimized_features(
     if backend == 'auto' and image.device.type == 'cpu' and not computes_in(precision):
         warnings.warn(f'this CPU has no {precision} arithmetic: fp32 is used', stacklevel=3)
         precision, images = 'fp32', []
-    compared = images[0] if images else image
     with torch.no_grad():
-        expected = trunk.run(compared)
+        expected = trunk.run(images[0] if images else image)
         if not all(torch.isfinite(x).all() for x in expected):
             name = 'calibration[0]' if images else 'example_input'
             raise ValueError(f'the model gives NaN or infinity for {name}')
-        builder = _Builder(trunk, image, precision, images, compared, expected)
-        return builder.fastest() if backend == 'auto' else builder.build(BACKENDS[backend])
-
-
-@dataclass
-class _Builder:
-    """Builds the engine for a trunk by a backend.
-
-    Attributes:
-        trunk, image, precision, calibration: what the engine is built of.
-        compared: the image on which its maps are compared.
-        expected: the maps of the trunk for that image.
-    """
-
-    trunk: Trunk
-    image: Tensor
-    precision: str
-    calibration: Sequence[Tensor]
-    compared: Tensor
-    expected: Sequence[Tensor]
-
-    def fastest(self) -> OptimizedFeatures:
-        """Build by the first backend that works; one warning says why a faster one does not."""
-        reasons = []
-        for backend in suitable_backends(self.image.device, self.precision):
+        if backend != 'auto':
+            return _built(BACKENDS[backend], trunk, image, precision, images, expected)
+        reasons = []  # why the faster ones do not work
+        for fastest in suitable_backends(image.device, precision):
             try:
-                features = self.build(backend)
+                features = _built(fastest, trunk, image, precision, images, expected)
             except UserError as error:
                 reasons.append(str(error))
                 continue
             if reasons:
-                warnings.warn(f'{"; ".join(reasons)}: {backend.name} is used', stacklevel=4)
+                warnings.warn(f'{"; ".join(reasons)}: {fastest.name} is used', stacklevel=3)
             return features
-        no_backend = f'no backend computes in {self.precision} on {self.image.device.type}'
-        raise UserError('; '.join(reasons) or no_backend)
+    no_backend = f'no backend computes in {precision} on {image.device.type}'
+    raise UserError('; '.join(reasons) or no_backend)
 
-    def build(self, backend: Backend) -> OptimizedFeatures:
-        """Build by one backend, and compare the engine with the trunk.
 
-        Raises:
-            UserError: it is not for this device or precision, or this machine cannot run it.
-        """
-        device, precision = self.image.device, self.precision
-        reason = backend.why_unsuitable(device, precision)
-        reason = reason or backend.what_is_missing(device, precision)
-        if reason:
-            raise UserError(f'backend={backend.name!r} {reason}')
-        try:
-            engine = backend.build(self.trunk.fused(), self.image, precision, self.calibration)
-            difference = compare_maps(
-                engine(self.compared), self.expected, self.compared, precision
-            )
-            # Some mistakes show only where the maps do not divide the image.
-            odd = of_odd_size(self.compared)
-            maps = getattr(engine, 'run_uncached', engine)(odd)
-            compare_maps(maps, self.trunk.run(odd), odd, precision)
-        except (NotImplementedError, RuntimeError, OSError) as error:
-            raise UserError(f'backend={backend.name!r} cannot run the model: {error}') from error
-        return OptimizedFeatures(
-            engine, backend.name, precision, self.trunk.images, type(self.expected), difference
-        )
+def _built(
+    backend: Backend,
+    trunk: Trunk,
+    image: Tensor,
+    precision: str,
+    calibration: Sequence[Tensor],
+    expected: Sequence[Tensor],
+) -> OptimizedFeatures:
+    """The engine of one backend, compared with the trunk.
+
+    Args:
+        backend, trunk, image, precision, calibration: what the engine is built of.
+        expected: the maps of the trunk for the first image of ``calibration`` or, without any, for
+            ``image``.
+
+    Raises:
+        UserError: it is not for this device or precision, or this machine cannot run it.
+    """
+    reason = backend.why_unsuitable(image.device, precision)
+    reason = reason or backend.what_is_missing(image.device, precision)
+    if reason:
+        raise UserError(f'backend={backend.name!r} {reason}')
+    compared = calibration[0] if calibration else image
+    try:
+        engine = backend.build(trunk.fused(), image, precision, calibration)
+        difference = compare_maps(engine(compared), expected, compared, precision)
+        # Some mistakes show only where the maps do not divide the image.
+        odd = of_odd_size(compared)
+        maps = getattr(engine, 'run_uncached', engine)(odd)
+        compare_maps(maps, trunk.run(odd), odd, precision)
+    except (NotImplementedError, RuntimeError, OSError) as error:
+        raise UserError(f'backend={backend.name!r} cannot run the model: {error}') from error
+    return OptimizedFeatures(
+        engine, backend.name, precision, trunk.images, type(expected), difference
+    )
 
 
 class MapsDiffer(RuntimeError):
