@@ -61,7 +61,8 @@ def fold(conv: nn.Module, norm: nn.Module | None) -> tuple[nn.Module, nn.Module 
     """
     if not is_plain(conv) or not (norm is None or is_foldable(norm)):
         return conv, norm
-    weight, bias = conv.weight.double(), _bias(conv).double()
+    weight = conv.weight.double()
+    bias = weight.new_zeros(len(weight)) if conv.bias is None else conv.bias.double()
     if norm is not None:
         scale = torch.rsqrt(norm.running_var.double() + norm.eps)
         if norm.affine:
@@ -101,7 +102,3 @@ def convolution_like(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d
     like.weight = nn.Parameter(weight.detach().to(conv.weight), requires_grad=False)
     like.bias = nn.Parameter(bias.detach().to(conv.weight), requires_grad=False)
     return like.eval()
-
-
-def _bias(conv: nn.Conv2d) -> Tensor:
-    return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias

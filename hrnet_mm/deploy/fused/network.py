@@ -61,41 +61,30 @@ class FusedHRNet(nn.Module):
 
 
 class FusedStage(nn.Module):
-    """A transition and the HRModules of a stage."""
-
-    def __init__(self, transition: Transition, num_maps: int, stage: nn.Sequential) -> None:
-        super().__init__()
-        self.transition = FusedTransition(transition, num_maps)
-        self.modules_in_row = nn.ModuleList(FusedHRModule(module) for module in stage)
-
-    def forward(self, maps: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Maps of the stage before -> maps of this stage, finest first."""
-        maps = self.transition(maps)
-        for module in self.modules_in_row:
-            maps = module(maps)
-        return maps
-
-
-class FusedTransition(nn.Module):
-    """A transition; all new branches start together from the coarsest map.
+    """A transition, whose new branches all start from the coarsest map, and a stage's HRModules.
 
     Args:
         transition: of the network.
         num_maps: the number of maps before it.
+        stage: the HRModules after it.
     """
 
-    def __init__(self, transition: Transition, num_maps: int) -> None:
+    def __init__(self, transition: Transition, num_maps: int, stage: nn.Sequential) -> None:
         super().__init__()
         check_type(transition, Transition)
         self.sources = [min(i, num_maps - 1) for i in range(transition.num_branches)]
         self.paths = nn.ModuleDict({i: fused_path(path) for i, path in transition.items()})
+        self.modules_in_row = nn.ModuleList(FusedHRModule(module) for module in stage)
 
-    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, maps: Sequence[Tensor]) -> Sequence[Tensor]:
         """Maps of the stage before -> maps of this stage, finest first."""
-        return [
+        maps = [
             self.paths[str(i)](maps[source]) if str(i) in self.paths else maps[source]
             for i, source in enumerate(self.sources)
         ]
+        for module in self.modules_in_row:
+            maps = module(maps)
+        return maps
 
 
 class FusedHRModule(nn.Module):
