@@ -145,9 +145,7 @@ def add_annotation(file: CocoFile, entry: Mapping[str, Any], fields: FieldsToRea
     file.images_of.append(entry['image_id'])
     file.categories_of.append(entry['category_id'])
     try:
-        file.boxes.extend(array('d', entry['bbox']))
-    except KeyError:
-        file.boxes.extend(NO_BOX)
+        file.boxes.extend(array('d', entry.get('bbox', NO_BOX)))
     except TypeError:
         file.boxes.extend(NO_BOX)
         file.add_fault('bbox', f'has the bbox {entry["bbox"]!r}')

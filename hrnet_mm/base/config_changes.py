@@ -109,7 +109,8 @@ def misfit(part: Any, value: Any, key: str) -> str:
         kind = getattr(part['type'], '__name__', part['type'])
         return f'the type {kind} stands there, whose keys are changed one by one: {key}.type=...'
     holds_dicts = isinstance(part, list | tuple) and any(isinstance(x, dict) for x in part)
-    if holds_dicts and not (value is None or _is_list_of(value, dict)):
+    is_list = isinstance(value, list | tuple) and all(isinstance(x, dict) for x in value)
+    if holds_dicts and not (value is None or is_list):
         return f'a list of dicts stands there, whose keys are changed one by one: {key}.0.KEY=...'
     if not isinstance(value, str) or isinstance(part, str) or part is ABSENT:
         return ''
@@ -120,10 +121,6 @@ def misfit(part: Any, value: Any, key: str) -> str:
     if isinstance(part, int | float) and LIKE_A_NUMBER.match(value):
         return f'it is {part} in the config, and {value} is no number'
     return ''
-
-
-def _is_list_of(value: Any, kind: type) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(item, kind) for item in value)
 
 
 def index_in(items: Sequence[Any], name: str, key: str) -> int:
