@@ -34,7 +34,7 @@ def quantized_model(net: nn.Module, neck: nn.Module | None = None, for_any_cpu: 
     from hrnet_mm.deploy.engines.open_vino_int8 import quantized
 
     model = to_openvino(FusedHRNet(net, neck))
-    return quantized(model, (x.numpy() for x in images()), for_any_cpu)
+    return quantized(model, images(), for_any_cpu)
 
 
 def nodes_of(model: Any, kind: str) -> list[Any]:
@@ -102,7 +102,7 @@ def test_the_model_is_not_changed_and_nothing_is_printed(
 
     model = to_openvino(FusedHRNet(small_net(out_indices=(0,))))
     number = len(model.get_ops())
-    quantized(model, (x.numpy() for x in images()), for_any_cpu=False)
+    quantized(model, images(), for_any_cpu=False)
     assert len(model.get_ops()) == number
     assert capfd.readouterr() == ('', '')
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,8 +182,7 @@ def _quantized(model: onnx.ModelProto, network: NetworkToWrite) -> onnx.ModelPro
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
     class Reader(CalibrationDataReader):
-        def __init__(self) -> None:
-            self.images: Iterator[Tensor] = iter(network.calibration)
+        images = iter(network.calibration)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             image = next(self.images, None)

@@ -55,8 +55,7 @@ def build_int8(network: FusedHRNet, image: Tensor, calibration: Iterable[Tensor]
         UserError: NNCF is not installed.
     """
     _check_arithmetic(torch.int8)
-    images = (x.contiguous().numpy() for x in calibration)
-    model = quantized(to_openvino(network), images, for_any_cpu=not computes_in('int8'))
+    model = quantized(to_openvino(network), calibration, for_any_cpu=not computes_in('int8'))
     engine = OpenVINOEngine(model, torch.int8)
     engine(image)
     return engine
@@ -66,8 +65,7 @@ def write_openvino(network: NetworkToWrite, path: Path) -> None:
     """Write both files. For fp16 and bf16 the weights are float16."""
     model = to_openvino(network.fused)
     if network.precision == INT8:
-        images = (image.cpu().numpy() for image in network.calibration)
-        model = quantized(model, images, for_any_cpu=True)
+        model = quantized(model, network.calibration, for_any_cpu=True)
     model.set_rt_info(network.note, ['hrnet_mm'])
     openvino.save_model(model, path, compress_to_fp16=network.precision in ('fp16', 'bf16'))
 

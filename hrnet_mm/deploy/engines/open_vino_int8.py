@@ -9,15 +9,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from types import ModuleType
 
-import numpy as np
+from torch import Tensor
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy.engines.open_vino_core import openvino, share_core, without_telemetry
 
 
-def quantized(
-    model: openvino.Model, images: Iterable[np.ndarray], for_any_cpu: bool
-) -> openvino.Model:
+def quantized(model: openvino.Model, images: Iterable[Tensor], for_any_cpu: bool) -> openvino.Model:
     """The model with 8-bit convolutions.
 
     NNCF chooses a step for every output channel of the filters, and for every map by the numbers
@@ -35,7 +33,7 @@ def quantized(
         ValueError: there are no images.
     """
     nncf = import_nncf()
-    images = list(images)
+    images = [image.cpu().numpy() for image in images]
     if not images:
         raise ValueError('quantisation needs images for calibration, and there are none')
     quantize = inspect.unwrap(nncf.quantize)  # what wraps it would report every call
