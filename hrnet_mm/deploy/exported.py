@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy.table import FORMATS, Engine, format_named
 from hrnet_mm.deploy.trunk import MIN_SIDE, ImageSpec, OptimizedFeatures, Trunk, first_neck
-from hrnet_mm.weights.fit import check_whole, fit
+from hrnet_mm.weights.fit import fit_whole
 from hrnet_mm.weights.read import read_checkpoint, weights_of
 from hrnet_mm.weights.recognise import name_of, stages_of
 from hrnet_mm.weights.trust import is_trusted
@@ -131,10 +131,9 @@ class ExportedFile:
 
     def _load_head(self, model: nn.Module) -> None:
         where = str(head_path(self.path))
-        fitted = fit(weights_of(self.contents, where), model, where)
-        check_whole(fitted, model.state_dict(), where)
+        weights = fit_whole(weights_of(self.contents, where), model, where)
         own = model.state_dict()
-        model.load_state_dict({key: w for key, w in fitted.weights.items() if key in own}, False)
+        model.load_state_dict({key: w for key, w in weights.items() if key in own}, False)
 
     def _features(self, device: torch.device) -> OptimizedFeatures:
         found = self.description

@@ -84,12 +84,14 @@ def fit(weights: StateDict, model: nn.Module, where: str, adapt: bool = False) -
     return Fitted(fitted, _misfits(fitted, own), report, name_of(stages), adapted)
 
 
-def check_whole(fitted: Fitted, own: StateDict, where: str) -> None:
-    """Make sure that every weight of a model, whose state dict is ``own``, is there and fits.
+def fit_whole(weights: StateDict, model: nn.Module, where: str) -> StateDict:
+    """The weights of :func:`fit` for a model of which every weight must be there and fit.
 
     Raises:
-        UserError: naming the first that does not, and how many there are.
+        UserError: as :func:`fit`; or naming the first that does not fit, and how many there are.
     """
+    fitted = fit(weights, model, where)
+    own = model.state_dict()
     if fitted.misfits:
         key = fitted.misfits[0]
         raise UserError(
@@ -103,6 +105,7 @@ def check_whole(fitted: Fitted, own: StateDict, where: str) -> None:
             f'{where} does not fit the config: {len(missing)} of {len(own)} weights are missing, '
             f'the first is {missing[0]}'
         )
+    return fitted.weights
 
 
 def load_weights(model: nn.Module, checkpoint: dict[str, Any], path: str | Path) -> None:
@@ -117,12 +120,11 @@ def load_weights(model: nn.Module, checkpoint: dict[str, Any], path: str | Path)
     Raises:
         UserError: there are no weights, some are missing, of another shape, or NaN.
     """
-    fitted = fit(weights_of(checkpoint, str(path)), model, str(path))
-    check_whole(fitted, model.state_dict(), str(path))
-    if broken := [key for key, weight in fitted.weights.items() if weight.isnan().any()]:
+    weights = fit_whole(weights_of(checkpoint, str(path)), model, str(path))
+    if broken := [key for key, weight in weights.items() if weight.isnan().any()]:
         raise UserError(f'{path} holds broken weights: {broken[0]} is NaN ({len(broken)} such)')
     # As it is, not as a plain dict: it may carry the versions of the modules that wrote it.
-    model.load_state_dict(fitted.weights, strict=False)
+    model.load_state_dict(weights, strict=False)
 
 
 def adapt_input(weight: Tensor, in_channels: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.registry import HOOKS, WEIGHT_INITIALIZERS
-from hrnet_mm.weights.fit import Fitted, check_whole, fit, size_of
+from hrnet_mm.weights.fit import Fitted, fit, fit_whole, size_of
 from hrnet_mm.weights.read import starting_with, weights_of
 from hrnet_mm.weights.recognise import StateDict, networks_in
 from hrnet_mm.weights.sources import read_source
@@ -74,16 +74,10 @@ class AnyWeightsHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         model, where = unwrapped(runner.model), str(runner._load_from or 'the checkpoint')
-        own = model.state_dict()
-        if len(networks_in(own)) != 1:
+        if len(networks_in(model.state_dict())) != 1:
             return
-        weights = weights_of(checkpoint, where)
-        if self.whole:
-            fitted = fit(weights, model, where)
-            check_whole(fitted, own, where)
-            checkpoint['state_dict'] = fitted.weights
-        else:
-            checkpoint['state_dict'] = starting_weights(weights, model, where)
+        bring = fit_whole if self.whole else starting_weights
+        checkpoint['state_dict'] = bring(weights_of(checkpoint, where), model, where)
 
 
 def starting_weights(weights: StateDict, model: nn.Module, where: str) -> dict[str, Tensor]:
