@@ -246,6 +246,6 @@ def listed(reasons: np.ndarray) -> str:
     return ', '.join(f'{number} {reason}' for reason, number in counts.most_common())
 
 
-def most_common(values: Sequence[Any], shown: int = 3) -> str:
-    """The most frequent values, as they would be typed: "'person', 'car'"."""
-    return ', '.join(f'{value!r}' for value, _ in Counter(values).most_common(shown))
+def most_common(values: Sequence[Any]) -> str:
+    """The three most frequent values, as they would be typed: "'person', 'car', 'dog'"."""
+    return ', '.join(f'{value!r}' for value, _ in Counter(values).most_common(3))
