@@ -88,7 +88,11 @@ class FusedStage(nn.Module):
 
 
 class FusedHRModule(nn.Module):
-    """Branches, each followed by all that reads its result, then one sum per output."""
+    """Branches, each followed by all that reads its result, then one sum per output.
+
+    The sum is ``out_s = relu(sum_r f_rs(x_r))``, upsampling where r > s. Exact: the terms are added
+    in another order than in training.
+    """
 
     def __init__(self, module: HRModule) -> None:
         super().__init__()
@@ -96,16 +100,24 @@ class FusedHRModule(nn.Module):
         unit = module.fuse_layers
         check_type(unit, ExchangeUnit, type(None))
         branches = [fused_chain(branch) for branch in module.branches]
-        self.exchanges = unit is not None
+        self.outputs = None if unit is None else unit.outputs
         if unit is not None:
-            self.sums = nn.ModuleList(ExchangeSum(s, unit) for s in unit.outputs)
+            self.sum = UpsampleSum(unit.upsample, relu=True)
             branches = [BranchWithPaths(r, branch, unit) for r, branch in enumerate(branches)]
         self.branches = nn.ModuleList(branches)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Maps (N, C_i, H / 2**i, W / 2**i) -> the same of every output branch."""
         results = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
-        return [add(results) for add in self.sums] if self.exchanges else results
+        if self.outputs is None:
+            return results
+        sums = []
+        for s in self.outputs:  # each takes the memory of map s
+            own, _ = results[s]
+            finer = [paths[s] for _, paths in results[:s]]
+            coarser = [paths[s] for _, paths in results[s + 1 :]]
+            sums.append(self.sum(own, finer, coarser))
+        return sums
 
 
 class BranchWithPaths(nn.Module):
@@ -125,22 +137,3 @@ class BranchWithPaths(nn.Module):
         """(N, C_r, h, w) -> the branch's map, and for every other output s its f_rs."""
         x = self.branch(x)
         return x, {int(s): path(x) for s, path in self.paths.items()}
-
-
-class ExchangeSum(nn.Module):
-    """``out_s = relu(sum_r f_rs(x_r))``, upsampling where r > s.
-
-    Exact: the terms are added in another order than in training.
-    """
-
-    def __init__(self, s: int, unit: ExchangeUnit) -> None:
-        super().__init__()
-        self.s = s
-        self.sum = UpsampleSum(unit.upsample, relu=True)
-
-    def forward(self, branches: Sequence[tuple[Tensor, dict[int, Tensor]]]) -> Tensor:
-        """What every branch and its paths give -> (N, C_s, h, w), in the memory of map s."""
-        own, _ = branches[self.s]
-        finer = [paths[self.s] for _, paths in branches[: self.s]]
-        coarser = [paths[self.s] for _, paths in branches[self.s + 1 :]]
-        return self.sum(own, finer, coarser)
