@@ -1,16 +1,19 @@
 """A tiny pose model with random weights, and how tests predict."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 import torch
+from mmdet.apis import init_detector
 from mmpose.apis import init_model
 
 from hrnet_mm.inference import Summary, infer
+from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
+from tests.predict.helpers import Document, Run, Tiny
 
 CONFIG = """
 _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
@@ -49,8 +52,25 @@ def pose(config: Path, checkpoint: Path) -> TinyModel:
     return TinyModel(str(config), str(checkpoint))
 
 
+@pytest.fixture(scope='session')
+def tiny_detector(tiny: Tiny) -> TinyModel:
+    return tiny('detection')
+
+
+@pytest.fixture(scope='session')
+def host_detector(tiny_detector: TinyModel) -> torch.nn.Module:
+    return init_detector(tiny_detector.config, tiny_detector.checkpoint, device='cpu')
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Summary]:
+def with_gray(folder: Path) -> Path:
+    """The images of ``folder`` and one of a single channel, which the hosts make into three."""
+    cv2.imwrite(str(folder / 'gray.png'), picture(80, 100, seed=3)[..., 0])
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
     """Predict with a tiny model, on the CPU and into ``out``."""
 
     def run(model: TinyModel, source: Path, **options: Any) -> Summary:
@@ -61,6 +81,6 @@ def run(tmp_path: Path) -> Callable[..., Summary]:
 
 
 @pytest.fixture
-def document(tmp_path: Path) -> Callable[[], dict[str, Any]]:
+def document(tmp_path: Path) -> Document:
     """What ``predictions.json`` in ``out`` holds."""
     return lambda: json.loads((tmp_path / 'out' / 'predictions.json').read_text())

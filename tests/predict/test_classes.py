@@ -2,12 +2,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 from mmseg.datasets import CityscapesDataset
 
-from hrnet_mm.base.errors import UserError
 from hrnet_mm.predict.classes import Classes, read_classes
 
 COCO, CITYSCAPES = CocoDataset.METAINFO, CityscapesDataset.METAINFO
@@ -66,11 +64,6 @@ def test_names_are_read_from_a_file(tmp_path: Path) -> None:
 def test_without_names_a_label_stands_for_itself() -> None:
     assert read_classes({}, config('mmpretrain', type='CustomDataset')).name(7) == '7'
     assert read_classes({}, config('mmpretrain', type='NoSuchDataset')).name(7) == '7'
-
-
-def test_too_few_names_are_told_so() -> None:
-    with pytest.raises(UserError, match='gives class 2, its dataset_meta names only 2'):
-        Classes(('cat', 'dog'), np.zeros((0, 3), np.uint8)).name(2)
 
 
 def test_colors_without_a_palette_are_apart() -> None:

@@ -1,6 +1,4 @@
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -10,16 +8,12 @@ from mmpretrain.apis import ImageClassificationInferencer
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
-from hrnet_mm.inference import Summary
-from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
-
-Run = Callable[..., Summary]
-Document = Callable[[], dict[str, Any]]
+from tests.predict.helpers import Document, Run, Tiny
 
 
 @pytest.fixture(scope='module')
-def classifier(tiny: Callable[[str], TinyModel]) -> TinyModel:
+def classifier(tiny: Tiny) -> TinyModel:
     return tiny('classification')
 
 
@@ -44,28 +38,15 @@ def assert_equals_mmpretrain(
 def test_five_likeliest_classes_equal_mmpretrain(
     run: Run,
     document: Document,
-    folder: Path,
+    with_gray: Path,
     classifier: TinyModel,
     host_classifier: ImageClassificationInferencer,
     batch_size: int | None,
 ) -> None:
-    summary = run(classifier, folder, batch_size=batch_size)
-    assert str(summary).startswith('3 images, ') and 'instance' not in str(summary)
+    summary = run(classifier, with_gray, batch_size=batch_size)
+    assert str(summary).startswith('4 images, ') and 'instance' not in str(summary)
     for record in document()['images']:
-        assert_equals_mmpretrain(record, read_image(folder / record['file']), host_classifier)
-
-
-def test_gray_images_equal_mmpretrain_on_three_equal_channels(
-    run: Run,
-    document: Document,
-    tmp_path: Path,
-    classifier: TinyModel,
-    host_classifier: ImageClassificationInferencer,
-) -> None:
-    gray = picture(80, 100, seed=3)[..., 0]
-    cv2.imwrite(str(tmp_path / 'gray.png'), gray)
-    run(classifier, tmp_path / 'gray.png', draw=False)
-    assert_equals_mmpretrain(document()['images'][0], np.dstack([gray] * 3), host_classifier)
+        assert_equals_mmpretrain(record, read_image(with_gray / record['file']), host_classifier)
 
 
 def test_classes_are_written_into_the_image_unless_they_score_less(

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,28 +6,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmdet.apis import inference_detector, init_detector
+from mmdet.apis import inference_detector
 from pycocotools import mask as coco_mask
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
-from hrnet_mm.inference import Summary
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
+from tests.predict.helpers import Document, Run
 
-Run = Callable[..., Summary]
-Document = Callable[[], dict[str, Any]]
 NOTHING = {'model.test_cfg.rcnn.score_thr': 1.1}
-
-
-@pytest.fixture(scope='module')
-def tiny_detector(tiny: Callable[[str], TinyModel]) -> TinyModel:
-    return tiny('detection')
-
-
-@pytest.fixture(scope='module')
-def host_detector(tiny_detector: TinyModel) -> torch.nn.Module:
-    return init_detector(tiny_detector.config, tiny_detector.checkpoint, device='cpu')
 
 
 def assert_equals_mmdet(record: dict, image: np.ndarray, host: torch.nn.Module) -> None:
@@ -50,16 +38,16 @@ def assert_equals_mmdet(record: dict, image: np.ndarray, host: torch.nn.Module) 
 def test_images_of_all_sizes_equal_mmdet(
     run: Run,
     document: Document,
-    folder: Path,
+    with_gray: Path,
     tiny_detector: TinyModel,
     host_detector: torch.nn.Module,
     batch_size: int | None,
 ) -> None:
-    summary = run(tiny_detector, folder, batch_size=batch_size)
+    summary = run(tiny_detector, with_gray, batch_size=batch_size)
     records = document()['images']
     for record in records:
-        assert_equals_mmdet(record, read_image(folder / record['file']), host_detector)
-    assert str(summary).startswith(f'3 images, {summary.instances} instances, ')
+        assert_equals_mmdet(record, read_image(with_gray / record['file']), host_detector)
+    assert str(summary).startswith(f'4 images, {summary.instances} instances, ')
     assert summary.instances == sum(len(record['instances']) for record in records)
 
 
@@ -96,20 +84,6 @@ def forward_sizes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
     monkeypatch.setattr(MaskRCNN, 'predict', counted)
     return sizes
-
-
-def test_gray_images_equal_mmdet_on_three_equal_channels(
-    run: Run,
-    document: Document,
-    tmp_path: Path,
-    tiny_detector: TinyModel,
-    host_detector: torch.nn.Module,
-) -> None:
-    gray = picture(80, 100, seed=3)[..., 0]
-    cv2.imwrite(str(tmp_path / 'gray.png'), gray)
-    run(tiny_detector, tmp_path / 'gray.png')
-    [record] = document()['images']
-    assert_equals_mmdet(record, np.dstack([gray] * 3), host_detector)
 
 
 def test_names_are_the_checkpoint_s_before_the_config_s(

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,12 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.inference import Summary
 from hrnet_mm.predict.results import RecordFile
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
+from tests.predict.helpers import Document, Run, Tiny, files_in
 from tests.predict.image_kinds import KINDS, make_segmentor
 
-Run = Callable[..., Summary]
 HEADER = {'config': 'x.py', 'class_names': ['a', 'b']}
 PIPELINE = 'test_dataloader.dataset.pipeline'
 
@@ -61,14 +59,10 @@ def floats(tmp_path: Path) -> Path:
     return folder
 
 
-def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*.*'))
-
-
 @pytest.mark.parametrize('batch_size', [1, 8])
 def test_one_image_of_nan_costs_its_own_result_only(
     run: Run,
-    document: Callable[[], dict[str, Any]],
+    document: Document,
     capsys: pytest.CaptureFixture[str],
     pose: TinyModel,
     floats: Path,
@@ -84,7 +78,7 @@ def test_one_image_of_nan_costs_its_own_result_only(
     assert capsys.readouterr().err.count(told) == 1
     found = document()
     out = floats.parent / 'out'
-    assert files(out) == ['a.tif.png', 'b.tif.png', 'd.tif.png', 'predictions.json']
+    assert files_in(out) == ['a.tif.png', 'b.tif.png', 'd.tif.png', 'predictions.json']
     (floats / 'c.tif').unlink()
     run(pose, floats, cfg_options=options, batch_size=batch_size)
     assert document() == found
@@ -94,11 +88,11 @@ def test_a_label_map_of_nan_is_no_result(run: Run, tmp_path: Path, floats: Path)
     model = make_segmentor(tmp_path, KINDS['float'])
     with pytest.raises(UserError, match=r'1 of 4 images failed, .*c\.tif: the model gives NaN'):
         run(model, floats)
-    assert 'c.tif' not in ' '.join(files(tmp_path / 'out'))
+    assert 'c.tif' not in ' '.join(files_in(tmp_path / 'out'))
 
 
 def test_nothing_found_in_nan_is_no_result(
-    run: Run, tmp_path: Path, floats: Path, tiny: Callable[[str], TinyModel]
+    run: Run, tmp_path: Path, floats: Path, tiny: Tiny
 ) -> None:
     options = {f'{PIPELINE}.0.color_type': 'unchanged'}
     with pytest.raises(
@@ -115,7 +109,7 @@ def test_a_model_that_gives_nothing_is_not_run_on_all_images(
         cv2.imwrite(str(tmp_path / f'photos/{number}.png'), picture(9, 9, seed=number))
     with pytest.raises(UserError, match='none of 10 images gave a result; the first: .*0.png: the'):
         run(pose, tmp_path / 'photos', boxes=[[20, 20, 5, 5]])
-    assert files(tmp_path / 'out') == []
+    assert files_in(tmp_path / 'out') == []
 
 
 def test_an_interrupted_run_leaves_what_was_finished(
@@ -134,7 +128,7 @@ def test_an_interrupted_run_leaves_what_was_finished(
 
 
 def test_a_drawn_video_keeps_the_length_and_the_predictions_say_which_frames(
-    run: Run, tmp_path: Path, document: Callable[[], dict[str, Any]], video: Path
+    run: Run, tmp_path: Path, document: Document, video: Path
 ) -> None:
     model = make_segmentor(tmp_path, KINDS['color'])
     with pytest.raises(UserError, match='2 of 5 frames failed.*frame 3 of .*mp4: too bright'):
@@ -167,7 +161,7 @@ def test_odd_images_have_a_result_or_a_reason(
     with pytest.raises(UserError, match='2 of 5 images failed'):
         run(model, photos)
     written = ['named.jpg', 'plain.png', 'point.png']
-    drawings = [name for name in files(tmp_path / 'out') if not name.endswith('.labels.png')]
+    drawings = [name for name in files_in(tmp_path / 'out') if not name.endswith('.labels.png')]
     assert drawings == [*written, 'predictions.json']
     told = capsys.readouterr().err
     for name in ('empty.jpg', 'cut.jpg', 'text.jpg'):
@@ -189,7 +183,7 @@ def test_the_document_is_what_json_writes(tmp_path: Path, count: int) -> None:
             records.append(record(number))
     expected = json.dumps({**HEADER, 'images': [record(number) for number in range(count)]})
     assert (tmp_path / 'predictions.json').read_text() == expected
-    assert files(tmp_path) == ['predictions.json']
+    assert files_in(tmp_path) == ['predictions.json']
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='kills a process that it forks')
@@ -215,7 +209,7 @@ def test_what_another_run_left_is_kept_and_named(
         f'{tmp_path}/predictions.jsonl is of a run that was stopped or is at work: it is kept\n'
     )
     assert (tmp_path / 'predictions.jsonl').read_text() == 'theirs'
-    assert files(tmp_path) == ['predictions.json', 'predictions.jsonl']
+    assert files_in(tmp_path) == ['predictions.json', 'predictions.jsonl']
 
 
 def test_two_runs_in_one_folder_do_not_mix(tmp_path: Path) -> None:
@@ -228,7 +222,7 @@ def test_two_runs_in_one_folder_do_not_mix(tmp_path: Path) -> None:
             pass  # it ends
         written = json.loads((tmp_path / 'predictions.json').read_text())
         assert written['images'] == [record(number) for number in numbers]
-    assert files(tmp_path) == ['predictions.json']
+    assert files_in(tmp_path) == ['predictions.json']
 
 
 def test_records_are_not_kept_in_memory(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The hosts' own Inferencer classes take our configs and checkpoints of their models."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,9 +9,7 @@ from mmpose.apis import MMPoseInferencer
 from mmpretrain.apis import ImageClassificationInferencer
 from mmseg.apis import MMSegInferencer
 
-from tests.models_of_hosts import TinyModel
-
-Tiny = Callable[[str], TinyModel]
+from tests.predict.helpers import Tiny
 
 
 def drawn_pixels(out: Path, image: Path) -> int:

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,14 @@ from mmengine.config import Config
 from mmpose.apis import inference_topdown
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.inference import Summary, infer
+from hrnet_mm.inference import infer
 from hrnet_mm.predict.predictor import make_predictor
 from hrnet_mm.weights.checkpoint import Checkpoint
 from tests.helpers import RunsCode
 from tests.models_of_hosts import TinyModel
+from tests.predict.helpers import Document, Run, files_in
 
 BOXES = [[10, 5, 60, 80], [40, 20, 50.5, 60.25]]
-Run = Callable[..., Summary]
-Document = Callable[[], dict[str, Any]]
-
-
-def files(folder: Path) -> list[str]:
-    paths = (path for path in folder.rglob('*') if path.is_file())
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
 def assert_equals_mmpose(record: dict, image: np.ndarray, boxes: Any, model: Any) -> None:
@@ -98,7 +91,7 @@ def test_predictions_name_their_origin_and_keypoints(
 def test_drawings_keep_names_and_sizes(run: Run, pose: TinyModel, folder: Path) -> None:
     out = folder.parent / 'out'
     run(pose, folder, score_thr=-1)
-    assert files(out) == ['a.jpg', 'b.bmp.png', 'predictions.json', 'süb folder/c [1].PNG']
+    assert files_in(out) == ['a.jpg', 'b.bmp.png', 'predictions.json', 'süb folder/c [1].PNG']
     drawn = cv2.imread(str(out / 'b.bmp.png'))
     original = cv2.imread(str(folder / 'b.bmp'))
     assert drawn.shape == original.shape
@@ -107,7 +100,7 @@ def test_drawings_keep_names_and_sizes(run: Run, pose: TinyModel, folder: Path) 
 
 def test_no_draw_writes_predictions_only(run: Run, pose: TinyModel, folder: Path) -> None:
     run(pose, folder, draw=False)
-    assert files(folder.parent / 'out') == ['predictions.json']
+    assert files_in(folder.parent / 'out') == ['predictions.json']
 
 
 def test_video_is_drawn_as_a_video_of_the_same_speed(
@@ -116,7 +109,7 @@ def test_video_is_drawn_as_a_video_of_the_same_speed(
     out = video.parent / 'out'
     summary = run(pose, video, boxes=[[5, 5, 40, 40]], batch_size=2)
     assert str(summary).startswith('5 frames, 5 instances, ')
-    assert files(out) == ['my clip.mp4', 'predictions.json']
+    assert files_in(out) == ['my clip.mp4', 'predictions.json']
     records = document()['images']
     assert [(r['file'], r['frame']) for r in records] == [('my clip.mp4', i) for i in range(5)]
     drawn = cv2.VideoCapture(str(out / 'my clip.mp4'))
@@ -142,7 +135,7 @@ def test_an_image_that_fails_does_not_stop_the_others(
     message = '2 of 3 images failed.*b.bmp: the box .* lies outside the image, which is 64 wide and'
     with pytest.raises(UserError, match=message):
         run(pose, folder, boxes=[[100, 10, 20, 20]], batch_size=batch_size)
-    assert files(folder.parent / 'out') == ['a.jpg', 'predictions.json']
+    assert files_in(folder.parent / 'out') == ['a.jpg', 'predictions.json']
     assert [r['file'] for r in document()['images']] == ['a.jpg']
     assert cv2.imread(str(folder.parent / 'out' / 'a.jpg')).shape == (96, 128, 3)
 

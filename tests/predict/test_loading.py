@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,9 +13,10 @@ from mmengine.config import Config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.deploy.table import FORMATS
-from hrnet_mm.inference import Detector, Summary
+from hrnet_mm.inference import Detector
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
+from tests.predict.helpers import Document, Run, Tiny
 from tests.predict.image_kinds import (
     CLASSIFICATION,
     KINDS,
@@ -30,8 +29,6 @@ from tests.predict.image_kinds import (
     runner_samples,
     save_model,
 )
-
-Run = Callable[..., Summary]
 
 
 @pytest.mark.parametrize('name', KINDS)
@@ -78,7 +75,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_poses_are_those_of_the_runner_whatever_a_step_writes(
-    run: Run, document: Callable[[], dict[str, Any]], photos: Path
+    run: Run, document: Document, photos: Path
 ) -> None:
     (photos / 'pose.py').write_text(POSE.format(root=str(photos)))
     model = save_model(photos / 'pose.py', 'head.final_layer', 0.1)
@@ -93,9 +90,7 @@ def test_poses_are_those_of_the_runner_whatever_a_step_writes(
     assert (cv2.imread(str(photos / 'out/0.png')) == gray[..., None]).all()
 
 
-def test_classes_are_those_of_the_runner(
-    run: Run, document: Callable[[], dict[str, Any]], photos: Path
-) -> None:
+def test_classes_are_those_of_the_runner(run: Run, document: Document, photos: Path) -> None:
     (photos / 'classifier.py').write_text(CLASSIFICATION.format(root=str(photos)))
     model = save_model(photos / 'classifier.py', 'head.fc', 10)
     run(model, photos / 'images')
@@ -108,9 +103,9 @@ def test_classes_are_those_of_the_runner(
 
 def test_instances_are_those_of_the_runner(
     run: Run,
-    document: Callable[[], dict[str, Any]],
+    document: Document,
     photos: Path,
-    tiny: Callable[[str], TinyModel],
+    tiny: Tiny,
 ) -> None:
     for file in (photos / 'images').iterdir():
         as_deep(file, cv2.imread(str(file)))
@@ -206,7 +201,7 @@ def test_exports_are_compared_on_images_of_the_models_channels(name: str, tmp_pa
 
 
 def test_a_detector_that_turns_photos_otherwise_is_told_so(
-    run: Run, tmp_path: Path, pose: TinyModel, tiny: Callable[[str], TinyModel]
+    run: Run, tmp_path: Path, pose: TinyModel, tiny: Tiny
 ) -> None:
     (tmp_path / 'photos').mkdir()
     as_turned(tmp_path / 'photos/a.jpg', picture(50, 70, seed=0))

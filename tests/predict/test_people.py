@@ -1,41 +1,27 @@
 """A detector finds people, a top-down model their poses."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from mmdet.apis import inference_detector, init_detector
+from mmdet.apis import inference_detector
 from mmpose.apis import inference_topdown
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
-from hrnet_mm.inference import Detector, Summary
+from hrnet_mm.inference import Detector
 from hrnet_mm.predict.detector import boxes_of_class
 from tests.models_of_hosts import TinyModel
-
-Run = Callable[..., Summary]
-Document = Callable[[], dict[str, Any]]
-
-
-@pytest.fixture(scope='module')
-def detector_files(tiny: Callable[[str], TinyModel]) -> TinyModel:
-    return tiny('detection')
-
-
-@pytest.fixture(scope='module')
-def host_detector(detector_files: TinyModel) -> torch.nn.Module:
-    return init_detector(detector_files.config, detector_files.checkpoint, device='cpu')
+from tests.predict.helpers import Document, Run
 
 
 @pytest.fixture
-def detector(detector_files: TinyModel, host_detector: torch.nn.Module, folder: Path) -> Detector:
+def detector(tiny_detector: TinyModel, host_detector: torch.nn.Module, folder: Path) -> Detector:
     """It is asked for what it finds in an image of the folder."""
     found = inference_detector(host_detector, read_image(folder / 'a.jpg')).pred_instances
     category = host_detector.dataset_meta['classes'][found.labels[0]]
-    config, checkpoint = Path(detector_files.config), Path(detector_files.checkpoint)
+    config, checkpoint = Path(tiny_detector.config), Path(tiny_detector.checkpoint)
     return Detector(config, checkpoint, category, score_thr=0.1)
 
 

@@ -1,8 +1,6 @@
 """Landmarks and bottom-up poses; test_infer.py has the bodies."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,16 +9,12 @@ from mmpose.apis import inference_bottomup, inference_topdown, init_model
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
-from hrnet_mm.inference import Summary
 from tests.helpers import picture
-from tests.models_of_hosts import TinyModel
-
-Run = Callable[..., Summary]
-Document = Callable[[], dict[str, Any]]
+from tests.predict.helpers import Document, Run, Tiny
 
 
 def test_face_landmarks_equal_mmpose(
-    run: Run, document: Document, folder: Path, tiny: Callable[[str], TinyModel]
+    run: Run, document: Document, folder: Path, tiny: Tiny
 ) -> None:
     face = tiny('face')
     box = [20.0, 10.0, 60.0, 70.0]
@@ -35,7 +29,7 @@ def test_face_landmarks_equal_mmpose(
 
 
 def test_bottom_up_poses_equal_mmpose(
-    run: Run, document: Document, tmp_path: Path, tiny: Callable[[str], TinyModel]
+    run: Run, document: Document, tmp_path: Path, tiny: Tiny
 ) -> None:
     images = {f'{seed}.png': picture(48, 64, seed) for seed in range(2)}
     for name, image in images.items():
@@ -52,7 +46,7 @@ def test_bottom_up_poses_equal_mmpose(
 
 
 def test_bottom_up_boxes_hold_the_keypoints(
-    run: Run, document: Document, folder: Path, tiny: Callable[[str], TinyModel]
+    run: Run, document: Document, folder: Path, tiny: Tiny
 ) -> None:
     run(tiny('bottom_up'), folder / 'a.jpg')
     for instance in document()['images'][0]['instances']:
@@ -64,7 +58,7 @@ def test_bottom_up_boxes_hold_the_keypoints(
 
 
 def test_bottom_up_without_people_has_no_instances(
-    run: Run, document: Document, folder: Path, tiny: Callable[[str], TinyModel]
+    run: Run, document: Document, folder: Path, tiny: Tiny
 ) -> None:
     nobody = {'model.head.decoder.decode_thr': 1e9}
     run(tiny('bottom_up'), folder / 'b.bmp', cfg_options=nobody)
@@ -73,8 +67,6 @@ def test_bottom_up_without_people_has_no_instances(
     assert (drawn == cv2.imread(str(folder / 'b.bmp'))).all()
 
 
-def test_boxes_are_not_for_bottom_up_models(
-    run: Run, folder: Path, tiny: Callable[[str], TinyModel]
-) -> None:
+def test_boxes_are_not_for_bottom_up_models(run: Run, folder: Path, tiny: Tiny) -> None:
     with pytest.raises(UserError, match='are for top-down pose models'):
         run(tiny('bottom_up'), folder, boxes=[[1, 2, 30, 40]])

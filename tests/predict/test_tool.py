@@ -11,10 +11,9 @@ from mmpose.apis import init_model
 from mmpose.registry import MODELS
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.inference import Summary
 from hrnet_mm.takeover.switch import undo
 from tests.forked_tools import run_tool
-from tests.models_of_hosts import TinyModel
+from tests.predict.helpers import Run, Tiny
 
 HOST_CONFIG = """
 _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
@@ -45,7 +44,7 @@ def test_tool_fails_with_one_sentence(config: Path, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_tool_runs_a_detector_then_pose(
-    config: Path, checkpoint: Path, folder: Path, tiny: Callable[[str], TinyModel]
+    config: Path, checkpoint: Path, folder: Path, tiny: Tiny
 ) -> None:
     detector = tiny('detection')
     done = run_tool(
@@ -60,7 +59,7 @@ def test_tool_runs_a_detector_then_pose(
 
 
 def test_a_threshold_where_nothing_has_a_score_is_refused(
-    run: Callable[..., Summary], tiny: Callable[[str], TinyModel], folder: Path, tmp_path: Path
+    run: Run, tiny: Tiny, folder: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match='--score-thr: the model gives no scores'):
         run(tiny('segmentation'), folder, score_thr=0.5)
