@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from hrnet_mm.deploy.optimize import optimize_on_first_image
 from hrnet_mm.deploy.trunk import OptimizedFeatures
 from hrnet_mm.models import HRNet
 from hrnet_mm.takeover import switch
+from tests.deploy.helpers import Tiny
 from tests.helpers import (
     assert_same,
     picture,
@@ -27,65 +27,56 @@ from tests.helpers import (
     small_extra,
     small_net,
 )
-from tests.models_of_hosts import TinyModel, make_tiny_model
+from tests.models_of_hosts import TinyModel
 
-Prediction = dict[str, Tensor]
-
-
-def detector(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
-    from mmdet.apis import inference_detector, init_detector
-
-    return init_detector(tiny.config, tiny.checkpoint, device='cpu'), inference_detector
+Predict = Callable[[nn.Module, np.ndarray], Any]
 
 
-def segmentor(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
-    from mmseg.apis import inference_model, init_model
-
-    return init_model(tiny.config, tiny.checkpoint, device='cpu'), inference_model
-
-
-def pose_estimator(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
-    from mmpose.apis import inference_topdown, init_model
-
-    model = init_model(tiny.config, tiny.checkpoint, device='cpu')
-    return model, lambda model, image: inference_topdown(model, image)[0]
+APIS = dict(  # the host, its functions that load a model and that run it
+    face=('mmpose', 'init_model', 'inference_topdown'),
+    bottom_up=('mmpose', 'init_model', 'inference_bottomup'),
+    segmentation=('mmseg', 'init_model', 'inference_model'),
+    detection=('mmdet', 'init_detector', 'inference_detector'),
+)
 
 
-def bottom_up(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
-    from mmpose.apis import inference_bottomup, init_model
+def by_apis(name: str, files: TinyModel) -> tuple[nn.Module, Predict]:
+    host, load, run = APIS[name]
+    apis = importlib.import_module(f'{host}.apis')
+    model = getattr(apis, load)(files.config, files.checkpoint, device='cpu')
+    return model, getattr(apis, run)
 
-    model = init_model(tiny.config, tiny.checkpoint, device='cpu')
-    return model, lambda model, image: inference_bottomup(model, image)[0]
 
-
-def classifier(tiny: TinyModel) -> tuple[nn.Module, Callable[[nn.Module, np.ndarray], Any]]:
+def classifier(files: TinyModel) -> tuple[nn.Module, Predict]:
     from mmpretrain.apis import ImageClassificationInferencer
 
-    inferencer = ImageClassificationInferencer(tiny.config, tiny.checkpoint, device='cpu')
+    inferencer = ImageClassificationInferencer(files.config, files.checkpoint, device='cpu')
 
-    def predict(model: nn.Module, image: np.ndarray) -> dict[str, Any]:
+    def predict(model: nn.Module, image: np.ndarray) -> list[dict[str, Any]]:
         inferencer.model = model
-        return inferencer(image)[0]
+        return inferencer(image)
 
     return inferencer.model, predict
 
 
-HOSTS = dict(
-    face=pose_estimator,
-    bottom_up=bottom_up,
-    segmentation=segmentor,
-    detection=detector,
-    classification=classifier,
-)
+@pytest.fixture(scope='module', params=[*APIS, 'classification'])
+def host(request: pytest.FixtureRequest, tiny: Tiny) -> tuple[nn.Module, Predict]:
+    """A host's model, and its own function that runs such models."""
+    torch.manual_seed(0)
+    name = request.param
+    model, predict = by_apis(name, tiny(name)) if name in APIS else classifier(tiny(name))
+    return randomize(model), predict
 
 
 @pytest.mark.parametrize('backend', ['auto', 'openvino', 'onnxruntime', 'eager'])
-@pytest.mark.parametrize('name', HOSTS)
-def test_the_hosts_own_functions_predict_the_same(name: str, backend: str, tmp_path: Path) -> None:
-    model, predict = HOSTS[name](make_tiny_model(name, tmp_path))
-    randomize(model)
+def test_the_hosts_own_functions_predict_the_same(
+    host: tuple[nn.Module, Predict], backend: str
+) -> None:
+    model, predict = host
     image, example = picture(96, 128, seed=1), torch.randn(1, 3, 96, 128)
-    fast = optimize_or_skip(model, example, backend=backend)
+    if backend != 'auto' and (lack := table.BACKENDS[backend].what_is_missing(torch.device('cpu'))):
+        pytest.skip(lack)
+    fast = optimize(model, example, backend=backend)
     assert type(fast) is type(model) and fast is not model
     with torch.no_grad():
         assert_same(as_list(fast.extract_feat(example)), as_list(model.extract_feat(example)))
@@ -95,18 +86,14 @@ def test_the_hosts_own_functions_predict_the_same(name: str, backend: str, tmp_p
         assert torch.allclose(actual[key], value, rtol=1e-3, atol=1e-3), key
 
 
-def optimize_or_skip(model: nn.Module, example: Tensor, backend: str, **options: Any) -> nn.Module:
-    if backend != 'auto' and (lack := table.BACKENDS[backend].what_is_missing(torch.device('cpu'))):
-        pytest.skip(lack)
-    return optimize(model, example, backend=backend, **options)
-
-
 def as_list(maps: Tensor | Sequence[Tensor]) -> list[Tensor]:
     return [maps] if isinstance(maps, Tensor) else list(maps)
 
 
-def numbers_of(prediction: Any) -> Prediction:
-    """Every array of numbers in it, by its name."""
+def numbers_of(prediction: Any) -> dict[str, Tensor]:
+    """Every array of numbers in it, or in the first of several, by its name."""
+    if isinstance(prediction, list):
+        prediction = prediction[0]
     numbers = {}
     items = prediction.all_items() if hasattr(prediction, 'all_items') else prediction.items()
     for key, value in items:
@@ -117,8 +104,8 @@ def numbers_of(prediction: Any) -> Prediction:
     return numbers
 
 
-def test_an_optimised_model_keeps_head_and_original(tmp_path: Path) -> None:
-    model, _ = segmentor(make_tiny_model('segmentation', tmp_path))
+def test_an_optimised_model_keeps_head_and_original(tiny: Tiny) -> None:
+    model, _ = by_apis('segmentation', tiny('segmentation'))
     keys = list(model.state_dict())
     fast = optimize(model, torch.randn(1, 3, 64, 64), backend='eager')
     assert list(model.state_dict()) == keys and isinstance(model.backbone, HRNet)
