@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +38,27 @@ def engines() -> Made:
     return made
 
 
-@pytest.fixture
-def write(tiny: Tiny, tmp_path: Path) -> Write:
-    """Export a tiny model in a format."""
+@pytest.fixture(scope='session')
+def exports(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Write:
+    """Export a tiny model in a format; what one test has asked for is there for the next one."""
 
-    def write(name: str, format: str, **options: Any) -> Summary:
+    @functools.cache
+    def once(name: str, format: str, **options: Any) -> Summary:
         model, kind = tiny(name), FORMATS[format]
-        out = tmp_path / f'{name}{kind.suffixes[0]}'
+        out = tmp_path_factory.mktemp('export') / f'{name}{kind.suffixes[0]}'
         cfg = Config.fromfile(model.config)
         return export(cfg, model.checkpoint, out, kind, **{'size': SIZE, **options})
+
+    return once
+
+
+@pytest.fixture
+def write(exports: Write, tmp_path: Path) -> Write:
+    """As ``exports``, but a copy that the test may change."""
+
+    def write(name: str, format: str, **options: Any) -> Summary:
+        done = exports(name, format, **options)
+        return replace(done, files=[Path(shutil.copy(file, tmp_path)) for file in done.files])
 
     return write
 

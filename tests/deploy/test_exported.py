@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from torch import nn
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import export
@@ -96,20 +97,18 @@ def test_what_may_run_code_must_be_trusted(tmp_path: Path, write: Write) -> None
 
 
 @pytest.fixture(scope='module')
-def face(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An exported file that no test may change."""
-    model, out = tiny('face'), tmp_path_factory.mktemp('export') / 'face.onnx'
-    export(Config.fromfile(model.config), model.checkpoint, out, FORMATS['onnx'], size=(64, 96))
-    return out
+def face(tiny: Tiny) -> nn.Module:
+    """The model whose network is in the exported files, built anew."""
+    return build(Config.fromfile(tiny('face').config)).eval()
 
 
 @pytest.fixture
-def lying(face: Path, tmp_path: Path) -> Callable[..., Path]:
-    """The exported file with a head file that says something else of it."""
+def lying(write: Write) -> Callable[..., Path]:
+    """An exported file with a head file that says something else of it."""
 
     def lying(meta: object = None, **lies: object) -> Path:
-        out, head = tmp_path / face.name, torch.load(head_path(face))
-        shutil.copy(face, out)
+        out = write('face', 'onnx').files[0]
+        head = torch.load(head_path(out))
         head['export'] |= lies
         head['meta'] = head['meta'] if meta is None else meta
         torch.save(head, head_path(out))
@@ -163,28 +162,24 @@ def test_a_head_file_that_lies_is_refused(
     ids=str,
 )
 def test_a_head_file_that_lies_about_the_network_is_refused(
-    lies: dict[str, object], message: str, lying: Callable[..., Path], tiny: Tiny
+    lies: dict[str, object], message: str, lying: Callable[..., Path], face: nn.Module
 ) -> None:
-    model = build(Config.fromfile(tiny('face').config)).eval()
     with pytest.raises(UserError, match=message):
-        open_export(lying(**lies)).replacement(model, torch.device('cpu'))
+        open_export(lying(**lies)).replacement(face, torch.device('cpu'))
 
 
-def test_the_bytes_that_were_hashed_are_run(face: Path, tmp_path: Path, tiny: Tiny) -> None:
+def test_the_bytes_that_were_hashed_are_run(write: Write, face: nn.Module) -> None:
     """Whatever takes their place on the disk between the two."""
-    out = tmp_path / face.name
-    for file in (face, head_path(face)):
-        shutil.copy(file, tmp_path)
-    model = build(Config.fromfile(tiny('face').config)).eval()
+    out = write('face', 'onnx').files[0]
     exported, image = open_export(out), torch.rand(1, 3, 64, 96)
-    expected = exported.replacement(model, torch.device('cpu')).extract_feat(image)
+    expected = exported.replacement(face, torch.device('cpu')).extract_feat(image)
     out.write_bytes(b'another file')
-    fast = exported.replacement(model, torch.device('cpu:0'))
+    fast = exported.replacement(face, torch.device('cpu:0'))
     assert_same(fast.extract_feat(image), expected)
     assert_same(copy.deepcopy(fast).extract_feat(image), expected)
     assert_same(pickle.loads(pickle.dumps(fast)).extract_feat(image), expected)
     with torch.no_grad():
-        empty, eager = fast.extract_feat(image[:0]), model.extract_feat(image[:0])
+        empty, eager = fast.extract_feat(image[:0]), face.extract_feat(image[:0])
     assert [x.shape for x in empty] == [x.shape for x in eager]
 
 
@@ -205,10 +200,9 @@ def test_another_network_or_head_is_refused(write: Write, tiny: Tiny, predict: P
         predict(str(other), done.files[0])
 
 
-def test_an_image_that_the_file_does_not_take_is_refused(write: Write, tiny: Tiny) -> None:
+def test_an_image_that_the_file_does_not_take_is_refused(write: Write, face: nn.Module) -> None:
     done = write('face', 'onnx')
-    model = build(Config.fromfile(tiny('face').config)).eval()
-    fast = open_export(done.files[0]).replacement(model, torch.device('cpu'))
+    fast = open_export(done.files[0]).replacement(face, torch.device('cpu'))
     for shape in [(1, 3, 31, 64), (1, 4, 64, 64), (3, 64, 64)]:
         with pytest.raises(
             ValueError, match=r'must be \(N, 3, H, W\) of floats, H and W at least 32'

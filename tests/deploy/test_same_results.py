@@ -17,65 +17,52 @@ from hrnet_mm.weights.trust import trusting
 from tests.deploy.helpers import Predict, Tiny, Write, numbers_in, pose_config
 
 CASES = [(name, 'onnx') for name in ('detection', 'segmentation', 'classification', 'face')]
+CASES += [(name, '--fast') for name in ('detection', 'segmentation', 'classification', 'face')]
 CASES += [(name, 'openvino') for name in ('detection', 'segmentation', 'face')]
 CASES += [('segmentation', 'torch_program')]  # tracing takes seconds
 
 
-@pytest.mark.parametrize(('name', 'format'), CASES)
-def test_infer_predicts_the_same_through_a_file(
-    name: str, format: str, write: Write, tiny: Tiny, predict: Predict
+@pytest.mark.parametrize(('name', 'how'), CASES)
+def test_infer_predicts_the_same(
+    name: str, how: str, write: Write, tiny: Tiny, predict: Predict
 ) -> None:
     model = tiny(name)
-    done = write(name, format)
     expected = predict(model.config, model.checkpoint)
-    assert_near(predict(model.config, done.files[0]), expected)
-
-
-@pytest.mark.parametrize('name', ['detection', 'segmentation', 'classification', 'face'])
-def test_infer_predicts_the_same_by_an_engine(name: str, tiny: Tiny, predict: Predict) -> None:
-    model = tiny(name)
-    expected = predict(model.config, model.checkpoint)
-    assert_near(predict(model.config, model.checkpoint, fast='fp32'), expected)
-
-
-def assert_near(actual: dict[str, Any], expected: dict[str, Any]) -> None:
+    if how == '--fast':
+        actual = predict(model.config, model.checkpoint, fast='fp32')
+    else:
+        actual = predict(model.config, write(name, how).files[0])
     assert actual.keys() == expected.keys()
     assert len(numbers_in(expected['images'])) >= 6
     assert numbers_in(actual['images']) == pytest.approx(numbers_in(expected['images']), abs=0.02)
 
 
-@pytest.mark.parametrize('format', ['onnx', 'openvino'])
-def test_a_runner_tests_the_same_through_a_file(format: str, tmp_path: Path) -> None:
+def test_a_runner_tests_the_same(tmp_path: Path) -> None:
     cfg, checkpoint = pose_config(tmp_path)
-    out = tmp_path / f'pose{FORMATS[format].suffixes[0]}'
-    export(cfg, checkpoint, out, FORMATS[format])
-    (ours, actual), (theirs, expected) = (
-        predictions_of(cfg, weights, tmp_path) for weights in (str(out), checkpoint)
-    )
-    assert ours == pytest.approx(theirs, abs=1e-3) and 'coco/AP' in ours
-    assert len(actual) == len(expected) > 0
-    for a, e in zip(actual, expected, strict=True):
-        assert a['id'] == e['id']
-        keypoints = [x['pred_instances']['keypoints'].ravel() for x in (a, e)]
-        assert keypoints[0] == pytest.approx(keypoints[1], abs=1e-2)
+    theirs, expected = predictions_of(cfg, checkpoint, tmp_path)
+    by_others = [(checkpoint, 'fp32')]
+    for kind in (FORMATS['onnx'], FORMATS['openvino']):
+        out = tmp_path / f'pose{kind.suffixes[0]}'
+        export(cfg, checkpoint, out, kind)
+        by_others.append((str(out), None))
+    for weights, fast in by_others:
+        ours, actual = predictions_of(cfg, weights, tmp_path, fast)
+        assert ours == pytest.approx(theirs, abs=1e-3) and 'coco/AP' in ours
+        assert len(actual) == len(expected) > 0
+        for a, e in zip(actual, expected, strict=True):
+            assert a['id'] == e['id']
+            keypoints = [x['pred_instances']['keypoints'].ravel() for x in (a, e)]
+            assert keypoints[0] == pytest.approx(keypoints[1], abs=1e-2)
 
 
-def test_a_runner_tests_the_same_by_an_engine(tmp_path: Path) -> None:
-    cfg, checkpoint = pose_config(tmp_path)
-    metrics = []
-    for fast in (None, 'fp32'):
-        changed = cfg.copy()
-        changed.work_dir = str(tmp_path / 'run')
-        metrics.append(evaluate(changed, weights_from(checkpoint, fast)))
-    assert metrics[1] == pytest.approx(metrics[0], abs=1e-3) and 'coco/AP' in metrics[0]
-
-
-def predictions_of(cfg: Config, weights: str, folder: Path) -> tuple[dict[str, float], list[Any]]:
+def predictions_of(
+    cfg: Config, weights: str, folder: Path, fast: str | None = None
+) -> tuple[dict[str, float], list[Any]]:
     """The metrics and the predictions of a Runner."""
     dump = folder / 'predictions.pkl'
     cfg = cfg.copy()
     cfg.work_dir, cfg.launcher = str(folder / 'work'), 'none'
     cfg.test_evaluator = [cfg.test_evaluator, dict(type='DumpResults', out_file_path=str(dump))]
     with trusting():
-        metrics = evaluate(cfg, weights_from(weights))
+        metrics = evaluate(cfg, weights_from(weights, fast))
     return metrics, pickle.loads(dump.read_bytes())
