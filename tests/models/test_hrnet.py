@@ -147,25 +147,6 @@ def test_default_init_is_kaiming_and_pose_init_is_the_papers() -> None:
     assert weight.std().item() == pytest.approx(0.001, rel=0.02)
 
 
-@pytest.mark.parametrize(
-    ('norm_cfg', 'names'),
-    [
-        (dict(type='BN'), {'bn1', 'bn2'}),
-        (dict(type='SyncBN'), {'bn1', 'bn2'}),
-        (dict(type='GN', num_groups=8), {'gn1', 'gn2'}),
-    ],
-)
-def test_norm_layers_have_the_hosts_names(norm_cfg: dict, names: set[str]) -> None:
-    from mmpose.models.backbones import HRNet as MMPoseHRNet
-
-    extra = extra_of('w18_small')
-    extra['stage4']['multiscale_output'] = True
-    theirs = MMPoseHRNet(extra, norm_cfg=norm_cfg)
-    ours = HRNet('w18_small', norm_cfg=norm_cfg)
-    assert list(ours.state_dict()) == list(theirs.state_dict())
-    assert names <= dict(ours.named_children()).keys()
-
-
 def test_conv_cfg_and_in_channels_reach_the_layers() -> None:
     from mmcv.cnn.bricks import ConvAWS2d
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.takeover.switch import undo
 
 
@@ -16,12 +15,9 @@ def _hosts_given_back() -> Iterator[None]:
 
 
 @pytest.fixture(scope='session')
-def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def coco(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder like COCO's, which upstream configs read as it is."""
     folder = tmp_path_factory.mktemp('data') / 'coco'
-    people = make_synthetic_people(
-        folder.with_name('people'), 3, 2, image_size=(160, 128), progress=None
-    )
     (folder / 'annotations').mkdir(parents=True)
     for split in ('train', 'val'):
         (folder / f'{split}2017').symlink_to(people / split)

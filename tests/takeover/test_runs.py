@@ -81,12 +81,16 @@ def test_our_tools_train_and_evaluate_an_unedited_config(coco: Path, tmp_path: P
     assert 'coco/AP ' in tested.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize('flag', [[], ['--takeover']], ids=str)
-def test_takeover_flag_decides_which_hrnet_is_built(flag: list[str]) -> None:
+def read(*arguments: object) -> Config:
+    """The config that a tool with these arguments runs."""
     parser = Parser('')
     add_run(parser)
-    cfg = config_from(parser.parse_args([str(UPSTREAM), *flag]))
-    backbone = build('mmpose', cfg.model.backbone)
+    return config_from(parser.parse_args(list(map(str, arguments))))
+
+
+@pytest.mark.parametrize('flag', [[], ['--takeover']], ids=str)
+def test_takeover_flag_decides_which_hrnet_is_built(flag: list[str]) -> None:
+    backbone = build('mmpose', read(UPSTREAM, *flag).model.backbone)
     assert type(backbone).__module__ == (
         'hrnet_mm.takeover.for_mmpose' if flag else 'mmpose.models.backbones.hrnet'
     )
@@ -97,17 +101,12 @@ def test_takeover_flag_keeps_the_configs_own_imports(tmp_path: Path) -> None:
     path.write_text(
         "custom_imports = dict(imports='mmpose.models')\nmodel = dict(neck=[dict(type='HRFPN')])\n"
     )
-    parser = Parser('')
-    add_run(parser)
-    cfg = config_from(parser.parse_args([str(path), '--takeover']))
-    assert cfg.custom_imports.imports == ['mmpose.models', 'hrnet_mm.takeover']
+    assert read(path, '--takeover').custom_imports.imports == ['mmpose.models', 'hrnet_mm.takeover']
 
 
 @pytest.mark.parametrize('backbone', ['ResNet', 'hrnet_mm.HRNet'])
 def test_takeover_of_nothing_is_refused(tmp_path: Path, backbone: str) -> None:
     path = tmp_path / 'config.py'
     path.write_text(f"model = dict(backbone=dict(type='{backbone}'))\n")
-    parser = Parser('')
-    add_run(parser)
     with pytest.raises(UserError, match='--takeover: the model of the config has no HRNet, HRFPN'):
-        config_from(parser.parse_args([str(path), '--takeover']))
+        read(path, '--takeover')

@@ -70,17 +70,19 @@ def test_trains_like_the_host(host: str) -> None:
     assert max(differences.values()) <= 1e-6, max(differences, key=differences.get)
 
 
-@pytest.mark.parametrize('host', HOSTS)
-def test_same_seed_gives_the_hosts_initial_weights(host: str) -> None:
-    expected, actual = (
-        seeded(cls, extra=all_maps_of(host)) for cls in theirs_and_ours(host, 'HRNet')
-    )
-    assert_same_weights(actual, expected)
-
-
-def test_zero_init_residual_gives_mmposes_initial_weights() -> None:
-    options = dict(extra=small_extra(), zero_init_residual=True)
-    expected, actual = (seeded(cls, **options) for cls in theirs_and_ours('mmpose', 'HRNet'))
+@pytest.mark.parametrize(
+    ('host', 'name', 'options'),
+    [
+        *((host, 'HRNet', dict(extra=all_maps_of(host))) for host in HOSTS),
+        ('mmpose', 'HRNet', dict(extra=small_extra(), zero_init_residual=True)),
+        ('mmdet', 'HRFPN', dict(in_channels=CHANNELS, out_channels=16)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else '',
+)
+def test_same_seed_gives_the_hosts_initial_weights(
+    host: str, name: str, options: dict[str, Any]
+) -> None:
+    expected, actual = (seeded(cls, **options) for cls in theirs_and_ours(host, name))
     assert_same_weights(actual, expected)
 
 
@@ -92,15 +94,10 @@ def test_zero_init_residual_works_where_the_hosts_copy_ignores_it(host: str) -> 
     assert not weights['stage4.0.branches.3.0.bn2.weight'].any()
 
 
-def test_same_seed_gives_mmdets_initial_neck() -> None:
-    expected, actual = (seeded(cls, CHANNELS, 16) for cls in theirs_and_ours('mmdet', 'HRFPN'))
-    assert_same_weights(actual, expected)
-
-
-def seeded(cls: type[nn.Module], *args: Any, **options: Any) -> dict[str, Tensor]:
+def seeded(cls: type[nn.Module], **options: Any) -> dict[str, Tensor]:
     """Initial weights, and the number that the rest of a model would be initialised with next."""
     torch.manual_seed(1)
-    module = cls(*args, **options)
+    module = cls(**options)
     module.init_weights()
     return module.state_dict() | dict(next=torch.rand(1))
 
@@ -155,18 +152,14 @@ def test_pretrained_loads_a_checkpoint(host: str, tmp_path) -> None:
 
 
 @pytest.mark.parametrize('host', HOSTS)
-def test_checkpoints_have_the_hosts_names_with_group_norm(host: str) -> None:
-    theirs, ours = pair(host, norm_cfg=dict(type='GN', num_groups=2))
+@pytest.mark.parametrize('norm_cfg', [dict(type='GN', num_groups=2), dict(type='SyncBN')], ids=str)
+def test_checkpoints_have_the_hosts_names_with_other_norms(host: str, norm_cfg: dict) -> None:
+    theirs, ours = pair(host, norm_cfg=norm_cfg)
     assert same_bits(theirs, ours, image())
 
 
-def test_mmpose_upsamples_as_extra_says() -> None:
-    extra = all_maps_of('mmpose') | dict(upsample=dict(mode='bilinear', align_corners=False))
-    assert same_bits(*pair('mmpose', extra=extra), image())
-
-
-@pytest.mark.parametrize('host', ['mmdet', 'mmseg', 'mmpretrain'])
-def test_other_hosts_pass_over_upsample_in_extra(host: str) -> None:
+@pytest.mark.parametrize('host', HOSTS)
+def test_mmpose_upsamples_as_extra_says_and_the_others_pass_over_it(host: str) -> None:
     extra = all_maps_of(host) | dict(upsample=dict(mode='bilinear', align_corners=False))
     assert same_bits(*pair(host, extra=extra), image())
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from hrnet_mm.takeover.switch import HOSTS, take, taken, undo
 from tests.helpers import ROOT, small_extra
-from tests.takeover.upstream import build, model_config, registry_of
+from tests.takeover.upstream import build, is_ours, model_config, registry_of
 
 
 def classes_in_place(host: str) -> dict[str, type[nn.Module]]:
@@ -58,10 +58,6 @@ def test_taken_leaves_what_was_taken_before_it() -> None:
         assert classes_in_place('mmpose') == in_place
         assert not is_ours(classes_in_place('mmseg')['registry'])
     assert not is_ours(classes_in_place('mmpose')['registry'])
-
-
-def is_ours(cls: type) -> bool:
-    return cls.__module__.startswith('hrnet_mm.takeover.')
 
 
 def test_takes_only_the_hosts_named() -> None:

@@ -64,6 +64,10 @@ def build(host: str, cfg: dict[str, Any], take: bool = False) -> nn.Module:
         return registry_of(host).build(deepcopy(cfg))  # mmseg writes into it
 
 
+def is_ours(cls: type[nn.Module]) -> bool:
+    return cls.__module__.startswith('hrnet_mm.takeover.')
+
+
 def theirs_and_ours(host: str, name: str) -> tuple[type[nn.Module], type[nn.Module]]:
     theirs = registry_of(host).get(name)
     with taken(host):
