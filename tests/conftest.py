@@ -36,11 +36,12 @@ NATIVE = 'native'  # all that the CPU has, avx512_bf16 included
 
 @pytest.fixture(autouse=True)
 def _same_start_for_every_test() -> Iterator[None]:
-    """One seed, and nothing that the test before left behind: default scope, checkpoint readers."""
+    """One seed, and nothing that the test before left behind: scope, readers, threads."""
     torch.manual_seed(0)
-    readers = CheckpointLoader._schemes
+    threads, readers = torch.get_num_threads(), CheckpointLoader._schemes
     CheckpointLoader._schemes = readers.copy()
     yield
+    torch.set_num_threads(threads)
     CheckpointLoader._schemes = readers
     DefaultScope._instance_dict.clear()
 

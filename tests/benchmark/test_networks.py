@@ -9,7 +9,7 @@ from benchmark.candidates import LeftOut
 from benchmark.compare import compared, difference
 from benchmark.measure import Measured, Started
 from benchmark.networks import Workload
-from tests.benchmark.helpers import SMALL, started
+from tests.benchmark.helpers import SMALL, outputs_of_ours, started
 
 COPIES = [
     *((name, 'nearest') for name in ('mmpose', 'mmdet', 'timm')),
@@ -21,7 +21,7 @@ COPIES = [
 @pytest.mark.parametrize(('copy', 'upsample'), COPIES)
 def test_copies_infer_the_same(copy: str, upsample: str, task: str, tmp_path: Path) -> None:
     workload = Workload(task, upsample=upsample, **SMALL)
-    expected = started(workload, 'ours', tmp_path).outputs
+    expected = outputs_of_ours(workload)
     assert [tuple(y.shape) for y in expected] == SHAPES[task]
     assert all(0.01 < y.std() < 100 for y in expected)
     assert difference(started(workload, copy, tmp_path).outputs, expected) < 1e-6

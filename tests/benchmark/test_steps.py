@@ -1,6 +1,5 @@
 """However a network is run, its outputs stay the same; what cannot run so is left out."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import torch
 from benchmark.candidates import LeftOut
 from benchmark.compare import difference
 from benchmark.networks import Workload
-from tests.benchmark.helpers import SMALL, started
+from tests.benchmark.helpers import SMALL, outputs_of_ours, started
 
 ROUNDING = dict(fp32=1e-4, bf16=0.1, int8=1.0)
 
@@ -36,7 +35,7 @@ def test_inference_stays_the_same(candidate: str, tmp_path: Path) -> None:
         if library in candidate or 'int8' in candidate:
             pytest.importorskip(library)
     workload = Workload('backbone', **SMALL)
-    expected = started(workload, 'ours', tmp_path).outputs
+    expected = outputs_of_ours(workload)
     try:
         found = started(workload, candidate, tmp_path)
     except LeftOut as reason:
@@ -52,7 +51,7 @@ def test_inference_stays_the_same(candidate: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize('execution', ['compile', 'freeze'])
 def test_compiled_inference_stays_the_same(execution: str, tmp_path: Path) -> None:
     workload = Workload('pose', **SMALL)
-    expected = started(workload, 'ours', tmp_path).outputs
+    expected = outputs_of_ours(workload)
     found = started(workload, f'mmpose+{execution}', tmp_path).outputs
     assert 0 < difference(found, expected) < ROUNDING['fp32']
 
@@ -60,15 +59,6 @@ def test_compiled_inference_stays_the_same(execution: str, tmp_path: Path) -> No
 def test_regions_are_ours(tmp_path: Path) -> None:
     with pytest.raises(LeftOut, match='only ours has regions'):
         started(Workload('pose', mode='train', **SMALL), 'mmpose+regions', tmp_path)
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Sums in one order: a rounding that moves a number past a ReLU shows in every gradient."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +73,10 @@ def one_thread() -> Iterator[None]:
     ],
 )
 def test_training_stays_the_same(
-    candidate: str, of_maps: float, of_gradient: float, tmp_path: Path, one_thread
+    candidate: str, of_maps: float, of_gradient: float, tmp_path: Path
 ) -> None:
+    # Sums in one order: a rounding that moves a number past a ReLU shows in every gradient.
+    torch.set_num_threads(1)
     workload = Workload('pose', mode='train', **(SMALL | dict(size=(128, 128))))
     expected = started(workload, 'ours', tmp_path)
     found = started(workload, candidate, tmp_path)
@@ -139,7 +131,7 @@ def test_the_same_images_for_everybody() -> None:
 @pytest.mark.parametrize('task', ['pose', 'seg', 'det'])
 def test_the_optimised_network_has_the_neck_of_the_task(task: str, tmp_path: Path) -> None:
     workload = Workload(task, **SMALL)
-    expected = started(workload, 'ours', tmp_path).outputs
+    expected = outputs_of_ours(workload)
     found = started(workload, 'ours+optimised:eager', tmp_path)
     assert found.step.backend == 'eager'
     assert difference(found.outputs, expected) < ROUNDING['fp32']
