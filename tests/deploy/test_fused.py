@@ -12,14 +12,7 @@ from hrnet_mm.deploy.fused.folding import fold
 from hrnet_mm.deploy.fused.layers import FusedConv
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.models import HRNet
-from tests.helpers import NECKS, assert_same, maps_of, ready, small_extra, small_neck, small_net
-
-UPSAMPLES = {
-    'nearest': dict(upsample='nearest'),
-    'bilinear': dict(upsample='bilinear'),
-    'aligned': dict(upsample='bilinear', align_corners=True),
-}
-SIZES = [(64, 64), (33, 47), (255, 191)]
+from tests.helpers import assert_same, maps_of, ready, small_extra, small_neck, small_net
 
 
 @pytest.mark.parametrize('arch', ['w18_small', 'w18_small_v2', 'w32', 'w44_bottleneck', 24])
@@ -27,22 +20,6 @@ def test_every_family_of_variants(arch: str | int) -> None:
     net = ready(HRNet(arch))
     image = torch.randn(1, 3, 64, 96)
     assert_same(FusedHRNet(net)(image), maps_of(net, None, image))
-
-
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('upsample', UPSAMPLES)
-def test_every_upsampling_at_odd_sizes(upsample: str, size: tuple[int, int]) -> None:
-    net = small_net(**UPSAMPLES[upsample])
-    image = torch.randn(2, 3, *size)
-    assert_same(FusedHRNet(net)(image), maps_of(net, None, image))
-
-
-@pytest.mark.parametrize('neck', NECKS)
-@pytest.mark.parametrize('size', SIZES)
-def test_every_neck(neck: str, size: tuple[int, int]) -> None:
-    net, neck = small_net(), small_neck(neck)
-    image = torch.randn(2, 3, *size)
-    assert_same(FusedHRNet(net, neck)(image), maps_of(net, neck, image))
 
 
 @pytest.mark.parametrize(
@@ -135,41 +112,35 @@ def test_the_original_is_left_alone() -> None:
     assert torch.equal(conv.weight, before[0]) and torch.equal(norm.weight, before[1])
 
 
+class ShiftedNorm(nn.BatchNorm2d):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + 1
+
+
 @pytest.mark.parametrize(
-    'norm',
-    [nn.GroupNorm(2, 4), nn.InstanceNorm2d(4), nn.BatchNorm2d(4, track_running_stats=False)],
-    ids=lambda norm: type(norm).__name__,
+    ('kind', 'norm'),
+    [
+        # These depend on the input, or on a forward of their own.
+        ('Conv', nn.GroupNorm(2, 4)),
+        ('Conv', nn.InstanceNorm2d(4)),
+        ('Conv', nn.BatchNorm2d(4, track_running_stats=False)),
+        ('Conv', ready(ShiftedNorm(4))),
+        ('Conv2dAdaptivePadding', ready(nn.BatchNorm2d(4))),
+        ('ConvWS', ready(nn.BatchNorm2d(4))),
+    ],
+    ids=lambda x: x if isinstance(x, str) else type(x).__name__,
 )
-def test_norms_that_depend_on_the_input_stay(norm: nn.Module) -> None:
-    conv = nn.Conv2d(3, 4, 3, bias=False)
+def test_what_cannot_be_folded_stays(kind: str, norm: nn.Module) -> None:
+    conv = build_conv_layer(dict(type=kind), 3, 4, 3)
     assert fold(conv, norm.eval()) == (conv, norm)
     x = torch.randn(2, 3, 9, 9)
     expected = torch.relu(norm(conv(x)) + 1)
     assert_same([FusedConv(conv, norm, relu=True)(x, torch.ones_like(expected))], [expected])
 
 
-@pytest.mark.parametrize('kind', ['Conv2dAdaptivePadding', 'ConvWS'])
-def test_variants_of_convolutions_stay(kind: str) -> None:
-    conv = build_conv_layer(dict(type=kind), 3, 4, 3, padding=1)
-    norm = ready(nn.BatchNorm2d(4))
-    assert fold(conv, norm) == (conv, norm)
-    x = torch.randn(2, 3, 8, 8)
-    assert_same([FusedConv(conv, norm, relu=False)(x)], [norm(conv(x))])
-
-
 def test_mmcvs_own_name_of_a_plain_convolution_folds() -> None:
     conv = build_conv_layer(dict(type='Conv'), 3, 4, 3)
     assert fold(conv, ready(nn.BatchNorm2d(4)))[1] is None
-
-
-class ShiftedNorm(nn.BatchNorm2d):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(x) + 1
-
-
-def test_a_norm_with_a_forward_of_its_own_stays() -> None:
-    conv, norm = nn.Conv2d(3, 4, 1, bias=False), ready(ShiftedNorm(4))
-    assert fold(conv, norm) == (conv, norm)
 
 
 def test_mmengines_replacement_of_sync_bn_folds() -> None:
