@@ -262,40 +262,28 @@ class Predictions(Dataset):
         return os.getpid(), list(self.fast(IMAGE))
 
 
+def in_a_worker(fast: nn.Module) -> DataLoader:
+    options = dict(batch_size=None, num_workers=1, multiprocessing_context='fork', timeout=120)
+    return DataLoader(Predictions(fast), **options)
+
+
 @pytest.mark.parametrize('backend', EVERY_ENGINE)
 def test_a_forked_worker_runs_an_engine_of_its_own(backend: str, engines: Made) -> None:
     fast, net = engines(backend)
-    threads = torch.get_num_threads()
     torch.set_num_threads(2)  # else the parent has no threads that a fork would miss
-    try:
-        fast = copy.deepcopy(fast)
-        fast(IMAGE)
-        loader = DataLoader(
-            Predictions(fast),
-            batch_size=None,
-            num_workers=1,
-            multiprocessing_context='fork',
-            timeout=120,
-        )
-        if backend == 'openvino':
-            with pytest.raises(RuntimeError, match='OpenVINO cannot be used in a process that was'):
-                next(iter(loader))
-            return
-        for process, maps in loader:
-            assert process != os.getpid()
-            assert_same(maps, net(IMAGE))
-    finally:
-        torch.set_num_threads(threads)
+    fast = copy.deepcopy(fast)
+    fast(IMAGE)
+    worker = in_a_worker(fast)
+    if backend == 'openvino':
+        with pytest.raises(RuntimeError, match='OpenVINO cannot be used in a process that was'):
+            next(iter(worker))
+        return
+    for process, maps in worker:
+        assert process != os.getpid()
+        assert_same(maps, net(IMAGE))
 
 
 def test_a_fork_does_not_wait_for_what_a_thread_held() -> None:
     fast = optimize_on_first_image(small_net(), backend='eager')
     with _LOCKS.setdefault(os.getpid(), threading.Lock()):
-        loader = DataLoader(
-            Predictions(fast),
-            batch_size=None,
-            num_workers=1,
-            multiprocessing_context='fork',
-            timeout=60,
-        )
-        assert len(list(loader)) == 2
+        assert len(list(in_a_worker(fast))) == 2

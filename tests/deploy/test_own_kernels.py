@@ -18,13 +18,6 @@ from tests.helpers import NECKS, assert_same, maps_of, ready, small_neck, small_
 pytestmark = pytest.mark.skipif(library.find_compiler() is None, reason='needs a C++ compiler')
 
 
-@pytest.fixture(autouse=True)
-def _threads_given_back():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.parametrize('threads', [1, 3])
 @pytest.mark.parametrize('neck', NECKS)
 def test_every_neck_on_any_number_of_threads(neck: str, threads: int) -> None:

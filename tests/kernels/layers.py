@@ -80,11 +80,6 @@ def native(net: HRNet) -> HRNet:
     return net
 
 
-def small_block(channels: int) -> nn.Module:
-    net = small_hrnet(channels)
-    return net.stage2[0].branches[0][0]
-
-
 def loss_of(net: nn.Module) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     dtype = next(net.parameters()).dtype

@@ -1,7 +1,5 @@
 """Training by vectors of any width: what fits into whole ones, and the same bits on any threads."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import nn
@@ -12,23 +10,15 @@ from hrnet_mm.kernels.recompute import NormRecomputation
 from hrnet_mm.kernels.training import NativeBasicBlock, NativeBottleneck, use_native_training
 from hrnet_mm.models import HRNet
 from tests.helpers import small_extra
-from tests.kernels.layers import channels_last, results, skip_without, small_block, small_hrnet
+from tests.kernels.layers import channels_last, results, skip_without, small_hrnet
 
 pytestmark = pytest.mark.usefixtures('every_instruction_set')
-
-
-@pytest.fixture(autouse=True)
-def _threads_given_back() -> Iterator[None]:
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize('precision', [torch.float32, torch.bfloat16], ids=str)
 def test_bits_depend_on_no_run_and_no_number_of_threads(precision: torch.dtype) -> None:
     skip_without(precision)
-    block = small_block(64)
+    block = small_hrnet(64).stage2[0].branches[0][0]
     x = channels_last(3, 64, 30, 22).to(precision)
     runs = []
     for threads in (1, 1, 2, 3):
