@@ -7,9 +7,7 @@ from torch.export import Dim, export
 
 from hrnet_mm.models import HRNet, HRNetCls, HRNetV1, HRNetV2, HRNetV2p
 from hrnet_mm.models.hrmodule import Upsample
-from tests.helpers import relative_difference, small_extra
-
-CHANNELS = [8, 16, 32, 64]
+from tests.helpers import CHANNELS, assert_same, relative_difference, small_extra
 
 
 class EveryNeck(nn.Module):
@@ -27,12 +25,6 @@ class EveryNeck(nn.Module):
         return [y for neck in self.necks for y in neck(maps)]
 
 
-def assert_equal_outputs(actual: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
-    assert len(actual) == len(expected) == 1 + 1 + 5 + 1
-    for a, e in zip(actual, expected, strict=True):
-        assert relative_difference(a, e) < tolerance
-
-
 @pytest.mark.parametrize('upsample', ['nearest', 'bilinear'])
 def test_export_keeps_batch_and_size_free(upsample: str) -> None:
     net = EveryNeck(upsample=upsample).eval()
@@ -41,7 +33,7 @@ def test_export_keeps_batch_and_size_free(upsample: str) -> None:
     for size in [(3, 3, 160, 192), (1, 3, 255, 191)]:
         image = torch.randn(*size)
         with torch.no_grad():
-            assert_equal_outputs(exported(image), net(image), tolerance=1e-6)
+            assert_same(exported(image), net(image), tolerance=1e-6)
 
 
 class Resized(nn.Module):
@@ -66,7 +58,7 @@ def test_inductor_compiles_the_full_graph() -> None:
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         compiled = torch.compile(net, fullgraph=True)
-        assert_equal_outputs(compiled(image), net(image), tolerance=1e-5)
+        assert_same(compiled(image), net(image), tolerance=1e-5)
 
 
 @pytest.mark.slow
