@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
+from mmengine.registry import TRANSFORMS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
@@ -23,6 +22,7 @@ from demo.people.synthetic_people import make_synthetic_people
 from tests.configs.recipes import expected_recipe, recipe_of
 from tests.configs.tiny import load_config, num_keypoints, tiny_config
 from tests.helpers import CONFIGS
+from tests.models_of_hosts import build
 
 HOSTS = ('mmpose', 'mmdet', 'mmseg', 'mmpretrain')
 EVERY_CONFIG = sorted(
@@ -97,7 +97,7 @@ def test_predicts_and_trains_a_step(config: str, people: Path) -> None:
     if same in TRAINED:  # that of a shorter schedule
         return
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = revert_sync_batchnorm(MODELS.build(cfg.model))  # as a Runner without GPUs does
+        model = build(cfg)
         predict(cfg, model)
         train(cfg, model)
     TRAINED.add(same)

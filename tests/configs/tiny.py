@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import DATASETS, MODELS, DefaultScope
+from mmengine.registry import DATASETS
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from torch import nn
 
+from tests import models_of_hosts
 from tests.helpers import CONFIGS, randomize
 
 # Sizes of images, crops and heatmaps, and numbers of regions: all are divided to make a step cheap.
@@ -35,9 +35,7 @@ def load_config(config: str) -> Config:
 
 def build(config: str) -> nn.Module:
     """The config's model as a Runner without GPUs builds it, with statistics of norms."""
-    cfg = load_config(config)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return randomize(revert_sync_batchnorm(MODELS.build(cfg.model)))
+    return randomize(models_of_hosts.build(load_config(config)))
 
 
 @cache
