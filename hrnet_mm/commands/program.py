@@ -14,6 +14,7 @@ from importlib import import_module
 from hrnet_mm.base.errors import UsageError, sentence_of
 from hrnet_mm.base.image_size import lower_opencvs_limit
 from hrnet_mm.commands.streams import outlive_readers
+from hrnet_mm.standins import put_in_place
 
 # What says how OpenMP's threads wait for work: the standard, GNU's OpenMP, LLVM's and Intel's.
 WAITING = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
@@ -35,6 +36,7 @@ def run_tool(main: Callable[[], None]) -> None:
     outlive_readers()
     let_idle_threads_sleep()
     lower_opencvs_limit()
+    put_in_place()
     if '--debug' in sys.argv:
         main()
         return

@@ -1,0 +1,88 @@
+"""What stands in for compiled libraries where they are absent or do not load.
+
+:func:`put_in_place` is called by the programs of this package and by ``import
+hrnet_mm.standins.in_place``; importing this package changes nothing. It imports no library either:
+a stand-in is looked for when a host imports what it stands for.
+
+* ``mmcv._ext``, mmcv's operators: :mod:`hrnet_mm.standins.operators`.
+* ``xtcocotools``: :mod:`hrnet_mm.standins.coco_evaluation` and the masks of pycocotools.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from importlib import import_module
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+from types import ModuleType
+
+# The module that stands in for each; none for a package that only holds the others.
+STAND_INS = {
+    'mmcv._ext': 'hrnet_mm.standins.operators',
+    'xtcocotools': None,
+    'xtcocotools._mask': 'pycocotools._mask',
+    'xtcocotools.mask': 'pycocotools.mask',
+    'xtcocotools.coco': 'hrnet_mm.standins.coco_evaluation',
+    'xtcocotools.cocoeval': 'hrnet_mm.standins.coco_evaluation',
+}
+# The compiled ones, which may be installed and yet not load, as they were built for other versions.
+COMPILED = ('mmcv._ext', 'xtcocotools._mask')
+# What the user reads once when a stand-in serves.
+SENTENCES = {
+    'mmcv._ext': 'mmcv has no compiled operators here: those of hrnet_mm in PyTorch stand in',
+    'xtcocotools': 'xtcocotools is not installed: pycocotools and hrnet_mm stand in',
+    'xtcocotools._mask': 'xtcocotools does not load: the masks of pycocotools stand in',
+}
+
+
+def put_in_place() -> None:
+    """Let stand-ins serve from now on where a host imports what is absent or does not load."""
+    if StandInFinder not in sys.meta_path:
+        sys.meta_path.insert(0, StandInFinder)
+
+
+def serving() -> list[str]:
+    """The modules for which a stand-in serves in this process, e.g. ``['mmcv._ext']``."""
+    found = {name: getattr(sys.modules.get(name), '__name__', name) for name in STAND_INS}
+    return [name for name, real in found.items() if real != name]
+
+
+class StandInFinder:
+    """Finds what is installed as the other finders do, and a stand-in where they find nothing."""
+
+    @classmethod
+    def find_spec(
+        cls, name: str, path: object = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in STAND_INS:
+            return None
+        others = [finder for finder in sys.meta_path if finder is not cls]
+        found = (finder.find_spec(name, path, target) for finder in others)
+        installed = next((spec for spec in found if spec is not None), None)
+        if installed is not None and name not in COMPILED:
+            return installed
+        return ModuleSpec(name, StandInLoader(installed), is_package=STAND_INS[name] is None)
+
+
+class StandInLoader(Loader):
+    """Loads the installed module, and the stand-in if there is none or if it fails."""
+
+    def __init__(self, installed: ModuleSpec | None) -> None:
+        self.installed = installed
+
+    def exec_module(self, module: ModuleType) -> None:
+        # Python returns from an import what sys.modules holds after it.
+        name = module.__name__
+        if self.installed is not None:
+            # One built for another torch raises ImportError, one for another numpy ValueError.
+            with suppress(Exception):
+                sys.modules[name] = module_from_spec(self.installed)
+                self.installed.loader.exec_module(sys.modules[name])
+                return
+        if name in SENTENCES:
+            from logging import getLogger  # not at the top, where every program would wait for it
+
+            getLogger('hrnet_mm').warning(SENTENCES[name])
+        sys.modules[name] = import_module(STAND_INS[name]) if STAND_INS[name] else module
