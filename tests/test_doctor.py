@@ -47,6 +47,12 @@ def test_doctor_explains_itself_and_takes_no_arguments(monkeypatch, capsys) -> N
     assert 'Say what works in this environment' in capsys.readouterr().out
 
 
+def test_doctor_says_where_something_stands_in_for_a_compiled_library(monkeypatch) -> None:
+    monkeypatch.setattr(doctor, 'serving', lambda: ['mmcv._ext', 'xtcocotools.mask'])
+    assert doctor.mmcv_operators() == 'hrnet_mm stands in, nms works'
+    assert doctor.masks_of('xtcocotools')() == 'pycocotools stands in, decodes masks'
+
+
 def raising(error: Exception) -> Callable[[], str]:
     def run() -> str:
         raise error
