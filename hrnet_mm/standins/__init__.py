@@ -11,7 +11,6 @@ a stand-in is looked for when a host imports what it stands for.
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from importlib import import_module
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
@@ -74,15 +73,17 @@ class StandInLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         # Python returns from an import what sys.modules holds after it.
-        name = module.__name__
+        name, reason = module.__name__, ''
         if self.installed is not None:
             # One built for another torch raises ImportError, one for another numpy ValueError.
-            with suppress(Exception):
+            try:
                 sys.modules[name] = module_from_spec(self.installed)
                 self.installed.loader.exec_module(sys.modules[name])
                 return
+            except Exception as error:
+                reason = f' ({error})'
         if name in SENTENCES:
             from logging import getLogger  # not at the top, where every program would wait for it
 
-            getLogger('hrnet_mm').warning(SENTENCES[name])
+            getLogger('hrnet_mm').warning(SENTENCES[name] + reason)
         sys.modules[name] = import_module(STAND_INS[name]) if STAND_INS[name] else module
