@@ -153,7 +153,10 @@ def compare(
         torch.save(reference_weights(workload), weights)
         benchmarks = [TrunkBenchmark(workload, candidate, weights) for candidate in candidates]
         measured = measure(benchmarks, settings, report, check)
-    samples, work = measured.seconds, _work(workload)
+    with torch.device('meta'):
+        net = our_trunk(workload)
+    work = work_of(net, workload.batch, workload.size, trains=workload.mode == 'train')
+    samples = measured.seconds
     first = str(baseline) if str(baseline) in samples else next(iter(samples))
     results = []
     for name, seconds in samples.items():
@@ -210,12 +213,6 @@ def difference(actual: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> floa
     if not all(torch.isfinite(y).all() for y in actual):
         raise LeftOut('it gives numbers that are not finite')
     return relative_difference(actual, expected)
-
-
-def _work(workload: Workload) -> Work:
-    with torch.device('meta'):
-        net = our_trunk(workload)
-    return work_of(net, workload.batch, workload.size, trains=workload.mode == 'train')
 
 
 def _fractions(

@@ -15,6 +15,8 @@ from hrnet_mm import __version__
 from hrnet_mm.doctor import pip_names
 
 WIDTH = 100  # columns of the screen
+# That this process may run on.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 CPU_INFO = Path('/proc/cpuinfo')
 BUSY = 0.5  # other programs' average number of running threads from which on times are doubtful
 
@@ -24,7 +26,7 @@ def machine_of(device: str, threads: int) -> dict[str, Any]:
     found: dict[str, Any] = dict(
         cpu=_cpu_model(),
         instructions=torch.backends.cpu.get_cpu_capability(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(),
+        cores=CORES,
         threads=threads,
         load=round(os.getloadavg()[0], 2),
         system=platform.platform(),

@@ -17,6 +17,7 @@ from functools import partial
 from multiprocessing import get_context
 from tempfile import TemporaryDirectory
 from typing import Protocol, TypeVar
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -265,29 +266,16 @@ def isolated(benchmark: Benchmark, settings: Settings) -> Isolated:
     Raises:
         LeftOut: it cannot run, or the process ended without an answer.
     """
+    threads = str(settings.threads)
     with (
         TemporaryDirectory() as folder,
-        _environment(OMP_NUM_THREADS=str(settings.threads), TORCHINDUCTOR_CACHE_DIR=folder),
+        patch.dict(os.environ, OMP_NUM_THREADS=threads, TORCHINDUCTOR_CACHE_DIR=folder),
         ProcessPoolExecutor(1, get_context('spawn')) as pool,
     ):
         try:
             return pool.submit(_run_isolated, benchmark, settings, time.time()).result()
         except BrokenProcessPool as error:
             raise LeftOut('its process was ended, as happens where memory is short') from error
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _run_isolated(benchmark: Benchmark, settings: Settings, begin: float) -> Isolated:

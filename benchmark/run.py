@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 
 from benchmark.candidates import parse_all
 from benchmark.compare import compare
-from benchmark.machine import describe, machine_of
+from benchmark.machine import CORES, describe, machine_of
 from benchmark.measure import Settings, prepare_process
 from benchmark.networks import MULTIPLE, Workload, padded, parse_arch
 from benchmark.paper_models import PAPER_TASKS
 from benchmark.paper_table import paper_document, paper_lines, run_paper_task
 from benchmark.report import LEGEND, comparison_table, document, plot, write_json
-from benchmark.roofline import Peaks, measured_peaks
+from benchmark.roofline import measured_peaks
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.commands.from_arguments import find_device
 
@@ -39,7 +38,8 @@ def benchmark(args: Namespace, command: Sequence[str]) -> None:
     settings, machine = _prepare(args)
     precisions = sorted({candidate.precision for candidate in candidates})
     peaks = measured_peaks(args.device, precisions, **(QUICK_PEAKS if args.quick else {}))
-    print(describe_peaks(peaks))
+    products = [f'{name} {rate / 1e9:,.0f} GFLOP/s' for name, rate in peaks.operations.items()]
+    print(f'arithmetic {", ".join(products)}; copy {peaks.bytes / 1e9:.1f} GB/s')
     results = []
     for number, workload in enumerate(workloads, start=1):
         print(f'\ncase {number}/{len(workloads)}: {workload}', flush=True)
@@ -94,21 +94,15 @@ def workloads_of(args: Namespace) -> Iterator[Workload]:
             yield Workload(task, arch, padded(size), batch, mode, args.device, upsample)
 
 
-def describe_peaks(peaks: Peaks) -> str:
-    """One line on what the machine can do."""
-    products = [f'{name} {rate / 1e9:,.0f} GFLOP/s' for name, rate in peaks.operations.items()]
-    return f'arithmetic {", ".join(products)}; copy {peaks.bytes / 1e9:.1f} GB/s'
-
-
 def _prepare(args: Namespace) -> tuple[Settings, dict[str, Any]]:
     """Check the device, apply what is the same for everything, and say where this runs."""
-    _check_device(args.device)
+    if find_device(args.device).type not in ('cpu', 'cuda'):
+        raise UserError(f'--device {args.device}: only cpu and cuda are timed')
     _make_folder(args.out)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     how = dict(rounds=args.rounds, turn_seconds=args.turn_seconds, warmup=args.warmup)
     settings = Settings(
         **how | (QUICK_SETTINGS if args.quick else {}),
-        threads=args.threads or cores,
+        threads=args.threads or CORES,
         isolate=args.isolate or args.paper_table is not None,
         cudnn_benchmark=not args.no_cudnn_benchmark,
         debug=args.debug,
@@ -119,11 +113,6 @@ def _prepare(args: Namespace) -> tuple[Settings, dict[str, Any]]:
     if args.quick:
         print('a rehearsal: these times mean nothing')
     return settings, machine
-
-
-def _check_device(name: str) -> None:
-    if find_device(name).type not in ('cpu', 'cuda'):
-        raise UserError(f'--device {name}: only cpu and cuda are timed')
 
 
 def _make_folder(path: Path) -> None:

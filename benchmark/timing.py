@@ -48,7 +48,10 @@ def interleaved(
         turn_seconds: how long a turn should last at least.
         on_round: told the number of each round that is done.
     """
-    lengths = {name: _calls_in_turn(measure(call), turn_seconds) for name, call in calls.items()}
+    lengths = {
+        name: max(1, math.ceil(turn_seconds / max(measure(call), 1e-9)))
+        for name, call in calls.items()
+    }
     samples: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(1, rounds + 1):
         for name, call in calls.items():
@@ -58,10 +61,6 @@ def interleaved(
             samples[name].append(sum(times) / len(times))
         on_round(number)
     return samples
-
-
-def _calls_in_turn(seconds: float, turn_seconds: float) -> int:
-    return max(1, math.ceil(turn_seconds / max(seconds, 1e-9)))
 
 
 @dataclass(frozen=True)
