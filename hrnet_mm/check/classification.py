@@ -50,10 +50,9 @@ def read(dataset: Dataset) -> Samples:
     if dataset.built.ann_file:
         read_list(dataset, samples, root)
     elif dataset.built.with_label:
-        folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
         # The host leaves out hidden folders of images, not of classes.
-        samples.folders = folders
-        for label, folder in enumerate(folders):
+        samples.folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+        for label, folder in enumerate(samples.folders):
             paths = images_below(dataset, os.path.join(root, folder), samples.left_out)
             samples.image_paths += paths
             samples.labels += [label] * len(paths)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,6 @@ def evaluators_of(cfg: Config, phase: str) -> list[tuple[str, Any]]:
     """Each evaluator of a phase and its key, e.g. ``val_evaluator[0]``."""
     found = keyed(f'{phase}_evaluator', cfg.get(f'{phase}_evaluator'))
     return [(key, part) for key, part in found if isinstance(part, dict) and part.get('type')]
-
-
-def is_scored_by_coco(cfg: Config, phase: str) -> bool:
-    """Whether COCO's AP is computed on a phase's data."""
-    return any(name_of(part) == 'CocoMetric' for _, part in evaluators_of(cfg, phase))
 
 
 def check_samples_are_whole(dataset: Dataset) -> Iterator[Finding]:
@@ -124,12 +120,12 @@ def measured(cfg: Config) -> list[str]:
     return [] if None in patterns else patterns
 
 
-def is_measured(metric: str, patterns: list[str]) -> bool:
-    return any(re.fullmatch(pattern, metric) for pattern in patterns)
-
-
-def examples(patterns: list[str]) -> str:
-    return ', '.join(EXAMPLES.get(pattern, pattern) for pattern in patterns)
+def others_measured(metric: str, patterns: list[str]) -> str | None:
+    """What is measured where the metric is not: 'val_evaluator measures mIoU and the like'."""
+    if any(re.fullmatch(pattern, metric) for pattern in patterns):
+        return None
+    examples = ', '.join(EXAMPLES.get(pattern, pattern) for pattern in patterns)
+    return f'val_evaluator measures {examples} and the like'
 
 
 def check_best(cfg: Config) -> Iterator[Finding]:
@@ -138,24 +134,21 @@ def check_best(cfg: Config) -> Iterator[Finding]:
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     patterns = measured(cfg)
     bests = [best for best in as_list(hook.get('save_best')) if best and best != 'auto']
-    for best, rule in zip(bests, rules(hook, len(bests)), strict=True):
-        if patterns and not is_measured(best, patterns):
+    rules = as_list(hook.get('rule')) or [None]  # the last is for all metrics without their own
+    pairs = zip_longest(bests, rules[: len(bests)], fillvalue=rules[-1])
+    for best, rule in pairs if patterns else ():
+        others = others_measured(best, patterns)
+        if others:
             yield stop(
-                f'{place}.save_best is {best!r}, but val_evaluator measures {examples(patterns)} '
-                'and the like: the training ends at the first evaluation'
+                f'{place}.save_best is {best!r}, but {others}: the training ends at the first '
+                'evaluation'
             )
-        elif patterns and rule == ('greater' if best in ERRORS else 'less'):
+        elif rule == ('greater' if best in ERRORS else 'less'):
             right = 'less' if best in ERRORS else 'greater'
             yield stop(
                 f'{place}.rule is {rule!r}, by which the worst {best} is kept as the best: write '
                 f'rule={right!r}'
             )
-
-
-def rules(hook: Mapping[str, Any], number: int) -> list[str | None]:
-    """The rule of each metric; the last holds for all that have none of their own."""
-    given = as_list(hook.get('rule')) or [None]
-    return [given[min(i, len(given) - 1)] for i in range(number)]
 
 
 def check_early_stopping(cfg: Config) -> Iterator[Finding]:
@@ -165,8 +158,8 @@ def check_early_stopping(cfg: Config) -> Iterator[Finding]:
         if name_of(hook) != 'EarlyStoppingHook' or not patterns:
             continue
         monitor = str(hook.get('monitor'))
-        if not is_measured(monitor, patterns):
+        others = others_measured(monitor, patterns)
+        if others:
             yield (stop if hook.get('strict') else warn)(
-                f'{key}.monitor is {monitor!r}, but val_evaluator measures {examples(patterns)} '
-                'and the like: the training never stops early'
+                f'{key}.monitor is {monitor!r}, but {others}: the training never stops early'
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 
@@ -25,16 +26,9 @@ class Finding:
         return replace(self, text=f'{self.text} ({place} in the config)')
 
 
-def stop(text: str) -> Finding:
-    return Finding('stop', text)
-
-
-def warn(text: str) -> Finding:
-    return Finding('warning', text)
-
-
-def note(text: str) -> Finding:
-    return Finding('note', text)
+stop = partial(Finding, 'stop')
+warn = partial(Finding, 'warning')
+note = partial(Finding, 'note')
 
 
 def first_of(

@@ -26,7 +26,7 @@ class LabelMaps:
         image_paths, paths: of each pair.
         counts: how many of the maps that were read hold each value.
         holder: the first map with each value.
-        values: the values of each map that was read.
+        number_read: how many maps were read.
         faults: what is wrong with maps as files.
     """
 
@@ -34,7 +34,7 @@ class LabelMaps:
     paths: list[str]
     counts: Counter[int] = field(default_factory=Counter)
     holder: dict[int, str] = field(default_factory=dict)
-    values: list[frozenset[int]] = field(default_factory=list)
+    number_read: int = 0
     faults: list[str] = field(default_factory=list)
 
     def add(self, number: int, in_colors: bool) -> int:
@@ -74,8 +74,8 @@ class LabelMaps:
                 f'{self.image_paths[number]} is {size[0]}x{size[1]}{turned}; a label map has '
                 'the size of its image'
             )
-        found = frozenset(np.unique(labels).tolist())
-        self.values.append(found)
+        found = np.unique(labels).tolist()
+        self.number_read += 1
         self.counts.update(found)
         for value in found:
             self.holder.setdefault(value, path)
@@ -139,7 +139,7 @@ def value_fault(dataset: Dataset, maps: LabelMaps, wrong: Sequence[int]) -> str:
         hint = f'these are labelIds and not labelTrainIds; {hint}'
     return (
         f'{maps.holder[wrong[0]]} has the value {wrong[0]}, but there are the classes 0 to '
-        f'{number - 1} ({few(classes)}); all values of {len(maps.values)} label maps: '
+        f'{number - 1} ({few(classes)}); all values of {maps.number_read} label maps: '
         f'{sorted(maps.counts)}: {hint}'
     )
 
@@ -150,7 +150,7 @@ def check_classes_occur(dataset: Dataset, maps: LabelMaps, seen: set[int]) -> It
     absent = [name for number, name in enumerate(classes) if number not in seen]
     if not absent:
         return
-    some = f'{len(maps.values)} label maps of {dataset.built.data_prefix.get("seg_map_path")}'
+    some = f'{maps.number_read} label maps of {dataset.built.data_prefix.get("seg_map_path")}'
     if len(classes) - 1 not in seen and dataset.built.reduce_zero_label and 0 in maps.counts:
         text = (
             f'{maps.holder[0]} and others have the values {sorted(maps.counts)}, of which '
@@ -160,5 +160,5 @@ def check_classes_occur(dataset: Dataset, maps: LabelMaps, seen: set[int]) -> It
     else:
         text = f'the class {", ".join(map(repr, absent[:5]))} is nowhere in {some}'
     # A class that only a large public dataset has all of is no mistake in a part of it.
-    whole = len(maps.values) == len(maps.paths)
+    whole = maps.number_read == len(maps.paths)
     yield warn(text) if dataset.names_classes and whole and dataset.phase == 'train' else note(text)

@@ -22,7 +22,7 @@ from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.check.boxes import check_areas, check_boxes, check_detected_people
 from hrnet_mm.check.coco import check_entries
 from hrnet_mm.check.datasets import Dataset
-from hrnet_mm.check.evaluation import is_scored_by_coco
+from hrnet_mm.check.evaluation import evaluators_of
 from hrnet_mm.check.findings import Finding, few_sorted, keyed, note, stop, warn
 from hrnet_mm.check.keypoints import check_annotated_keypoints
 from hrnet_mm.check.network import image_of, result_of
@@ -171,7 +171,8 @@ def check_data(cfg: Config, dataset: Dataset, file: CocoFile) -> Iterator[Findin
     yield from check_entries(file)
     if dataset.reader.name not in FACES:
         yield from check_boxes(file, needed=False)
-    if dataset.phase != 'train' and is_scored_by_coco(cfg, dataset.phase):
+    metrics = [name_of(part) for _, part in evaluators_of(cfg, dataset.phase)]
+    if dataset.phase != 'train' and 'CocoMetric' in metrics:
         yield from check_areas(file, 'the AP of keypoints is measured by')
     yield from check_annotated_keypoints(file)
     yield from check_names(dataset, file)

@@ -99,7 +99,7 @@ def check_data(cfg: Config, dataset: Dataset, maps: LabelMaps) -> Iterator[Findi
     """What is wrong with the files, and with the values in a sample of the maps."""
     yield from check_pairs(dataset, maps)
     yield from first_of(stop, maps.faults)
-    if maps.values:
+    if maps.number_read:
         yield from check_values(dataset, maps)
 
 
