@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,11 +84,8 @@ class ExactResumeHook(Hook):
             self.batches.first = 0
 
 
-class Batch(NamedTuple):
-    """The samples of a batch, and the numbers that seed its randomness."""
-
-    seed: tuple[int, ...]
-    indices: list[int]
+# The numbers that seed the randomness of a batch, and the indices of its samples.
+Batch = tuple[tuple[int, ...], list[int]]
 
 
 class NumberedBatches:
@@ -114,7 +111,7 @@ class NumberedBatches:
         source = self._of_all_epochs() if self.is_endless else iter(self.batches)
         for number, indices in enumerate(source):
             if number >= self.first:
-                yield Batch((*self.seed, self.epoch, number, DATA), indices)
+                yield (*self.seed, self.epoch, number, DATA), indices
 
     def _of_all_epochs(self) -> Iterator[list[int]]:
         for epoch in count():
@@ -157,10 +154,11 @@ class SeededLoading:
         self.load: Callable[[list[int]], list[Any]] | None = getattr(dataset, '__getitems__', None)
 
     def __call__(self, batch: Batch) -> list[Any]:
-        seed_generators(*batch.seed)
+        seed, indices = batch
+        seed_generators(*seed)
         if self.load is not None:
-            return self.load(batch.indices)
-        return [self.dataset[index] for index in batch.indices]
+            return self.load(indices)
+        return [self.dataset[index] for index in indices]
 
 
 def number_batches(loader: DataLoader, seed: tuple[int, ...], is_endless: bool) -> NumberedBatches:
