@@ -55,7 +55,8 @@ class PosePredictor(Predictor):
             samples = self.model.predict(inputs, batch_size=1)  # DEKR's head refuses more
             return [{'instances': self._around_poses(sample)} for sample in samples]
         if boxes is None:
-            boxes = [_whole_image(frame) for frame in frames]
+            sizes = [frame.image.shape[:2] for frame in frames]
+            boxes = [np.float32([[0, 0, width, height, 1]]) for height, width in sizes]
         crops = [(frame, box) for frame, rows in zip(frames, boxes, strict=True) for box in rows]
         instances = self._in_boxes(crops)
         return [{'instances': [next(instances) for _ in rows]} for rows in boxes]
@@ -134,11 +135,6 @@ def _config_meta(cfg: Config) -> dict[str, Any]:
             'neither the checkpoint nor the train_dataloader of the config tells the keypoints'
         )
     return meta
-
-
-def _whole_image(frame: Frame) -> np.ndarray:
-    height, width = frame.image.shape[:2]
-    return np.float32([[0, 0, width, height, 1]])
 
 
 def _bgr(rgb: Any) -> np.ndarray:
