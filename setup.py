@@ -23,6 +23,9 @@ class BuildWithMim(build_py):
     """Build the Python modules, and what mim, MMEngine and Python's start-up need."""
 
     def run(self) -> None:
+        if not self.editable_mode:
+            # Modules of an earlier build that have moved since would go into the wheel.
+            shutil.rmtree(Path(self.build_lib) / 'hrnet_mm', ignore_errors=True)
         super().run()
         if self.editable_mode:
             link_mim_content()

@@ -117,7 +117,7 @@ class NetworkToWrite:
         image: an example of its input, (1, in_channels, H, W).
         precision: of the weights and the arithmetic.
         calibration: images as the network gets them, by which int8 chooses its steps.
-        note: JSON for people who open the file, see ``exported.Description``.
+        note: JSON for people who open the file, see ``exported.ExportDescription``.
     """
 
     fused: FusedHRNet

@@ -31,7 +31,10 @@ def called_like(theirs: type[nn.Module]) -> Callable[[Class], Class]:
 
         @wraps(theirs.__init__)
         def init_like_theirs(self: nn.Module, *args: Any, **options: Any) -> None:
-            given = signature.bind(*args, **options)
+            try:
+                given = signature.bind(*args, **options)
+            except TypeError as error:
+                raise TypeError(f'{ours.__name__}.__init__() {error}') from None
             given.apply_defaults()
             init(self, **given.arguments)
 

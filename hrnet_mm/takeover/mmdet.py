@@ -1,1 +1,3 @@
-from hrnet_mm.takeover.for_mmdet import HRFPN, HRNet  # noqa: F401  (a documented name)
+"""The former name of ``for_mmdet``; configs and scripts import it."""
+
+from hrnet_mm.takeover.for_mmdet import HRFPN, HRNet  # noqa: F401

@@ -1,6 +1,5 @@
 """The package built as for its users, and environments in which it is installed."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,26 +7,9 @@ from pathlib import Path
 import pytest
 
 from demo.people.synthetic_people import make_synthetic_people
-from tests.helpers import ROOT
-from tests.packaging.helpers import Environment, succeed
+from tests.packaging.helpers import Environment, copy_sources, succeed
 
-SOURCES = (
-    *('hrnet_mm', 'hrnet_mm_startup.py', 'hrnet_mm_startup.pth', 'configs', 'tools'),
-    *('model-index.yml', 'dataset-index.yml', 'setup.py', 'setup.cfg', 'pyproject.toml'),
-    *('README.md', 'LICENSE', 'NOTICE'),
-)
-NOT_SOURCES = shutil.ignore_patterns('__pycache__', '.mim')
 PIP = ('-m', 'pip', '--quiet', '--disable-pip-version-check')
-
-
-def copy_sources(folder: Path) -> Path:
-    folder.mkdir()
-    for name in SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=NOT_SOURCES)
-        else:
-            shutil.copy2(ROOT / name, folder)
-    return folder
 
 
 @pytest.fixture(scope='session')

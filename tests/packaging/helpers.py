@@ -1,11 +1,31 @@
-"""Environments in which the package is installed."""
+"""Copies of the sources, and environments in which the package is installed."""
 
 import os
+import shutil
 import subprocess
 import sysconfig
 import venv
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.helpers import ROOT
+
+SOURCES = (
+    *('hrnet_mm', 'hrnet_mm_startup.py', 'hrnet_mm_startup.pth', 'configs', 'tools'),
+    *('model-index.yml', 'dataset-index.yml', 'setup.py', 'setup.cfg', 'pyproject.toml'),
+    *('README.md', 'LICENSE', 'NOTICE'),
+)
+NOT_SOURCES = shutil.ignore_patterns('__pycache__', '.mim')
+
+
+def copy_sources(folder: Path) -> Path:
+    folder.mkdir()
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=NOT_SOURCES)
+        else:
+            shutil.copy2(ROOT / name, folder)
+    return folder
 
 
 @dataclass(frozen=True)

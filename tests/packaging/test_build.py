@@ -1,5 +1,7 @@
 """What a wheel, a source distribution and an editable install consist of."""
 
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections import Counter
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import ROOT
-from tests.packaging.helpers import Environment
+from tests.packaging.helpers import Environment, copy_sources, succeed
 
 pytestmark = pytest.mark.slow
 MIM = 'hrnet_mm/.mim/'
@@ -53,6 +55,16 @@ def test_sdist_has_licence_and_sources(sdist: Path) -> None:
     assert {'tools/train.py', 'tools/dist_train.sh'} <= names and 'tools/demo.py' not in names
     assert {'benchmark', 'demo', 'papers'}.isdisjoint(name.partition('/')[0] for name in names)
     assert {'LICENSE', 'NOTICE', 'README.md', 'setup.py', 'pyproject.toml'} <= names
+
+
+def test_a_module_of_an_earlier_build_is_not_built_again(tmp_path: Path) -> None:
+    source = copy_sources(tmp_path / 'source')
+    stale = source / 'build/lib/hrnet_mm/inference/__init__.py'  # a module today, once a package
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    command = [sys.executable, 'setup.py', '--quiet', 'build_py']
+    succeed(subprocess.run(command, cwd=source, capture_output=True, text=True))
+    assert not stale.exists() and stale.parent.with_suffix('.py').exists()
 
 
 def test_installed_scripts_are_executable(installed: Environment) -> None:
