@@ -214,12 +214,12 @@ def read_head_file(out: Path, path: Path) -> tuple[dict[str, Any], ExportDescrip
     kinds = get_type_hints(ExportDescription) | {'sha256': list}
     for name, kind in kinds.items():
         value = export.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if name not in export or not isinstance(value, kind) or isinstance(value, bool):
             raise UserError(
                 f'{path} is not written by tools/export.py, or by another version of it: '
                 f'{name}={value!r:.60}'
             )
-    known = {name: export[name] for name in kinds if name in export}
+    known = {name: export[name] for name in kinds}
     hashes = known.pop('sha256')
     return contents, ExportDescription(**known), hashes
 

@@ -168,6 +168,15 @@ def test_a_head_file_that_lies_about_the_network_is_refused(
         open_export(lying(**lies)).replacement(face, torch.device('cpu'))
 
 
+def test_a_head_file_without_an_entry_is_refused(write: Write) -> None:
+    out = write('face', 'onnx').files[0]
+    head = torch.load(head_path(out))
+    del head['export']['neck']
+    torch.save(head, head_path(out))
+    with pytest.raises(UserError, match='another version of it: neck=None'):
+        open_export(out)
+
+
 def test_the_bytes_that_were_hashed_are_run(write: Write, face: nn.Module) -> None:
     """Whatever takes their place on the disk between the two."""
     out = write('face', 'onnx').files[0]
