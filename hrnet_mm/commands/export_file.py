@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.commands.from_arguments import weights_from
-from hrnet_mm.deploy.export import Summary, describe, exportable_trunk, write_export
+from hrnet_mm.deploy.export import ExportSummary, describe, exportable_trunk, write_export
 from hrnet_mm.deploy.exported import ExportDescription
 from hrnet_mm.deploy.table import INT8, SUFFIXES, Format
 from hrnet_mm.predict.host_model import HostModel
@@ -41,7 +41,7 @@ def export(
     boxes: Path | None = None,
     device: torch.device | str = 'cpu',
     trust: bool = False,
-) -> Summary:
+) -> ExportSummary:
     """Write the network of a model, run what was written, and compare.
 
     Args:

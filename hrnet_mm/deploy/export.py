@@ -27,13 +27,13 @@ from hrnet_mm.deploy.optimize import MapsDiffer, compare_maps, odd_size, of_odd_
 from hrnet_mm.deploy.table import FORMATS, Format, NetworkToWrite
 from hrnet_mm.deploy.trunk import MIN_SIDE, Trunk, find_trunk
 from hrnet_mm.models import HRNet
-from hrnet_mm.weights.recognise import name_of, stages_of
+from hrnet_mm.weights.recognise import arch_name, stages_of
 from hrnet_mm.weights.sources import fetch
 from hrnet_mm.weights.trust import trusting
 
 
 @dataclass(frozen=True)
-class Summary:
+class ExportSummary:
     """What was written.
 
     Attributes:
@@ -78,7 +78,7 @@ def write_export(
     image: Tensor,
     calibration: Iterable[Tensor],
     meta: Mapping[str, Any],
-) -> Summary:
+) -> ExportSummary:
     """Write all files, the head's last, and put them in place if they compute the same.
 
     Args:
@@ -106,7 +106,7 @@ def write_export(
         difference = check_same(trunk, features, image, precision, description.least)
     neck = None if trunk.neck is not None else getattr(trunk.model, 'neck', None)
     kept_neck = None if neck is None else type(neck).__name__
-    return Summary(files, description, kept_neck, tuple(image.shape), difference)
+    return ExportSummary(files, description, kept_neck, tuple(image.shape), difference)
 
 
 def exportable_trunk(model: nn.Module) -> Trunk:
@@ -136,7 +136,7 @@ def describe(
     return ExportDescription(
         format=format.name,
         precision=precision,
-        network=name_of(stages_of(trunk.net.state_dict())),
+        network=arch_name(stages_of(trunk.net.state_dict())),
         neck=None if trunk.neck is None else type(trunk.neck).__name__,
         container='list' if isinstance(maps, list) else 'tuple',
         in_channels=channels,

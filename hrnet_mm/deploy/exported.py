@@ -22,7 +22,7 @@ from hrnet_mm.deploy.table import FORMATS, Engine, format_named
 from hrnet_mm.deploy.trunk import MIN_SIDE, ImageSpec, OptimizedFeatures, Trunk, first_neck
 from hrnet_mm.weights.fit import fit_whole
 from hrnet_mm.weights.read import read_checkpoint, weights_of
-from hrnet_mm.weights.recognise import name_of, stages_of
+from hrnet_mm.weights.recognise import arch_name, stages_of
 from hrnet_mm.weights.trust import is_trusted
 
 HEAD_SUFFIX = '.head.pth'
@@ -250,6 +250,6 @@ def _network_of(backbone: nn.Module | None) -> tuple[str, int | None]:
         return 'model without backbone', None
     weights = backbone.state_dict()
     try:
-        return name_of(stages_of(weights)), weights['conv1.weight'].shape[1]
+        return arch_name(stages_of(weights)), weights['conv1.weight'].shape[1]
     except UserError:
         return type(backbone).__name__, None

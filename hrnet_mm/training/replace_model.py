@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.training.hooks.trunk import model_of
+from hrnet_mm.training.model_parts import model_of
 
 
 class ReplaceModelHook(Hook):

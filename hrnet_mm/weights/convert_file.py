@@ -17,8 +17,8 @@ from hrnet_mm.weights.convert import Report, convert
 from hrnet_mm.weights.read import import_extra, starting_with, weights_of
 from hrnet_mm.weights.recognise import (
     StateDict,
+    arch_name,
     backbone_of,
-    name_of,
     networks_in,
     stages_of,
 )
@@ -84,7 +84,7 @@ def convert_file(
         converted, report = convert(weights, to, from_, where=source)
     except ValueError as error:
         raise UserError(str(error)) from error
-    arch = name_of(stages_of(backbone_of(weights, report.source.backbone), source))
+    arch = arch_name(stages_of(backbone_of(weights, report.source.backbone), source))
     comparisons = [] if size is None else compare(weights, converted, report, size)
     check_equal(comparisons)
     meta = plain(checkpoint.get('meta') or {}) if report.target.layout.host else None

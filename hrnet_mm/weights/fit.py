@@ -17,8 +17,8 @@ from hrnet_mm.weights.read import weights_of
 from hrnet_mm.weights.recognise import (
     COUNTER,
     StateDict,
+    arch_name,
     backbone_of,
-    name_of,
     networks_in,
     recognise,
     stages_of,
@@ -70,7 +70,7 @@ def fit(weights: StateDict, model: nn.Module, where: str, adapt: bool = False) -
     built = stages_of(backbone_of(own, target.backbone))
     if stages != built:
         raise UserError(
-            f'{where}: this is a {name_of(stages)}, the config builds a {name_of(built)}'
+            f'{where}: this is a {arch_name(stages)}, the config builds a {arch_name(built)}'
         )
     fitted, report = convert(weights, target, source)
     if source != target:  # what the model has no use for, such as maps that nothing reads
@@ -81,7 +81,7 @@ def fit(weights: StateDict, model: nn.Module, where: str, adapt: bool = False) -
     if adapt and stem in fitted and _differ_in_input_only(fitted[stem], own[stem]):
         adapted = (fitted[stem].shape[1], own[stem].shape[1])
         fitted[stem] = adapt_input(fitted[stem], adapted[1])
-    return Fitted(fitted, _misfits(fitted, own), report, name_of(stages), adapted)
+    return Fitted(fitted, _misfits(fitted, own), report, arch_name(stages), adapted)
 
 
 def fit_whole(weights: StateDict, model: nn.Module, where: str) -> StateDict:

@@ -168,7 +168,7 @@ def stages_of(backbone: StateDict, where: str = 'the state dict') -> tuple[Stage
     return tuple(stages)
 
 
-def name_of(stages: tuple[Stage, ...]) -> str:
+def arch_name(stages: tuple[Stage, ...]) -> str:
     """``'w48'``, or of a network that has no name ``'network of 1 x 4 bottleneck blocks ...'``."""
     for name, arch in ARCHS.items():
         if arch.stages() == stages:

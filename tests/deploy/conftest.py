@@ -15,7 +15,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from hrnet_mm.commands.export_file import Summary, export
+from hrnet_mm.commands.export_file import ExportSummary, export
 from hrnet_mm.deploy import optimize
 from hrnet_mm.deploy.table import BACKENDS, FORMATS
 from hrnet_mm.inference import infer
@@ -43,7 +43,7 @@ def exports(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Write:
     """Export a tiny model in a format; what one test has asked for is there for the next one."""
 
     @functools.cache
-    def once(name: str, format: str, **options: Any) -> Summary:
+    def once(name: str, format: str, **options: Any) -> ExportSummary:
         model, kind = tiny(name), FORMATS[format]
         out = tmp_path_factory.mktemp('export') / f'{name}{kind.suffixes[0]}'
         cfg = Config.fromfile(model.config)
@@ -56,7 +56,7 @@ def exports(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Write:
 def write(exports: Write, tmp_path: Path) -> Write:
     """As ``exports``, but a copy that the test may change."""
 
-    def write(name: str, format: str, **options: Any) -> Summary:
+    def write(name: str, format: str, **options: Any) -> ExportSummary:
         done = exports(name, format, **options)
         return replace(done, files=[Path(shutil.copy(file, tmp_path)) for file in done.files])
 

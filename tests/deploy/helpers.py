@@ -11,7 +11,7 @@ from mmengine.config import Config
 from torch import nn
 
 from demo.people.synthetic_people import make_synthetic_people
-from hrnet_mm.commands.export_file import Summary
+from hrnet_mm.commands.export_file import ExportSummary
 from hrnet_mm.models import HRNet
 from tests.helpers import CONFIGS
 from tests.models_of_hosts import POSE_TRAINING, TinyModel, build
@@ -23,7 +23,7 @@ SIZE = (96, 128)  # height and width for which tiny models are exported
 # What the fixtures of these folders are.
 Made = Callable[[str], tuple[nn.Module, HRNet]]
 Tiny = Callable[[str], TinyModel]
-Write = Callable[..., Summary]
+Write = Callable[..., ExportSummary]
 Predict = Callable[..., dict[str, Any]]
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hrnet_mm.base.difference import relative_difference
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.commands.export_file import Summary, export
+from hrnet_mm.commands.export_file import ExportSummary, export
 from hrnet_mm.deploy.exported import open_export, read_head_file
 from hrnet_mm.deploy.optimize import TOLERANCES
 from hrnet_mm.deploy.table import FORMATS, format_of
@@ -27,7 +27,7 @@ from tests.helpers import assert_same, run_tool
 from tests.models_of_hosts import TinyModel, build
 
 
-def models_of(done: Summary, tiny: TinyModel) -> tuple[nn.Module, nn.Module]:
+def models_of(done: ExportSummary, tiny: TinyModel) -> tuple[nn.Module, nn.Module]:
     """The host's model with the exported file in it, and as it is."""
     model = host_model(tiny).module
     with trusting():

@@ -9,8 +9,8 @@ import torch
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.models import ARCHS, HRNet
 from hrnet_mm.weights.recognise import (
+    arch_name,
     backbone_of,
-    name_of,
     recognise,
     stages_of,
 )
@@ -84,15 +84,15 @@ def test_published_variants_are_told_by_their_names(arch: str) -> None:
     with torch.device('meta'):
         stages = stages_of(HRNet(arch).state_dict())
     assert stages == ARCHS[arch].stages()
-    assert name_of(stages) == arch
+    assert arch_name(stages) == arch
 
 
 def test_other_networks_are_told_by_their_sizes() -> None:
     with torch.device('meta'):
         any_width = stages_of(HRNet(24).state_dict())
         small = stages_of(HRNet(extra=small_extra(8)).state_dict())
-    assert name_of(any_width) == 'w24'
-    assert '1 x 1, 1 basic blocks of 8, 16 channels' in name_of(small)
+    assert arch_name(any_width) == 'w24'
+    assert '1 x 1, 1 basic blocks of 8, 16 channels' in arch_name(small)
 
 
 def test_part_of_an_hrnet_is_told_by_what_is_missing() -> None:

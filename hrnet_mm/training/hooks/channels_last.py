@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from hrnet_mm.registry import HOOKS
-from hrnet_mm.training.hooks.trunk import model_of, trunk_of
+from hrnet_mm.training.model_parts import backbone_and_neck, model_of
 
 
 @HOOKS.register_module()
@@ -39,7 +39,7 @@ def use_channels_last(model: nn.Module) -> None:
     if not has_mmcv_operators(model):
         model.to(memory_format=torch.channels_last)
         return
-    parts = list(takewhile(lambda part: not has_mmcv_operators(part), trunk_of(model)))
+    parts = list(takewhile(lambda part: not has_mmcv_operators(part), backbone_and_neck(model)))
     for part in parts:
         part.to(memory_format=torch.channels_last)
     if parts:

@@ -17,7 +17,7 @@ from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.hrmodule import HRModule
 from hrnet_mm.registry import HOOKS
 from hrnet_mm.training.hooks.channels_last import use_channels_last
-from hrnet_mm.training.hooks.trunk import model_of, trunk_of
+from hrnet_mm.training.model_parts import backbone_and_neck, model_of
 
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16}
 # All regions share one code object: it is compiled for each structure and each shape of images.
@@ -114,7 +114,7 @@ def compile_regions(model: nn.Module, **options: Any) -> int:
 
 def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
     """Let the backbone and the neck train in ``dtype``; what comes out of them is float32."""
-    parts = trunk_of(model)
+    parts = backbone_and_neck(model)
     for part in parts:
         autocast = Autocast(dtype)
         part.register_forward_pre_hook(autocast.enter)

@@ -12,7 +12,7 @@ def model_of(runner: Runner) -> nn.Module:
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
-def trunk_of(model: nn.Module) -> list[nn.Module]:
+def backbone_and_neck(model: nn.Module) -> list[nn.Module]:
     """The backbone of a host's model and, where it has one, its neck."""
     candidates = (getattr(model, name, None) for name in ('backbone', 'neck'))
     return [part for part in candidates if isinstance(part, nn.Module)]
