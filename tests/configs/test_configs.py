@@ -88,7 +88,7 @@ def test_a_flipped_lip_image_has_left_and_right_exchanged() -> None:
     assert flipped['gt_seg_map'].tolist() == [[18, 19, 16, 17, 14, 15, 13, 0]]
 
 
-@pytest.mark.parametrize('config', map(marked, EVERY_CONFIG))
+@pytest.mark.parametrize('config', [*map(marked, EVERY_CONFIG)])
 def test_predicts_and_trains_a_step(config: str, people: Path) -> None:
     cfg = tiny_config(config, people)
     datasets = [cfg[f'{split}_dataloader'].dataset for split in ('train', 'val')]

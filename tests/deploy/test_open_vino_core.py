@@ -72,6 +72,7 @@ signal.raise_signal(signal.SIGCHLD)
 del kept
 gc.collect()
 try:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a background job
     signal.raise_signal(signal.SIGINT)
 except KeyboardInterrupt:
     print('interrupted')
