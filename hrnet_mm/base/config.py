@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import Registry
 
 from hrnet_mm.base.config_changes import apply_options
 from hrnet_mm.base.errors import UsageError, UserError
@@ -187,3 +188,10 @@ def name_of(part: Any) -> str:
     """The name of the class of a part of a config, without a scope; '' where it has none."""
     kind = part.get('type', '') if isinstance(part, Mapping) else ''
     return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
+
+
+def class_of(registry: Registry, kind: Any, scope: str | None) -> type | None:
+    """The class of a type in a config; importing its host if need be."""
+    if not isinstance(kind, str):
+        return kind
+    return registry.get(kind if '.' in kind or scope is None else f'{scope}.{kind}')

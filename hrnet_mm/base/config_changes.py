@@ -16,7 +16,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
-from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.errors import UserError, did_you_mean
 
 DELETE = '_delete_'  # as in MMEngine's configs: KEY._delete_=True empties KEY first
 ABSENT = object()
@@ -167,8 +167,7 @@ def check_first_key(first: str, path: Sequence[str], cfg: Config, key: str) -> N
     """
     known = {*cfg.keys(), *RUNNER_KEYS}
     if first not in known:
-        close = difflib.get_close_matches(first, known, n=1)
-        hint = f'; did you mean {close[0]}?' if close else ''
+        hint = did_you_mean(first, known)
         raise UserError(f'--cfg-options {key}: {cfg.filename} has no key {first}{hint}')
     if first not in _read_keys(cfg) and is_used_in(cfg.text, first):
         places = list(dict.fromkeys(places_of(cfg, cfg[first])))[:3]

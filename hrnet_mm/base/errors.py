@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Something the user can mend; the message says what it is and what would be right."""
@@ -24,3 +27,9 @@ def sentence_of(error: BaseException) -> str:
         # A registry's message is a sentence, in the quotes that Python puts around a key.
         message = str(error.args[0]) if ' ' in message else f'missing key {message}'
     return message or type(error).__name__
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """``'; did you mean HRNet?'`` where one of the names is nearly this one, else ``''``."""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f'; did you mean {close[0]}?' if close else ''

@@ -9,7 +9,8 @@ from typing import Any
 from mmengine.registry import MODELS
 
 from hrnet_mm.base.annotations import few
-from hrnet_mm.check.datasets import Dataset, class_of
+from hrnet_mm.base.config import class_of
+from hrnet_mm.check.datasets import Dataset
 from hrnet_mm.check.findings import Finding, keyed, stop, warn
 
 # Parts of a model that have classes of their own, or none.

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS, DefaultScope, Registry
+from mmengine.registry import DATASETS, DefaultScope
 
-from hrnet_mm.base.config import keyed_datasets_of, reads_local_files
-from hrnet_mm.base.errors import sentence_of
+from hrnet_mm.base.config import class_of, keyed_datasets_of, reads_local_files
+from hrnet_mm.base.errors import did_you_mean, sentence_of
 from hrnet_mm.check.findings import Finding, note, stop
 from hrnet_mm.check.keypoints import check_metainfo
 
@@ -141,18 +140,10 @@ def test_reads_validation(cfg: Config) -> bool:
     return val.get('dataset') == test.get('dataset')
 
 
-def class_of(registry: Registry, kind: Any, scope: str | None) -> type | None:
-    """The class of a type in a config; importing its host if need be."""
-    if not isinstance(kind, str):
-        return kind
-    return registry.get(kind if '.' in kind or scope is None else f'{scope}.{kind}')
-
-
 def unknown_type(key: str, dataset: Mapping[str, Any], scope: str | None) -> Finding:
     name = str(dataset.get('type'))
     registry = DATASETS.children.get(name.rpartition('.')[0] or scope, DATASETS)
-    close = difflib.get_close_matches(name.rpartition('.')[2], registry.module_dict, n=1)
-    hint = f'; did you mean {close[0]}?' if close else ''
+    hint = did_you_mean(name.rpartition('.')[2], registry.module_dict)
     return stop(f'{key}.type is {name!r}, which is no dataset class of {scope}{hint}')
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS
 
-from hrnet_mm.base.config import name_of
-from hrnet_mm.check.datasets import class_of
+from hrnet_mm.base.config import class_of, name_of
+from hrnet_mm.base.errors import did_you_mean
 from hrnet_mm.check.findings import Finding, keyed, stop, warn
 from hrnet_mm.check.schedules import length_of
 
@@ -129,8 +128,7 @@ def check_moving_average(cfg: Config) -> Iterator[Finding]:
         hosts = MODELS.children.get(scope)
         names = [*MODELS.module_dict, *(hosts.module_dict if hosts else ())]
         known = sorted(name for name in names if 'EMA' in name or 'Averag' in name)
-        close = difflib.get_close_matches(kind, [*known, *names], n=1)
         yield stop(
             f'{key}.ema_type is {kind!r}, and there is no such class'
-            f'{f"; did you mean {close[0]}?" if close else ""} There are {", ".join(known)}'
+            f'{did_you_mean(kind, [*known, *names])} There are {", ".join(known)}'
         )

@@ -11,7 +11,7 @@ from mmengine.registry import DATASETS
 
 from hrnet_mm.base.annotations import no_class_of
 from hrnet_mm.base.coco_file import FieldsToRead, read_coco_file, reasons_to_skip, unusable
-from hrnet_mm.base.config import datasets_of, join_root
+from hrnet_mm.base.config import class_of, datasets_of, join_root
 from hrnet_mm.base.errors import UserError
 
 IN_WORKER = 'in DataLoader worker process'
@@ -83,9 +83,7 @@ def annotation_fault(path: Path, with_keypoints: bool, classes: Sequence[str]) -
 
 def classes_of(dataset: Mapping[str, Any], scope: str | None) -> Sequence[str]:
     """The names of the classes that a dataset's config gives or, without those, its class."""
-    kind = dataset['type']
-    if isinstance(kind, str):
-        kind = DATASETS.get(kind if '.' in kind or scope is None else f'{scope}.{kind}')
+    kind = class_of(DATASETS, dataset['type'], scope)
     known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
     classes = known.get('classes', ())
     return [classes] if isinstance(classes, str) else classes
