@@ -1,18 +1,22 @@
 # make demo: train, evaluate and draw a small pose HRNet on synthetic people.
 #     TASK=det (boxes, masks) or TASK=seg (body parts) for a model of that task.
 # make test: run the tests.   Both set up .venv first; `make env` does only that.
-# STACK=onedl does any of these with OpenMMLab's maintained fork, in .venv-onedl.
+# STACK=onedl does any of these with OpenMMLab's maintained fork, in .venv-onedl; oldest and newest
+#     with the oldest and the newest Python, PyTorch and numpy that are supported.
+# MMCV_OPS=1 compiles mmcv's operators and xtcocotools, in .venv-ops, in place of the stand-ins.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 STACK ?= openmmlab
 TASK ?= pose
-VENV := .venv$(if $(filter-out openmmlab,$(STACK)),-$(STACK))
+PYTHON_oldest := python3.10
+PYTHON_newest := python3.13
+PYTHON ?= $(or $(PYTHON_$(STACK)),$(shell command -v python3.11 || command -v python3))
+VENV := .venv$(if $(filter-out openmmlab,$(STACK)),-$(STACK))$(if $(filter 1,$(MMCV_OPS)),-ops)
 RUN := $(VENV)/bin/python
 
 .PHONY: env demo test lint
 
 env:
-	@$(PYTHON) env/setup_env.py $(VENV) --stack $(STACK)
+	@$(PYTHON) env/setup_env.py $(VENV) --stack $(STACK) $(if $(filter 1,$(MMCV_OPS)),--mmcv-ops)
 
 demo: env
 	@$(RUN) tools/demo.py --task $(TASK)

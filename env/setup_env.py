@@ -1,26 +1,54 @@
-"""Set up an environment of this checkout: a pinned OpenMMLab stack, mmcv's operators included.
+"""Set up an environment of this checkout: a pinned OpenMMLab stack, from wheels alone.
 
-Run by ``make env`` with any Python 3.10+ that has venv. Every finished step leaves a stamp, so a
+Run by ``make env`` with any Python that the stack is for. Every finished step leaves a stamp, so a
 second run takes a moment, a run after a failure continues where it stopped, and a changed version
-in ``constraints.txt`` repeats the steps that name it. ``--stack onedl`` takes the maintained fork.
+repeats the steps that name it. What the hosts need stands in ``hrnet_mm/install``, which users run
+too, and all versions in its folder ``pins``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import time
 import venv
 from argparse import ArgumentParser
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-CONSTRAINTS = HERE / 'constraints.txt'
+sys.path.insert(0, str(ROOT))
+
+from hrnet_mm.install.packages import (  # noqa: E402
+    PINS,
+    TASKS,
+    bare_name,
+    hosts_of,
+    imports_of,
+    in_stack,
+    read_pins,
+)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """``pins`` are the versions, a file of ``hrnet_mm/install/pins``; ``pythons`` is for what."""
+
+    pins: str
+    pythons: tuple[str, ...]
+    fork: bool = False
+    engines: bool = True
+
+
+STACKS = {
+    'openmmlab': Stack('pinned', ('3.11', '3.12', '3.13')),
+    'onedl': Stack('pinned', ('3.11', '3.12', '3.13'), fork=True),
+    'oldest': Stack('oldest', ('3.10',)),
+    'newest': Stack('newest', ('3.13',)),
+}
 
 
 @dataclass(frozen=True)
@@ -36,95 +64,85 @@ class Step:
 
 NETWORK = 'Check that pip reaches a package index, then run the same command again.'
 COMPILER = 'Check that a C++ compiler works (g++ --version; set CXX to choose one), then run again.'
-
-STEPS = (
-    Step('build-tools', 'pip and the build tools',
-         ('pip', 'setuptools', 'wheel', 'ninja', 'Cython', 'psutil'), NETWORK),
-    Step('torch', 'PyTorch', ('torch', 'torchvision', 'numpy'), NETWORK),
-    Step('libraries', 'libraries the hosts use',
-         ('opencv-python', 'scipy', 'matplotlib', 'pillow', 'pycocotools', 'shapely',
-          'terminaltables', 'prettytable', 'tqdm',
-            'six', 'rich', 'einops', 'mat4py', 'modelindex',
-          'importlib-metadata', 'ftfy', 'regex', 'json-tricks', 'munkres', 'mmengine'), NETWORK),
-    Step('mmcv', 'mmcv with compiled operators (the slow step: 2 minutes on 2 cores, '
-         '6 where the compiler takes no precompiled header)', ('mmcv',), COMPILER),
-    # xtcocotools' wheel was built against numpy 1 and crashes on numpy 2: compile it here.
-    Step('xtcocotools', 'xtcocotools, compiled against numpy 2', ('xtcocotools',), COMPILER,
-         ('--no-binary', 'xtcocotools', '--no-build-isolation', '--no-deps')),
-    # mmpose asks for chumpy, which no longer builds and which nothing imports.
-    Step('hosts', 'mmpose, mmdetection, mmsegmentation, mmpretrain',
-         ('mmpose', 'mmdet', 'mmsegmentation', 'mmpretrain'), NETWORK,
-         ('--no-deps', '--no-build-isolation')),
-    Step('engines', 'engines that hrnet_mm.deploy can use',
-         ('openvino', 'onnx', 'onnxruntime', 'nncf'), NETWORK),
-    Step('checks', 'test and development tools',
-         ('pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'timm', 'tensorboard', 'pre-commit'),
-         NETWORK),
-    # Of mim's requirements opendatalab is left out: it fetches data sets for `mim download`, and
-    # would itself replace setuptools, requests and rich by versions of years ago.
-    Step('mim', 'mim, with which the tests install and run the package',
-         ('openmim', 'pandas', 'tabulate', 'colorama', 'requests', 'urllib3', 'certifi', 'idna',
-          'charset-normalizer'), NETWORK, ('--no-deps',)),
-    Step('hrnet_mm', 'hrnet_mm itself, editable', (), NETWORK,
-         ('--no-deps', '--no-build-isolation', '--editable', str(ROOT))),
-)  # fmt: skip
-
-# What each stack installs in place of the packages that the steps name. The maintained fork has the
-# same modules under other names of packages, so that each needs an environment of its own.
-STACKS: dict[str, dict[str, tuple[str, ...]]] = {
-    'openmmlab': {},
-    'onedl': {
-        'mmengine': ('onedl-mmengine',),
-        'mmcv': ('onedl-mmcv',),
-        # Its datasets import imaug, which asks for an older opencv, and with it these.
-        'mmdet': ('onedl-mmdetection', 'imaug', 'scikit-image', 'imageio', 'lazy-loader',
-                  'tifffile'),
-        'mmsegmentation': ('onedl-mmsegmentation',),
-    },
-}  # fmt: skip
+NO_ISOLATION = ('--no-deps', '--no-build-isolation')
+ENGINES = ('openvino', 'onnx', 'onnxruntime', 'nncf')
+CHECKS = ('pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'timm', 'tensorboard', 'pre-commit')
+# Of mim's requirements opendatalab is left out: it fetches data sets for `mim download`, and would
+# itself replace setuptools, requests and rich by versions of years ago.
+MIM = ('openmim', 'pandas', 'tabulate', 'colorama', 'requests', 'urllib3', 'certifi', 'idna',
+       'charset-normalizer')  # fmt: skip
 
 
 def main() -> int:
     parser = ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('folder', type=Path, help='the virtual environment, made where it is not')
     parser.add_argument('--stack', choices=STACKS, default='openmmlab', help='whose packages')
+    parser.add_argument('--mmcv-ops', action='store_true',
+                        help='compile mmcv\'s operators and xtcocotools')  # fmt: skip
     args = parser.parse_args()
-    folder, steps = args.folder.resolve(), steps_of(args.stack)
-    if sys.version_info < (3, 10):
-        print(f'Python 3.10 or newer is needed (3.11 is tested); this is {sys.version.split()[0]}.')
+    folder, stack = args.folder.resolve(), STACKS[args.stack]
+    if (found := '{}.{}'.format(*sys.version_info)) not in stack.pythons:
+        right = ' or '.join(stack.pythons)
+        print(f'The stack {args.stack} needs Python {right}; {sys.executable} is {found}.')
+        print(f'Name another one: make env PYTHON=python{stack.pythons[0]}')
         return 1
+    steps = steps_of(stack, args.mmcv_ops)
     python = folder / 'bin' / 'python'
-    if not python.exists():
-        print(f'creating {folder}', flush=True)
-        venv.create(folder, with_pip=True)
+    finished = {stamp.stem for stamp in folder.glob('setup/*.done')}
+    outdated = bool(finished - {step.name for step in steps})  # as before mmcv-lite replaced mmcv
+    if outdated or not python.exists():
+        print(f'creating {folder}{" anew" if outdated else ""}', flush=True)
+        venv.create(folder, with_pip=True, clear=outdated)
     for number, step in enumerate(steps, start=1):
         label = f'[{number}/{len(steps)}] {step.title}'
-        if not install(step, label, python, folder / 'setup'):
+        if not install(step, stack, label, python, folder / 'setup'):
             return 1
     return 0
 
 
-def steps_of(stack: str) -> tuple[Step, ...]:
-    """The steps with the packages of one stack."""
-    others = STACKS[stack]
-    return tuple(
-        replace(step, packages=tuple(name for p in step.packages for name in others.get(p, (p,))))
-        for step in STEPS
-    )
+def steps_of(stack: Stack, mmcv_ops: bool) -> list[Step]:
+    """What is installed for a stack, in this order."""
+    hosts = hosts_of(TASKS)
+    if mmcv_ops:
+        hosts.remove('mmcv-lite')
+    [mmcv] = in_stack(['mmcv'], stack.fork)
+    engines = ENGINES if stack.engines else ()
+    compiled = (
+        Step('compiler', 'what compiling needs', ('ninja', 'Cython', 'psutil'), NETWORK),
+        Step('mmcv', 'mmcv with compiled operators (the slow step: 2 minutes on 2 cores, 6 where '
+             'the compiler takes no precompiled header)', (mmcv,), COMPILER),
+        # xtcocotools' wheel was built against numpy 1 and crashes on numpy 2: compile it here.
+        Step('xtcocotools', 'xtcocotools, compiled against the installed numpy', ('xtcocotools',),
+             COMPILER, ('--no-binary', 'xtcocotools', *NO_ISOLATION)),
+    )  # fmt: skip
+    return [
+        Step('build-tools', 'pip and the build tools', ('pip', 'setuptools', 'wheel'), NETWORK),
+        Step('torch', 'PyTorch', ('torch', 'torchvision'), NETWORK),
+        Step('libraries', 'libraries that the hosts import, engines, tools of the tests',
+             (*imports_of(hosts, stack.fork), *engines, *CHECKS), NETWORK),
+        Step('hosts', 'mmengine, mmcv and the hosts', (*in_stack(hosts, stack.fork), *MIM), NETWORK,
+             NO_ISOLATION),
+        *(compiled if mmcv_ops else ()),
+        Step('hrnet_mm', 'hrnet_mm itself, editable', (), NETWORK,
+             (*NO_ISOLATION, '--editable', str(ROOT))),
+    ]  # fmt: skip
 
 
-def install(step: Step, label: str, python: Path, state: Path) -> bool:
+def install(step: Step, stack: Stack, label: str, python: Path, state: Path) -> bool:
     """Carry out one step unless its stamp is there; False, with the reason printed, if it fails."""
     state.mkdir(exist_ok=True)
     stamp, log = state / f'{step.name}.done', state / f'{step.name}.log'
-    fingerprint = fingerprint_of(step)
+    fingerprint = fingerprint_of(step, stack)
     if stamp.exists() and stamp.read_text() == fingerprint:
         return True
     print(f'{label} ...', flush=True)
     started = time.monotonic()
+    environment = os.environ | {'MMCV_WITH_OPS': '0'}  # for the fork's mmcv, which has no wheel
     with log.open('w') as output:
-        for command in commands(step, python, state):
-            done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+        for command in commands(step, stack, python, state):
+            done = subprocess.run(
+                command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, env=environment
+            )
             if done.returncode:
                 output.flush()
                 print(*log.read_text(errors='replace').splitlines()[-15:], sep='\n')
@@ -136,31 +154,32 @@ def install(step: Step, label: str, python: Path, state: Path) -> bool:
     return True
 
 
-def commands(step: Step, python: Path, state: Path) -> list[list[str]]:
-    pip = [str(python), '-m', 'pip', 'install', '--constraint', str(CONSTRAINTS)]
+def commands(step: Step, stack: Stack, python: Path, state: Path) -> list[list[str]]:
+    # Bytecode is made when a module is first imported; made of all modules at once, it takes longer
+    # than the rest of this program.
+    pip = [str(python), '-m', 'pip', 'install', '--no-compile', '--constraint', pins_of(stack)]
+    call = [*pip, *step.options, *step.packages]
+    if step.name == 'torch' and 'TORCH_INDEX' in os.environ:
+        call += ['--extra-index-url', os.environ['TORCH_INDEX']]
     if step.name != 'mmcv':
-        index = os.environ.get('TORCH_INDEX') if step.name == 'torch' else None
-        return [[*pip, *(['--extra-index-url', index] if index else []), *step.options,
-                 *step.packages]]  # fmt: skip
+        return [call]
     (package,) = step.packages
     wheels = str(state / 'mmcv')
-    build = [str(python), str(HERE / 'mmcv_wheel.py'), package, pinned_version(package), wheels]
+    version = read_pins(stack.pins)[package]
+    build = [str(python), str(HERE / 'mmcv_wheel.py'), package, version, wheels]
     return [build, [*pip, '--no-deps', '--no-index', '--find-links', wheels, package]]
 
 
-def pinned_version(package: str) -> str:
-    found = re.search(rf'^{re.escape(package)}==(\S+)', CONSTRAINTS.read_text(), re.M)
-    if not found:
-        raise SystemExit(f'{CONSTRAINTS} has no line "{package}==VERSION".')
-    return found[1]
+def pins_of(stack: Stack) -> str:
+    return str(PINS / f'{stack.pins}.txt')
 
 
-def fingerprint_of(step: Step) -> str:
+def fingerprint_of(step: Step, stack: Stack) -> str:
     """What the step's result depends on: its packages' pins and, for compiled code, torch's."""
     names = {*step.packages, *(('torch',) if step.name == 'mmcv' else ())}
-    lines = CONSTRAINTS.read_text().splitlines()
-    pins = sorted(line for line in lines if re.split(r'[=<>!]', line)[0] in names)
-    facts = repr((sys.version_info[:2], step.options, sorted(names), pins))
+    pins = read_pins(stack.pins)
+    versions = sorted((name, pins.get(name)) for name in map(bare_name, names))
+    facts = repr((sys.version_info[:2], step.options, sorted(names), versions))
     return hashlib.sha256(facts.encode()).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 Compiled functions are called, not only imported: a library may import and fail at its first call.
 Exits with 1 if something that the package itself needs (torch, mmengine, mmcv's operators
-or what stands in for them) fails.
+or what stands in for them) fails, or a host of the tasks that are named.
 """
 
 from __future__ import annotations
@@ -19,16 +19,12 @@ from importlib.util import find_spec
 from io import BytesIO, StringIO
 from pathlib import Path
 
+from hrnet_mm.install.packages import FORK, MMCVS, TASKS, read_pins
 from hrnet_mm.standins import put_in_place, serving
 
 # What pip calls the modules that OpenMMLab's maintained fork has too.
 ORIGINALS = dict(mmengine='mmengine', mmcv='mmcv', mmdet='mmdet', mmseg='mmsegmentation')
-FORKS = dict(
-    mmengine='onedl-mmengine',
-    mmcv='onedl-mmcv',
-    mmdet='onedl-mmdetection',
-    mmseg='onedl-mmsegmentation',
-)
+FORKS = {module: FORK[name][0] for module, name in ORIGINALS.items()}
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,7 @@ class Check:
     run: Callable[[], str]
     remedy: str
     required: bool = False
+    tasks: frozenset[str] = frozenset(TASKS)  # for which it is looked at
 
 
 class Unfit(Exception):
@@ -50,20 +47,27 @@ class Unfit(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    ArgumentParser(
+    parser = ArgumentParser(
         'python -m hrnet_mm.doctor',
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
-    ).parse_args(argv)
+    )
+    text = f'look at the hosts of these tasks only: {", ".join(TASKS)} (default: at all hosts)'
+    parser.add_argument('tasks', nargs='*', metavar='TASK', help=text)
+    tasks = parser.parse_args(argv).tasks
+    if unknown := [task for task in tasks if task not in TASKS]:  # choices= refuses none at all
+        parser.error(f'there is no task {unknown[0]!r}; it must be one of {", ".join(TASKS)}')
     put_in_place()
     healthy = True
     faults: set[str] = set()
     for check in CHECKS:
+        if tasks and check.tasks.isdisjoint(tasks):
+            continue
         try:
             with redirect_stdout(StringIO()):  # the fork's hosts print when they are imported
                 found = check.run()
         except Exception as error:
-            healthy &= not check.required
+            healthy &= not (check.required or tasks)
             status = 'MISSING' if isinstance(error, ModuleNotFoundError) else 'FAILS'
             fault = first_line(error)
             known = 'The remedy stands above.' if fault in faults else remedy_for(error, check)
@@ -114,9 +118,7 @@ def pip_names() -> dict[str, str]:
 def version_of(module: str) -> Callable[[], str]:
     def run() -> str:
         found = importlib.import_module(module).__version__
-        rivals = {ORIGINALS.get(module), FORKS.get(module)}
-        if module == 'mmcv':
-            rivals |= {LITE}
+        rivals = {*MMCVS} if module == 'mmcv' else {ORIGINALS.get(module), FORKS.get(module)}
         both = rivals & distributions().get(module, set())
         if len(both) > 1:
             names = sorted(both)
@@ -216,6 +218,14 @@ def gpu() -> str:
     return f'none (torch is built for {built})'
 
 
+def installed_torch() -> str:
+    """Its release, ``'2.13.0'``; that of the tested environment if there is none."""
+    try:
+        return version('torch').partition('+')[0]
+    except PackageNotFoundError:
+        return PINS['torch']
+
+
 def host(module: str) -> Callable[[], str]:
     def run() -> str:
         importlib.import_module('hrnet_mm.compat')
@@ -234,44 +244,51 @@ def host(module: str) -> Callable[[], str]:
     return run
 
 
-def matching_torchvision() -> str:
-    """The release of torchvision made for the installed torch: 0.28.0 for 2.13.0."""
-    try:
-        major, minor, patch = version('torch').partition('+')[0].split('.')[:3]
-    except PackageNotFoundError:
-        return 'torchvision'
-    return f'torchvision==0.{int(minor) + 15}.{patch}' if major == '2' else 'torchvision'
+def install(task: str) -> str:
+    return f'python -m hrnet_mm.install {task}.'
+
+
+def host_check(module: str, task: str, name: str) -> Check:
+    """A missing host is installed with what it imports; one that fails is installed anew."""
+    missing = find_spec(module) is None
+    remedy = install(task) if missing else f'{ANEW} {name}; {install(task)}'
+    tasks = frozenset(
+        task for task, hosts in TASKS.items() if ORIGINALS.get(module, module) in hosts
+    )
+    return Check(module, host(module), remedy, tasks=tasks)
+
+
+def mmcv_remedy() -> str:
+    """How to build mmcv with compiled operators, which serve where they load."""
+    if find_spec('mmcv') is None:
+        return install('det')
+    name = NAMES['mmcv']
+    remedy = (
+        f'Build it from source against the installed torch: MMCV_WITH_OPS=1 {ANEW} '
+        f'--no-build-isolation --no-binary {name} {name}=={PINS[name]} '
+        "(needs a C++ compiler, 'setuptools<81', ninja and psutil)."
+    )
+    if 'mmcv-lite' in distributions().get('mmcv', ()):
+        return f'pip uninstall mmcv-lite, whose files would lie under it. {remedy}'
+    return remedy
 
 
 NAMES = pip_names()
-LITE = 'mmcv-lite'
+PINS = read_pins()
 # pip leaves alone what is "already satisfied", and takes the wheel that it built the last time.
 ANEW = 'pip install --force-reinstall --no-deps --no-cache-dir'
 REINSTALL = 'Run `make env`, or see docs/install.md.'
-MMCV_VERSION = 'mmcv==2.1.0' if NAMES is ORIGINALS else "'onedl-mmcv<2.4'"
-MMCV_REMEDY = (
-    f'Build it from source against the installed torch: MMCV_WITH_OPS=1 {ANEW} '
-    f'--no-build-isolation --no-binary {NAMES["mmcv"]} {MMCV_VERSION} '
-    "(needs a C++ compiler, 'setuptools<81', ninja and psutil)."
-)
-if LITE in distributions().get('mmcv', ()):
-    MMCV_REMEDY = f'pip uninstall {LITE}, whose files would lie under it. {MMCV_REMEDY}'
-MMDET_REMEDY = (
-    f'{ANEW} {NAMES["mmdet"]}; pip install pycocotools scipy shapely terminaltables tqdm.'
-)
-if NAMES is FORKS:
-    imgaug = 'imaug scikit-image imageio lazy-loader tifffile'
-    MMDET_REMEDY += f' For its module imgaug: pip install --no-deps {imgaug}.'
-MMPRETRAIN_REMEDY = f"{ANEW} mmpretrain; pip install mat4py modelindex 'importlib-metadata<8'."
-MMPOSE_REMEDY = f'{ANEW} mmpose; pip install json-tricks munkres scipy matplotlib.'
+MMCV_REMEDY = mmcv_remedy()
+TORCHVISION_REMEDY = f'pip install torch=={installed_torch()} torchvision.'  # made for this torch
 # Of modules that no check is named after: how pip calls them.
 OTHER_REMEDIES = {
     'PIL': 'pip install pillow.',
     'pkg_resources': "pip install 'setuptools>=77.0.3,<81'.",
     'sklearn': 'pip install scikit-learn.',
-    'torchvision': f'pip install --no-deps {matching_torchvision()}.',
+    'torchvision': TORCHVISION_REMEDY,
     'yaml': 'pip install PyYAML.',
 }
+COCO_TASKS = frozenset({'pose', 'det'})
 CHECKS = (
     Check('python', python_version, REINSTALL, required=True),
     Check('torch', version_of('torch'), REINSTALL, required=True),
@@ -279,23 +296,24 @@ CHECKS = (
     Check('mmengine', version_of('mmengine'), f'{ANEW} {NAMES["mmengine"]}.', required=True),
     Check('hrnet_mm', version_of('hrnet_mm'), 'Run `pip install -e .` here.', required=True),
     Check('configs', inherited_configs, OTHER_REMEDIES['pkg_resources'], required=True),
-    Check('compat', compatibility_fixes, f'{ANEW} {matching_torchvision()}.'),
+    Check('compat', compatibility_fixes, TORCHVISION_REMEDY),
     Check('checkpoints', checkpoints, f'{ANEW} {NAMES["mmengine"]}.', required=True),
     Check('mmcv', version_of('mmcv'), MMCV_REMEDY, required=True),
     Check('mmcv operators', mmcv_operators, MMCV_REMEDY, required=True),
     Check('GPU', gpu, REINSTALL),
     Check('cv2', opencv, f'{ANEW} opencv-python.'),
-    Check('pycocotools', masks_of('pycocotools'), f'{ANEW} pycocotools.'),
+    Check('pycocotools', masks_of('pycocotools'), f'{ANEW} pycocotools.', tasks=COCO_TASKS),
     Check(
         'xtcocotools',
         masks_of('xtcocotools'),
         f'{ANEW} --no-binary xtcocotools --no-build-isolation xtcocotools '
         '(needs Cython and a C++ compiler).',
+        tasks=COCO_TASKS,
     ),
-    Check('mmdet', host('mmdet'), MMDET_REMEDY),
-    Check('mmpose', host('mmpose'), MMPOSE_REMEDY),
-    Check('mmseg', host('mmseg'), f'{ANEW} {NAMES["mmseg"]}; pip install ftfy regex.'),
-    Check('mmpretrain', host('mmpretrain'), MMPRETRAIN_REMEDY),
+    host_check('mmdet', 'det', NAMES['mmdet']),
+    host_check('mmpose', 'pose', 'mmpose'),
+    host_check('mmseg', 'seg', NAMES['mmseg']),
+    host_check('mmpretrain', 'cls', 'mmpretrain'),
 )
 
 

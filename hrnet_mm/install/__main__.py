@@ -1,0 +1,50 @@
+"""Install OpenMMLab's packages for some tasks beside the PyTorch of this environment, by pip.
+
+No compiler is needed: hrnet_mm stands in for mmcv's operators and for xtcocotools, which would have
+to be compiled. PyTorch, mmcv with compiled operators and OpenCV stay as they are where they are
+installed. At the end the doctor says what works.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from importlib.metadata import distributions
+
+from hrnet_mm.install.packages import TASKS, pip_commands
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run pip, and then the doctor; return the exit code of the first that fails."""
+    parser = ArgumentParser('python -m hrnet_mm.install', description=__doc__.partition('\n')[0])
+    parser.add_argument('tasks', nargs='+', choices=TASKS, metavar='TASK', help=', '.join(TASKS))
+    parser.add_argument('--dry-run', action='store_true', help='print the commands, run nothing')
+    args = parser.parse_args(argv)
+    installed = {d.metadata['Name'].lower().replace('_', '-'): d.version for d in distributions()}
+    try:
+        calls = pip_commands(args.tasks, installed)
+    except ValueError as error:
+        parser.exit(1, f'error: {error}\n')
+    commands = [[sys.executable, '-m', 'pip', *call] for call in calls]
+    commands.append([sys.executable, '-m', 'hrnet_mm.doctor', *args.tasks])
+    for command in commands:
+        variables = {'MMCV_WITH_OPS': '0'} if any('onedl-mmcv' in word for word in command) else {}
+        shown = [*(f'{name}={value}' for name, value in variables.items()), shlex.join(command)]
+        print('$', *shown, flush=True)
+        if args.dry_run:
+            continue
+        started = time.monotonic()
+        code = subprocess.run(command, env=os.environ | variables).returncode
+        if code:
+            return code
+        print(f'    {time.monotonic() - started:.0f} s', flush=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
