@@ -129,7 +129,7 @@ def test_a_call_of_pip_that_fails_is_the_last(monkeypatch, capsys) -> None:
 
     monkeypatch.setattr(command.subprocess, 'run', fail)
     assert command.main(['seg']) == 3
-    assert len(ran) == 1 and ran[0][2:4] == ['pip', 'install']
+    assert len(ran) == 1 and ran[0][2:5] == ['pip', '--quiet', 'install']
 
 
 def test_the_tables_need_no_package() -> None:

@@ -74,3 +74,9 @@ def let_idle_threads_sleep() -> None:
     """
     if not any(name in os.environ for name in WAITING):
         os.environ['GOMP_SPINCOUNT'] = '10000'
+
+
+if '__mp_main__' in sys.modules:
+    # A process that multiprocessing has spawned, as a worker of a DataLoader, imports the program's
+    # file by this name before it receives the dataset and imports its host.
+    put_in_place()

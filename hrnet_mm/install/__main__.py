@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         calls = pip_commands(args.tasks, installed)
     except ValueError as error:
         parser.exit(1, f'error: {error}\n')
-    commands = [[sys.executable, '-m', 'pip', *call] for call in calls]
+    commands = [[sys.executable, '-m', 'pip', '--quiet', *call] for call in calls]
     commands.append([sys.executable, '-m', 'hrnet_mm.doctor', *args.tasks])
     for command in commands:
         variables = {'MMCV_WITH_OPS': '0'} if any('onedl-mmcv' in word for word in command) else {}

@@ -112,3 +112,31 @@ def test_the_sentence_of_a_registry_begins_as_it_is() -> None:
     with pytest.raises(KeyError) as error:
         HOOKS.build(dict(type='ExpMomentumEMAA'))
     assert sentence_of(error.value).startswith('ExpMomentumEMAA is not in the')
+
+
+def test_processes_that_a_program_spawns_have_the_stand_ins(tmp_path: Path) -> None:
+    program = tmp_path / 'program.py'
+    program.write_text("""
+from importlib import import_module
+from multiprocessing import get_context
+
+from hrnet_mm.commands.program import run_tool
+
+
+class Dataset:
+    def __reduce__(self):  # as a dataset of mmpose, whose module imports this one
+        return import_module, ('xtcocotools.coco',)
+
+
+def main():
+    process = get_context('spawn').Process(target=print, args=(Dataset(),))
+    process.start()
+    process.join()
+    raise SystemExit(process.exitcode)
+
+
+if __name__ == '__main__':
+    run_tool(main)
+""")
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
