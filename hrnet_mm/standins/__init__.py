@@ -11,6 +11,7 @@ a stand-in is looked for when a host imports what it stands for.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
@@ -57,12 +58,22 @@ class StandInFinder:
     ) -> ModuleSpec | None:
         if name not in STAND_INS:
             return None
-        others = [finder for finder in sys.meta_path if finder is not cls]
-        found = (finder.find_spec(name, path, target) for finder in others)
-        installed = next((spec for spec in found if spec is not None), None)
+        installed = cls._find_installed(name, path, target)
         if installed is not None and name not in COMPILED:
             return installed
         return ModuleSpec(name, StandInLoader(installed), is_package=STAND_INS[name] is None)
+
+
+    @classmethod
+    def _find_installed(
+        cls, name: str, path: object, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in sys.meta_path:
+            if finder is not cls:
+                with suppress(ModuleNotFoundError):  # some say so by an error, and not by None
+                    if (spec := finder.find_spec(name, path, target)) is not None:
+                        return spec
+        return None
 
 
 class StandInLoader(Loader):

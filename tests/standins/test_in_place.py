@@ -67,6 +67,20 @@ def test_operators_stand_in_where_the_compiled_module_does_not_load(
     assert record.message.startswith('ours stand in') and reason in record.message
 
 
+def test_a_finder_that_raises_for_what_it_does_not_find_changes_nothing(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Barrier:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> None:
+            if name == 'with_operators._ext':
+                raise ModuleNotFoundError(name=name)
+
+    put_in_place()
+    monkeypatch.setattr(sys, 'meta_path', [StandInFinder, Barrier, *sys.meta_path])
+    assert import_module('with_operators._ext') is operators
+
+
 def test_a_compiled_module_that_loads_is_used_untouched(
     library: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
