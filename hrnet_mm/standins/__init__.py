@@ -63,7 +63,6 @@ class StandInFinder:
             return installed
         return ModuleSpec(name, StandInLoader(installed), is_package=STAND_INS[name] is None)
 
-
     @classmethod
     def _find_installed(
         cls, name: str, path: object, target: ModuleType | None
