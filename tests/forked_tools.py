@@ -25,7 +25,14 @@ from tests.helpers import TOOLS
 
 HOSTS = ('mmpose', 'mmseg')
 PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
-OURS = ('compat', 'commands.from_arguments', 'inference', 'training.hooks', 'training.run')
+OURS = (
+    'compat',
+    'standins.in_place',
+    'commands.from_arguments',
+    'inference',
+    'training.hooks',
+    'training.run',
+)
 SERVER = multiprocessing.get_context('forkserver')
 SERVER.set_forkserver_preload(
     [f'hrnet_mm.{module}' for module in OURS]
