@@ -10,6 +10,8 @@ stack that does not have the fault:
   mmengine 0.10 saves in every checkpoint: :func:`allow_mmengine_checkpoints`.
 * mmengine unpickles downloaded checkpoints without ``weights_only``, and the maintained fork's does
   so with every file that torch refuses: :func:`load_weights_only`.
+* numpy 2.4 refuses ``int(np.array([3]))``, as which mmpose's visualizer takes the radius of a
+  keypoint: :func:`draw_keypoints`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from functools import partial
+from functools import partial, wraps
 from importlib.util import find_spec
 from typing import Any
 
@@ -85,6 +87,34 @@ def name_owned_memory() -> None:
         np.NPY_OWNDATA = 0x0004  # NPY_ARRAY_OWNDATA: the array frees its memory
 
 
+def draw_keypoints() -> None:
+    """Let mmpose draw a keypoint whose radius is an array of one number, as its own calls pass it.
+
+    Its class is wrapped when Python makes it, so that mmpose is not imported here. Drawing with
+    matplotlib needs the array.
+    """
+    if np.lib.NumpyVersion(np.__version__) < '2.4.0':
+        return
+    visualizer = importlib.import_module('mmengine.visualization').Visualizer
+    visualizer.__init_subclass__ = classmethod(_take_radius_from_array)
+    for known in visualizer.__subclasses__():
+        _take_radius_from_array(known)
+
+
+def _take_radius_from_array(visualizer: type) -> None:
+    if visualizer.__module__ != 'mmpose.visualization.opencv_backend_visualizer':
+        return
+    draw = visualizer.draw_circles
+
+    @wraps(draw)
+    def draw_circles(self: Any, center: Any, radius: Any, *args: Any, **options: Any) -> Any:
+        if self.backend == 'opencv' and isinstance(radius, np.ndarray):
+            radius = radius.item()
+        return draw(self, center, radius, *args, **options)
+
+    visualizer.draw_circles = draw_circles
+
+
 def load_url(url: str, model_dir: str | None = None, map_location: Any = None, **_: Any) -> Any:
     """What mmengine loads from the web: downloaded by ``hrnet_mm.base.download``, read by torch.
 
@@ -107,3 +137,4 @@ make_torchvision_importable()
 allow_mmengine_checkpoints()
 load_weights_only()
 name_owned_memory()
+draw_keypoints()

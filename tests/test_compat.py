@@ -13,10 +13,11 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader, Runner
 from mmpose.datasets.transforms import BottomupGetHeatmapMask
+from mmpose.visualization import PoseLocalVisualizer
 from torch.utils.data import DataLoader, Dataset
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.compat import name_owned_memory
+from hrnet_mm.compat import draw_keypoints, name_owned_memory
 from hrnet_mm.weights.read import read_checkpoint
 from tests.helpers import Calls, RunsCode, web_server
 
@@ -148,3 +149,14 @@ def test_bottom_up_training_masks_people_without_keypoints(monkeypatch) -> None:
     )
     mask = transform.transform(results)['heatmap_mask']
     assert (mask == 0).sum() == 16
+
+
+@pytest.mark.parametrize('backend', ['opencv', 'matplotlib'])
+def test_mmpose_draws_a_keypoint(backend: str) -> None:
+    draw_keypoints()  # mmpose's class exists by now
+    visualizer = PoseLocalVisualizer(name=f'keypoint by {backend}', backend=backend)
+    visualizer.set_image(np.zeros((20, 30, 3), np.uint8))
+    for radius in (np.array([4]), np.array([4.0])):
+        visualizer.draw_circles(np.array([15.0, 10.0]), radius=radius, face_colors=(255, 0, 0))
+    drawn = visualizer.get_image()[..., 0] > 100
+    assert drawn[10, 15] and not drawn[10, 22] and 10 < drawn.sum() < 80
