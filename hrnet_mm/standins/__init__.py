@@ -1,4 +1,4 @@
-"""What stands in for compiled libraries where they are absent or do not load.
+"""What stands in for libraries of the hosts where they are absent or do not load.
 
 :func:`put_in_place` is called by the programs of this package and by ``import
 hrnet_mm.standins.in_place``; importing this package changes nothing. It imports no library either:
@@ -6,6 +6,7 @@ a stand-in is looked for when a host imports what it stands for.
 
 * ``mmcv._ext``, mmcv's operators: :mod:`hrnet_mm.standins.operators`.
 * ``xtcocotools``: :mod:`hrnet_mm.standins.coco_evaluation` and the masks of pycocotools.
+* ``pkg_resources``, which setuptools 81 removed: :mod:`hrnet_mm.standins.distributions`.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ STAND_INS = {
     'xtcocotools.mask': 'pycocotools.mask',
     'xtcocotools.coco': 'hrnet_mm.standins.coco_evaluation',
     'xtcocotools.cocoeval': 'hrnet_mm.standins.coco_evaluation',
+    'pkg_resources': 'hrnet_mm.standins.distributions',
 }
 # The compiled ones, which may be installed and yet not load, as they were built for other versions.
 COMPILED = ('mmcv._ext', 'xtcocotools._mask')
-# What the user reads once when a stand-in serves.
+# What the user reads once when a stand-in serves whose results may differ in the last digits.
 SENTENCES = {
     'mmcv._ext': 'mmcv has no compiled operators here: those of hrnet_mm in PyTorch stand in',
     'xtcocotools': 'xtcocotools is not installed: pycocotools and hrnet_mm stand in',
