@@ -131,14 +131,6 @@ def version_of(module: str) -> Callable[[], str]:
     return run
 
 
-def numpy_version() -> str:
-    import numpy
-
-    if tuple(map(int, numpy.__version__.split('.')[:2])) >= (2, 4):
-        raise RuntimeError(f"numpy {numpy.__version__} breaks mmpose's drawing of keypoints")
-    return numpy.__version__
-
-
 def compatibility_fixes() -> str:
     importlib.import_module('hrnet_mm.compat')
     if find_spec('torchvision') is None:
@@ -147,11 +139,12 @@ def compatibility_fixes() -> str:
 
 
 def inherited_configs() -> str:
-    """As a config's ``_base_ = 'mmpose::...'`` does; with setuptools 81 mmengine cannot."""
+    """As a config's ``_base_ = 'mmpose::...'`` does, for which mmengine needs pkg_resources."""
     from mmengine.utils import get_installed_path
 
     get_installed_path('hrnet_mm')
-    return f'bases are found in packages (setuptools {version("setuptools")})'
+    stands_in = ' (hrnet_mm stands in for pkg_resources)' if 'pkg_resources' in serving() else ''
+    return f'bases are found in packages{stands_in}'
 
 
 def checkpoints() -> str:
@@ -292,7 +285,7 @@ COCO_TASKS = frozenset({'pose', 'det'})
 CHECKS = (
     Check('python', python_version, REINSTALL, required=True),
     Check('torch', version_of('torch'), REINSTALL, required=True),
-    Check('numpy', numpy_version, "pip install 'numpy<2.4'.", required=True),
+    Check('numpy', version_of('numpy'), f'{ANEW} numpy.', required=True),
     Check('mmengine', version_of('mmengine'), f'{ANEW} {NAMES["mmengine"]}.', required=True),
     Check('hrnet_mm', version_of('hrnet_mm'), 'Run `pip install -e .` here.', required=True),
     Check('configs', inherited_configs, OTHER_REMEDIES['pkg_resources'], required=True),
