@@ -36,8 +36,8 @@ IMPORTS = {
 # The versions that work, where the newest does not.
 BOUNDS = {
     'importlib-metadata': '<8',
-    'numpy': '<2.4',  # mmpose's drawing fails on 2.4
-    'setuptools': '>=77.0.3,<81',  # mmengine and mmcv import pkg_resources, which 81 removed
+    # mmengine imports pkg_resources, which 81 removed; in the hosts' own tools nothing stands in.
+    'setuptools': '>=77.0.3,<81',
 }
 # The maintained fork: its packages in the places of the originals. It has no mmcv-lite; its mmcv is
 # built without operators instead. Its datasets import imaug, which asks for an older OpenCV.
@@ -65,7 +65,7 @@ def in_stack(packages: Iterable[str], fork: bool) -> list[str]:
 
 
 def imports_of(hosts: Iterable[str], fork: bool = False) -> list[str]:
-    """What some of OpenMMLab's packages import, each with its bounds: ``'numpy<2.4'``."""
+    """What some of OpenMMLab's packages import, each with its bounds: ``'setuptools<81'``."""
     names = {name for host in hosts for name in IMPORTS[host]}
     if fork and 'mmdet' in hosts:
         names |= {*IMPORTS['imaug']}
@@ -73,7 +73,7 @@ def imports_of(hosts: Iterable[str], fork: bool = False) -> list[str]:
 
 
 def bare_name(requirement: str) -> str:
-    """The package of a requirement: ``'numpy'`` of ``'numpy<2.4'``."""
+    """The package of a requirement: ``'setuptools'`` of ``'setuptools<81'``."""
     return re.split('[=<>]', requirement)[0]
 
 
@@ -103,7 +103,7 @@ def pip_commands(tasks: Collection[str], installed: Mapping[str, str]) -> list[l
     if any(name in installed for name in OPENCVS):
         libraries.remove(OPENCVS[0])
     if installed.get('torch', '').startswith(('2.0.', '2.1.', '2.2.')):
-        libraries[libraries.index('numpy' + BOUNDS['numpy'])] = 'numpy<2'  # built against numpy 1
+        libraries[libraries.index('numpy')] = 'numpy<2'  # built against numpy 1
     # Named, so that pip takes the torchvision that is made for this torch.
     torch = installed.get('torch', pins['torch']).partition('+')[0]
     packages = in_stack([host for host in hosts if host != 'mmcv-lite' or not mmcv], fork)
