@@ -83,7 +83,9 @@ def test_the_hosts_own_functions_predict_the_same(
     actual, expected = (numbers_of(predict(m, image)) for m in (fast, model))
     assert actual.keys() == expected.keys() and sum(x.numel() for x in expected.values()) > 3
     for key, value in expected.items():
-        assert torch.allclose(actual[key], value, rtol=1e-3, atol=1e-3), key
+        close = torch.isclose(actual[key], value, rtol=1e-3, atol=1e-3)
+        # Of a mask, a pixel whose score is the threshold may fall to either side.
+        assert close.all() or (key.endswith('masks') and (~close).double().mean() < 1e-4), key
 
 
 def as_list(maps: Tensor | Sequence[Tensor]) -> list[Tensor]:
