@@ -19,24 +19,27 @@ from typing import IO, Any
 
 import torch
 
-from hrnet_mm.weights.pickle_calls import (
-    ARGUMENTS,
+from hrnet_mm.base.pickle_rules import (
     ATOMS,
-    CALLS,
-    FILLED,
     NAMESPACE,
-    OTHER_TENSORS,
     STORAGE_TYPES,
-    Global,
-    Made,
-    Ordered,
-    Storage,
     asks_for,
     check,
     check_attributes,
     is_dtype,
     is_key,
+    path_of,
     refuse,
+)
+from hrnet_mm.weights.pickle_calls import (
+    ARGUMENTS,
+    CALLS,
+    FILLED,
+    OTHER_TENSORS,
+    Global,
+    Made,
+    Ordered,
+    Storage,
 )
 
 MAX_DEPTH = 100  # containers in one another
@@ -234,7 +237,7 @@ def _contents(value: Any) -> Iterable[Any]:
 
 def _global(argument: str) -> Global:
     module, _, name = argument.partition(' ')
-    path = f'{"builtins" if module == "__builtin__" else module}.{name}'  # Python 2's name
+    path = path_of(module, name)
     if module == 'torch._utils' and name in OTHER_TENSORS:
         refuse(f'it holds {OTHER_TENSORS[name]}; weights are dense tensors with their values')
     if not (path in CALLS or path in ARGUMENTS or path in FILLED or is_dtype(path)):

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 import hrnet_mm.compat  # noqa: F401  (allows what mmengine's own checkpoints contain)
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.pickle_rules import Refused, asks_for
 from hrnet_mm.base.pickle_stand_ins import without_stand_ins
-from hrnet_mm.weights.pickle_calls import Refused, asks_for
 from hrnet_mm.weights.pickle_check import check_pickles
 from hrnet_mm.weights.trust import is_trusted
 
