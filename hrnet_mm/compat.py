@@ -8,8 +8,8 @@ stack that does not have the fault:
 * setuptools warns that pkg_resources, which mmengine and mmcv import, is deprecated: silenced.
 * torch 2.6 loads checkpoints with ``weights_only=True``, which refuses the log history that
   mmengine 0.10 saves in every checkpoint: :func:`allow_mmengine_checkpoints`.
-* mmengine unpickles downloaded checkpoints without ``weights_only``, and the maintained fork's does
-  so with every file that torch refuses: :func:`load_weights_only`.
+* mmengine unpickles downloaded checkpoints without ``weights_only``, before torch 2.6 all of them,
+  and the maintained fork's does so with every file that torch refuses: :func:`load_weights_only`.
 * numpy 2.4 refuses ``int(np.array([3]))``, as which mmpose's visualizer takes the radius of a
   keypoint: :func:`draw_keypoints`.
 """
@@ -21,6 +21,7 @@ import sys
 import warnings
 from functools import partial, wraps
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ import torch
 
 from hrnet_mm.base.download import download, forget
 from hrnet_mm.base.pickle_stand_ins import STAND_INS
+from hrnet_mm.base.safe_load import TORCH_IS_SAFE, safe_load
 
 _KEPT_LIBRARIES: list[torch.library.Library] = []  # a schema lives as long as its Library
 
@@ -62,19 +64,30 @@ def allow_mmengine_checkpoints() -> None:
     What the names in the file stand for is in ``hrnet_mm.base.pickle_stand_ins``: nothing of
     numpy, and no class that a file could change.
     """
-    if hasattr(torch.serialization, 'add_safe_globals'):
+    if TORCH_IS_SAFE:  # else hrnet_mm.base.pickle_reader knows them
         torch.serialization.add_safe_globals(list(STAND_INS))
-    # torch before 2.4 has no such list, and loads mmengine's checkpoints as they are
+
+
+class _SafeTorch(ModuleType):
+    """torch with another ``load``."""
+
+    load = staticmethod(safe_load)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
 
 
 def load_weights_only() -> None:
     """Let all checkpoints that mmengine loads be read with ``weights_only=True``, or not at all."""
     checkpoint = importlib.import_module('mmengine.runner.checkpoint')
     checkpoint.load_url = load_url
+    if not TORCH_IS_SAFE:
+        checkpoint.torch = _SafeTorch('torch')  # it calls torch.load in five functions
     if hasattr(checkpoint, '_safe_torch_load'):
         # The fork's: where torch refuses a file, it reads it again without weights_only; and before
         # that it allows getattr, whatever is asked of it.
-        checkpoint._safe_torch_load = partial(torch.load, weights_only=True)
+        load = partial(torch.load, weights_only=True) if TORCH_IS_SAFE else safe_load
+        checkpoint._safe_torch_load = load
 
 
 def name_owned_memory() -> None:
@@ -121,11 +134,11 @@ def load_url(url: str, model_dir: str | None = None, map_location: Any = None, *
     torch's own keeps two URLs of one file name as one file, and waits for ever.
     """
     path = download(url)
-    # torch before 2.4 would refuse mmengine's own checkpoints.
-    safely = {'weights_only': True} if hasattr(torch.serialization, 'add_safe_globals') else {}
     try:
+        if not TORCH_IS_SAFE:
+            return safe_load(path, map_location)
         return torch.hub.load_state_dict_from_url(
-            url, str(path.parent), map_location, file_name=path.name, **safely
+            url, str(path.parent), map_location, file_name=path.name, weights_only=True
         )
     except Exception:
         forget(path)  # else it would fail for ever, whatever is there by then

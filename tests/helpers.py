@@ -29,6 +29,13 @@ CONFIGS = ROOT / 'configs'
 TOOLS = ROOT / 'tools'
 
 
+def needs_torch(version: str, ability: str) -> pytest.MarkDecorator:
+    """Skips a test of what torch can do since a version: ``needs_torch('2.6', 'torch.export')``."""
+    return pytest.mark.skipif(
+        torch.__version__ < version, reason=f'{ability} needs torch {version} or newer'
+    )
+
+
 # Processes
 
 

@@ -17,6 +17,7 @@ from mmpose.visualization import PoseLocalVisualizer
 from torch.utils.data import DataLoader, Dataset
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.safe_load import safe_load
 from hrnet_mm.compat import draw_keypoints, name_owned_memory
 from hrnet_mm.weights.read import read_checkpoint
 from tests.helpers import Calls, RunsCode, web_server
@@ -102,7 +103,7 @@ def test_mmengines_own_runner_resumes_its_history_bit_for_bit(tmp_path: Path) ->
             assert type(after) is np.ndarray and after.dtype == before.dtype
             assert after.tobytes() == before.tobytes()
     second.train()
-    meta = torch.load(tmp_path / 'epoch_3.pth', weights_only=True)['meta']['dataset_meta']
+    meta = safe_load(tmp_path / 'epoch_3.pth')['meta']['dataset_meta']
     assert np.array_equal(meta['sigmas'], Numbers.metainfo['sigmas'])
     assert pickle.loads(pickle.dumps(meta['sigmas'])).__class__ is np.ndarray
 

@@ -20,6 +20,7 @@ import hrnet_mm.compat  # noqa: F401  (allows what mmengine's own checkpoints co
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.pickle_rules import Refused, asks_for
 from hrnet_mm.base.pickle_stand_ins import without_stand_ins
+from hrnet_mm.base.safe_load import TORCH_IS_SAFE, safe_load
 from hrnet_mm.weights.pickle_check import check_pickles
 from hrnet_mm.weights.trust import is_trusted
 
@@ -180,17 +181,13 @@ def _load(path: Path, trust: bool, mmap: bool, map_location: Any) -> Any:
         return {name: weight.to(map_location) for name, weight in loaded.items()}
     if is_zip:
         check_sums(path)
-    if not trust:
-        check_pickles(path, is_zip)
-    allow = getattr(torch.serialization, 'safe_globals', None)  # torch before 2.4 has none
-    with nullcontext() if trust or allow is None else allow(HARMLESS):
-        loaded = torch.load(
-            path,
-            map_location=map_location,
-            weights_only=not trust,
-            mmap=mmap and is_zip and _has_utf8_name(path),
-        )
-    return loaded if trust else without_stand_ins(loaded)
+    file = str(path)  # torch 2.1 maps no Path
+    mmap = mmap and is_zip and _has_utf8_name(path)
+    if trust:
+        return torch.load(file, map_location=map_location, weights_only=False, mmap=mmap)
+    check_pickles(path, is_zip)
+    with torch.serialization.safe_globals(HARMLESS) if TORCH_IS_SAFE else nullcontext():
+        return without_stand_ins(safe_load(file, map_location, mmap))
 
 
 def _has_utf8_name(path: Path) -> bool:

@@ -28,7 +28,9 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
+from hrnet_mm.base import pickle_reader
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.safe_load import safe_load
 from hrnet_mm.weights.read import read_checkpoint
 from tests.robustness.hostile_files import MEMORY, SECONDS, stop_waiting, write_archive
 from tests.robustness.random_pickle import NAMES, STAND_INS, Writer
@@ -55,6 +57,10 @@ def write_file(path: Path, seed: int, number: int, names: list[str]) -> None:
         struct.pack('<q', n) + bytes(16) for n in (4, rng.choice([*[4] * 9, 1 << 40]))
     )
     path.write_bytes(b''.join([*pickles, data, keys, values]))
+
+
+def load_by_reader(path: Path) -> Any:
+    return torch.load(path, map_location='cpu', pickle_module=pickle_reader, weights_only=False)
 
 
 def outcome_of(load: Callable[[Path], Any], path: Path, is_ours: bool) -> str:
@@ -117,16 +123,17 @@ def run(folder: Path, seed: int, numbers: range) -> None:
     signal.signal(signal.SIGALRM, stop_waiting)
     resource.setrlimit(resource.RLIMIT_AS, (4 * MEMORY, 4 * MEMORY))
     path = folder / 'x.pth'
-    ways = {  # 'plain' as MMEngine's Runner reads a file
+    ways = {  # 'plain' as MMEngine's Runner reads a file; 'reader' as it does before torch 2.6
         'ours': (read_checkpoint, NAMES),
         'unmapped': (partial(read_checkpoint, mmap=False), NAMES),
-        'plain': (partial(torch.load, map_location='cpu', weights_only=True), STAND_INS),
+        'plain': (partial(safe_load, map_location='cpu'), STAND_INS),
+        'reader': (load_by_reader, NAMES),
     }
     for number in numbers:
         for way, (load, names) in ways.items():
             write_file(path, seed, number, names)
             print(f'{number} {way}', flush=True)
-            outcome = outcome_of(load, path, is_ours=way != 'plain')
+            outcome = outcome_of(load, path, is_ours=way in ('ours', 'unmapped'))
             if list(folder.glob('payload*')):
                 outcome = 'executed'
             print(json.dumps([number, way, outcome]), flush=True)

@@ -9,11 +9,12 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from torch.serialization import get_safe_globals
-
+import hrnet_mm.base.pickle_stand_ins
 from hrnet_mm.weights.pickle_calls import ARGUMENTS, CALLS, FILLED, OTHER_TENSORS
 
-STAND_INS = sorted(f'{allowed.__module__}.{allowed.__qualname__}' for allowed in get_safe_globals())
+STAND_INS = sorted(
+    f'{it.__module__}.{it.__qualname__}' for it in hrnet_mm.base.pickle_stand_ins.STAND_INS
+)
 NAMES = sorted(
     {
         *CALLS,

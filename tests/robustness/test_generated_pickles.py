@@ -46,6 +46,6 @@ def test_no_generated_pickle_executes_crashes_or_hangs(tmp_path: Path) -> None:
             surprises.append(f'seed {SEED}: ended by {process.exitcode} after {lines[-1:]}')
     print(dict(outcomes))
     assert surprises == []
-    for way in ('ours', 'unmapped', 'plain'):
+    for way in ('ours', 'unmapped', 'plain', 'reader'):
         assert outcomes[way, 'loaded'] + outcomes[way, 'refused'] == COUNT
         assert outcomes[way, 'loaded'] > COUNT // 20, 'nearly nothing gets as far as torch'

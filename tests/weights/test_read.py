@@ -18,7 +18,7 @@ from torch import nn
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.weights.read import read_checkpoint, weights_of
 from hrnet_mm.weights.trust import is_trusted, trusting
-from tests.helpers import RunsCode
+from tests.helpers import RunsCode, needs_torch
 
 WEIGHTS = {'conv.weight': torch.arange(6.0).reshape(2, 3)}
 
@@ -123,6 +123,7 @@ def test_flipped_bit_in_a_weight_is_told_so(tmp_path: Path) -> None:
         read_checkpoint(path)
 
 
+@needs_torch('2.6', 'torch.serialization.set_crc32_options')
 def test_file_without_checksums_is_read(tmp_path: Path) -> None:
     torch.serialization.set_crc32_options(False)
     torch.save(WEIGHTS, tmp_path / 'x.pth')
