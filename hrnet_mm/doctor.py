@@ -153,11 +153,13 @@ def checkpoints() -> str:
     import torch
     from mmengine.logging import HistoryBuffer
 
+    from hrnet_mm.base.safe_load import safe_load
+
     file = BytesIO()
     history = dict(loss=HistoryBuffer([0.5, 0.25], [1, 1]))
     torch.save(dict(state_dict=dict(weight=torch.ones(2)), message_hub=history), file)
     file.seek(0)
-    loaded = torch.load(file, weights_only=True)
+    loaded = safe_load(file)
     expect('the mean of a log history', loaded['message_hub']['loss'].mean(), 0.375)
     return 'written, and read with weights_only=True'
 

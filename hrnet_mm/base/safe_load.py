@@ -11,10 +11,11 @@ import torch
 
 from hrnet_mm.base import pickle_reader
 from hrnet_mm.base.pickle_rules import refuse
+from hrnet_mm.base.torch_versions import is_older_than
 
 # Before torch 2.6 weights_only=True gave a file of TorchScript to torch.jit.load, unpacked a tar
 # archive, and could not be told of mmengine's values (hrnet_mm.base.pickle_reader).
-TORCH_IS_SAFE = torch.__version__ >= (2, 6)
+TORCH_IS_SAFE = not is_older_than('2.6')
 
 
 def safe_load(file: str | Path | IO[bytes], map_location: Any = None, mmap: bool = False) -> Any:

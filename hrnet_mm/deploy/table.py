@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.base.torch_versions import is_older_than, require_torch
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.kernels.library import find_compiler
 
@@ -41,6 +42,7 @@ class Runtime:
         precisions: in which it computes.
         packages: what must be installed.
         int8_packages: what int8 needs besides.
+        torch: the oldest version that can do it.
         compiles: whether it needs a C++ compiler on a CPU.
     """
 
@@ -49,6 +51,7 @@ class Runtime:
     precisions: tuple[str, ...] = tuple(DTYPES)
     packages: tuple[str, ...] = ()
     int8_packages: tuple[str, ...] = ()
+    torch: str = '2.1'
     compiles: bool = False
 
     def import_module(self) -> ModuleType:
@@ -82,6 +85,8 @@ class Backend(Runtime):
 
     def what_is_missing(self, device: torch.device, precision: str = 'fp32') -> str | None:
         """What this machine lacks for the backend, as the end of a sentence, or None."""
+        if is_older_than(self.torch):
+            return f'needs torch {self.torch} or newer, and this is {torch.__version__}'
         if missing := self.missing_packages(precision):
             return f'needs {" and ".join(missing)} (pip install {" ".join(missing)})'
         if device.type == 'cpu' and self.misses_compiler():
@@ -174,6 +179,7 @@ class Format(Runtime):
                 f'--precision {precision}: {self.title} holds {possible} ({out.name} ends in '
                 f'{out.suffix})'
             )
+        require_torch(self.torch, self.title)
         if missing := self.missing_packages(precision):
             raise UserError(f'{out} needs {" and ".join(missing)}: pip install {" ".join(missing)}')
         if self.misses_compiler():
@@ -182,9 +188,11 @@ class Format(Runtime):
 
 ONNX = dict(module='onnx_runtime', packages=('onnx', 'onnxruntime'))
 OPENVINO = dict(module='open_vino', packages=('openvino',), int8_packages=('nncf',))
-# torch.export asks for a map of 2 x 2 where the network is content with one pixel.
+# torch.export asks for a map of 2 x 2 where the network is content with one pixel. Before torch 2.6
+# it could not be asked for any size.
 PT2 = dict(
     module='torch_compiled',
+    torch='2.6',
     suffixes=('.pt2',),
     precisions=('fp32', 'fp16', 'bf16'),
     runs_code=True,
@@ -204,7 +212,13 @@ BACKENDS = {
         ),
         Backend(name='openvino', devices=('cpu',), precisions=PRECISIONS, **OPENVINO),
         Backend(name='onnxruntime', devices=('cpu',), precisions=('fp32',), **ONNX),
-        Backend(name='inductor', module='torch_compiled', devices=('cpu', 'cuda'), compiles=True),
+        Backend(  # the compiler of torch before 2.5 does not know zip(strict=True)
+            name='inductor',
+            module='torch_compiled',
+            devices=('cpu', 'cuda'),
+            torch='2.5',
+            compiles=True,
+        ),
         Backend(name='eager', module='torch_eager'),
     )
 }

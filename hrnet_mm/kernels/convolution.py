@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from hrnet_mm.base.torch_versions import cpu_autocast_dtype, is_compiling
 from hrnet_mm.kernels.library import load_library
 from hrnet_mm.kernels.tiles import map_form, weight_form
 
@@ -38,9 +39,8 @@ class NativeConv2d(nn.Conv2d):
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
-        dtype = torch.float32
-        if torch.is_autocast_enabled('cpu'):
-            dtype = torch.get_autocast_dtype('cpu')
+        dtype = cpu_autocast_dtype()
+        if dtype is not None:
             if (
                 dtype != torch.bfloat16
                 or self.kernel_size == (1, 1)
@@ -48,7 +48,7 @@ class NativeConv2d(nn.Conv2d):
             ):
                 return super()._conv_forward(x, weight, bias)
             x = x.to(dtype)
-        if not (fits_kernels(x, dtype) and fits_kernels(weight)):
+        if not (fits_kernels(x, dtype or torch.float32) and fits_kernels(weight)):
             return super()._conv_forward(x, weight, bias)
         return Convolution.apply(x, weight)
 
@@ -119,7 +119,7 @@ def fits_kernels(x: Tensor, dtype: torch.dtype = torch.float32) -> bool:
         and x.device.type == 'cpu'
         and x.numel() > 0
         and x.is_contiguous(memory_format=torch.channels_last)
-        and not torch.compiler.is_compiling()
+        and not is_compiling()
         and not torch.jit.is_tracing()
     )
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hrnet_mm.base.torch_versions import is_compiling
 from hrnet_mm.kernels.library import load_library
 from hrnet_mm.models.recompute import Recomputation
 
@@ -104,7 +105,7 @@ class NormRecomputation(Recomputation):
 
     def run(self, region: str, module: nn.Module, function: Callable[..., Any], *args: Any) -> Any:
         norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
-        if torch.compiler.is_compiling() or not all(norm.training for norm in norms):
+        if is_compiling() or not all(norm.training for norm in norms):
             return super().run(region, module, function, *args)
         if region != 'branch' or not torch.is_grad_enabled():
             return function(*args)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hrnet_mm.base.torch_versions import is_compiling
 from hrnet_mm.models.archs import Stage
 from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.layers import LayerFactory
@@ -36,7 +36,7 @@ class Upsample:
         if self.by_powers_of_two:
             doubled = [n * 2**doublings for n in x.shape[2:]]
             # Where sizes are free, a compiler cannot ask whether they fit; then it changes nothing.
-            if torch.compiler.is_compiling() or doubled != list(size):
+            if is_compiling() or doubled != list(size):
                 x = self._resize(x, doubled)
         return self._resize(x, size)
 

@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from hrnet_mm.base.torch_versions import is_compiling, require_torch
+
 # The values of ``with_cp``, and the region of the network that each computes again at once.
 REGIONS = {
     False: None,
@@ -44,9 +46,12 @@ class Recomputation:
 
         Raises:
             ValueError: it is none of ``REGIONS``.
+            UserError: it needs a newer PyTorch.
         """
         if not isinstance(with_cp, bool | str) or with_cp not in REGIONS:
             raise ValueError(f'with_cp={with_cp!r} must be one of {", ".join(map(repr, REGIONS))}')
+        if with_cp == 'norm':
+            require_torch('2.4', "with_cp='norm'")
         return cls(REGIONS[with_cp], keeps_convolutions=with_cp == 'norm')
 
     def by_blocks(self) -> Recomputation:
@@ -77,7 +82,7 @@ def recomputed_in_backward(
     """
     # No layer of an HRNet draws random numbers.
     options: dict[str, Any] = dict(use_reentrant=False, preserve_rng_state=False)
-    if not torch.compiler.is_compiling():
+    if not is_compiling():
         options['context_fn'] = partial(_leave_statistics, module, keep)
     elif keep:
         # The compiler takes no context of ours and needs none: it updates a buffer once.
@@ -86,7 +91,7 @@ def recomputed_in_backward(
 
 
 def _keep_convolutions() -> Contexts:
-    # Here, as PyTorch before 2.4 has none, and only `with_cp='norm'` needs it.
+    # Here, as PyTorch before 2.4 has none.
     from torch.utils.checkpoint import create_selective_checkpoint_contexts
 
     return create_selective_checkpoint_contexts([torch.ops.aten.convolution.default])

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.safe_load import safe_load
 from hrnet_mm.training.run import check_checkpoint
 from hrnet_mm.weights.read import read_checkpoint
 from hrnet_mm.weights.trust import trusting
@@ -30,7 +31,7 @@ def hostile(made: Path, tmp_path: Path) -> Callable[[str], str]:
     """A checkpoint with what another holds, which runs code."""
 
     def write(checkpoint: str) -> str:
-        contents = torch.load(checkpoint, weights_only=True)
+        contents = safe_load(checkpoint)
         contents['meta'] = {'epoch': 3, 'note': RunsCode(made), 'path': Path()}
         path = tmp_path / f'hostile {Path(checkpoint).name}'
         torch.save(contents, path)

@@ -3,11 +3,11 @@
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, export
+from torch.export import export
 
 from hrnet_mm.models import HRNet, HRNetCls, HRNetV1, HRNetV2, HRNetV2p
 from hrnet_mm.models.hrmodule import Upsample
-from tests.helpers import CHANNELS, assert_same, relative_difference, small_extra
+from tests.helpers import CHANNELS, assert_same, needs_torch, relative_difference, small_extra
 
 
 class EveryNeck(nn.Module):
@@ -25,10 +25,13 @@ class EveryNeck(nn.Module):
         return [y for neck in self.necks for y in neck(maps)]
 
 
+@needs_torch('2.6', 'torch.export for any size')
 @pytest.mark.parametrize('upsample', ['nearest', 'bilinear'])
 def test_export_keeps_batch_and_size_free(upsample: str) -> None:
     net = EveryNeck(upsample=upsample).eval()
-    shapes = ({0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC},)
+    shapes = (
+        {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC},
+    )
     exported = export(net, (torch.randn(2, 3, 128, 128),), dynamic_shapes=shapes).module()
     for size in [(3, 3, 160, 192), (1, 3, 255, 191)]:
         image = torch.randn(*size)
@@ -44,8 +47,9 @@ class Resized(nn.Module):
         return upsample(x[:, :, ::2, ::2], x.shape[2:], 1)
 
 
+@needs_torch('2.6', 'torch.export for any size')
 def test_export_upsamples_by_powers_of_two_at_any_size() -> None:
-    shapes = ({2: Dim.DYNAMIC, 3: Dim.DYNAMIC},)
+    shapes = ({2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC},)
     exported = export(Resized(), (torch.randn(1, 3, 8, 8),), dynamic_shapes=shapes).module()
     for size in [(6, 10), (9, 6), (9, 11)]:
         x = torch.randn(1, 3, *size)
@@ -53,6 +57,7 @@ def test_export_upsamples_by_powers_of_two_at_any_size() -> None:
 
 
 @pytest.mark.slow
+@needs_torch('2.5', 'torch.compile of the full graph')
 def test_inductor_compiles_the_full_graph() -> None:
     net = EveryNeck().eval()
     image = torch.randn(1, 3, 64, 64)
@@ -62,6 +67,7 @@ def test_inductor_compiles_the_full_graph() -> None:
 
 
 @pytest.mark.slow
+@needs_torch('2.6', 'torch.compile of the full graph that trains')
 @pytest.mark.parametrize('with_cp', [False, True, 'norm'])
 def test_training_graph_is_whole(with_cp: bool | str) -> None:
     plain, traced = EveryNeck(), EveryNeck(with_cp=with_cp)

@@ -5,10 +5,13 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmark.memory import allocated
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.torch_versions import is_older_than
 from hrnet_mm.models import HRNet
-from tests.helpers import loss_of
+from tests.helpers import loss_of, needs_torch
 
-WITH_CP = [True, 'block', 'branch', 'module', 'norm']
+NORM = pytest.param('norm', marks=needs_torch('2.4', "with_cp='norm'"))
+WITH_CP = [True, 'block', 'branch', 'module', NORM]
 
 
 @pytest.mark.parametrize('with_cp', WITH_CP)
@@ -24,6 +27,7 @@ def test_with_cp_changes_neither_gradients_nor_running_statistics(with_cp: bool 
         assert torch.equal(a, b)
 
 
+@needs_torch('2.4', "with_cp='norm'")
 def test_with_cp_keeps_fewer_activations() -> None:
     image = torch.randn(2, 3, 128, 128)
 
@@ -37,6 +41,7 @@ def test_with_cp_keeps_fewer_activations() -> None:
     assert norm < 0.75 * every and block < 0.4 * every and module < 0.25 * every
 
 
+@needs_torch('2.4', "with_cp='norm'")
 def test_with_cp_norm_runs_no_convolution_twice() -> None:
     image = torch.randn(2, 3, 64, 64)
 
@@ -53,3 +58,9 @@ def test_with_cp_norm_runs_no_convolution_twice() -> None:
 def test_with_cp_names_its_choices() -> None:
     with pytest.raises(ValueError, match="with_cp='all' must be one of False, True, 'block'"):
         HRNet('w18_small', with_cp='all')
+
+
+@pytest.mark.skipif(not is_older_than('2.4'), reason='of torch before 2.4')
+def test_with_cp_norm_names_the_torch_that_it_needs() -> None:
+    with pytest.raises(UserError, match=r"with_cp='norm' needs torch 2\.4 or newer; this is 2\."):
+        HRNet('w18_small', with_cp='norm')

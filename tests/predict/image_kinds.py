@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch import nn
 
+from hrnet_mm.base.safe_load import safe_load
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel, build
 
@@ -207,7 +208,7 @@ def runner_samples(files: TinyModel, **options: Any) -> Iterator[Any]:
     cfg = Config.fromfile(files.config)
     cfg.merge_from_dict(options)
     model = build(cfg.copy()).eval()
-    model.load_state_dict(torch.load(files.checkpoint, weights_only=True)['state_dict'])
+    model.load_state_dict(safe_load(files.checkpoint)['state_dict'])
     with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.no_grad():
         for batch in Runner.build_dataloader(cfg.test_dataloader):
             yield from model.test_step(batch)

@@ -8,6 +8,7 @@ from mmpretrain.apis import ImageClassificationInferencer
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
+from hrnet_mm.base.safe_load import safe_load
 from tests.models_of_hosts import TinyModel
 from tests.predict.helpers import Document, Run, Tiny
 
@@ -62,7 +63,7 @@ def test_classes_are_written_into_the_image_unless_they_score_less(
 def test_other_than_the_model_s_number_of_names_is_told_so(
     run: Run, folder: Path, classifier: TinyModel, tmp_path: Path
 ) -> None:
-    contents = torch.load(classifier.checkpoint, weights_only=True)
+    contents = safe_load(classifier.checkpoint)
     contents['meta'] = {'dataset_meta': {'classes': ['cat', 'dog']}}
     torch.save(contents, tmp_path / 'named.pth')
     with pytest.raises(UserError, match='gives 1000 classes, its dataset_meta names 2'):

@@ -11,6 +11,7 @@ from pycocotools import mask as coco_mask
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
+from hrnet_mm.base.safe_load import safe_load
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
 from tests.predict.helpers import Document, Run
@@ -91,7 +92,7 @@ def test_names_are_the_checkpoint_s_before_the_config_s(
 ) -> None:
     run(tiny_detector, folder / 'a.jpg', draw=False)
     assert document()['class_names'][:2] == ['person', 'bicycle']
-    contents = torch.load(tiny_detector.checkpoint, weights_only=True)
+    contents = safe_load(tiny_detector.checkpoint)
     for key, meta in {
         'new.pth': {'dataset_meta': {'classes': tuple(map(str, range(100, 180)))}},
         'old.pth': {'CLASSES': list(map(str, range(100, 180)))},
@@ -106,7 +107,7 @@ def test_names_are_the_checkpoint_s_before_the_config_s(
 def test_fewer_names_than_classes_are_told_so(
     run: Run, folder: Path, tiny_detector: TinyModel, tmp_path: Path
 ) -> None:
-    contents = torch.load(tiny_detector.checkpoint, weights_only=True)
+    contents = safe_load(tiny_detector.checkpoint)
     contents['meta'] = {'dataset_meta': {'classes': ('cat',)}}
     torch.save(contents, tmp_path / 'few.pth')
     with pytest.raises(UserError, match=r'gives class \d+, its dataset_meta names only 1'):
@@ -143,7 +144,7 @@ def test_boxes_are_not_for_detectors(run: Run, folder: Path, tiny_detector: Tiny
 def test_weights_that_are_nan_are_told_so(
     run: Run, folder: Path, tiny_detector: TinyModel, tmp_path: Path
 ) -> None:
-    contents = torch.load(tiny_detector.checkpoint, weights_only=True)
+    contents = safe_load(tiny_detector.checkpoint)
     contents['state_dict']['roi_head.bbox_head.fc_cls.bias'].fill_(float('nan'))
     torch.save(contents, tmp_path / 'nan.pth')
     with pytest.raises(UserError, match=r'nan\.pth holds broken weights: .*fc_cls\.bias is NaN'):

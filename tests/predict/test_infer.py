@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmpose.apis import inference_topdown
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.safe_load import safe_load
 from hrnet_mm.inference import infer
 from hrnet_mm.predict.predictor import make_predictor
 from hrnet_mm.weights.checkpoint import Checkpoint
@@ -171,7 +172,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(
 def test_weights_that_give_no_numbers_are_told_so(
     run: Run, pose: TinyModel, folder: Path, checkpoint: Path
 ) -> None:
-    contents = torch.load(checkpoint, weights_only=True)
+    contents = safe_load(checkpoint)
     contents['state_dict']['head.final_layer.bias'].fill_(float('inf'))
     broken = folder.parent / 'broken.pth'
     torch.save(contents, broken)

@@ -9,6 +9,7 @@ import torch
 
 from hrnet_mm.base.config import read_config
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.safe_load import safe_load
 from hrnet_mm.training.resume import prepare_resume
 from tests.helpers import RunsCode
 from tests.robustness.trainings import CONFIGS, SEED, Training, assert_equal, config_with
@@ -25,7 +26,7 @@ def bit_flipped(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    torch.load(path, weights_only=True)
+    safe_load(path)
 
 
 def empty(path: Path) -> None:
@@ -125,7 +126,7 @@ def test_resumed_with_other_workers_and_no_seed_it_ends_with_the_same_bits(
 def test_checkpoint_that_mmengine_wrote_resumes(start, whole, copy_of_whole) -> None:
     """Of a run without our hooks; what it saved has no position amid an epoch."""
     training = copy_of_whole('pose')
-    checkpoint = torch.load(training.work_dir / 'epoch_2.pth', weights_only=True)
+    checkpoint = safe_load(training.work_dir / 'epoch_2.pth')
     del checkpoint['meta']['position']
     torch.save(checkpoint, training.work_dir / 'epoch_2.pth')
     training.pointer.write_text(str(training.work_dir / 'epoch_2.pth'))
@@ -137,7 +138,7 @@ def test_checkpoint_that_mmengine_wrote_resumes(start, whole, copy_of_whole) -> 
 def test_config_in_a_checkpoint_is_not_run(start, whole, copy_of_whole, tmp_path: Path) -> None:
     """MMEngine runs ``meta['config']``, if there is one, when it resumes."""
     training = copy_of_whole('pose')
-    checkpoint = torch.load(training.work_dir / 'epoch_2.pth', weights_only=True)
+    checkpoint = safe_load(training.work_dir / 'epoch_2.pth')
     checkpoint['meta']['config'] = f"open('{tmp_path}/payload', 'w').close()"
     torch.save(checkpoint, training.work_dir / 'epoch_2.pth')
     run = start('pose', training.work_dir, '--resume', training.work_dir / 'epoch_2.pth')

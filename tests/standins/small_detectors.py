@@ -41,6 +41,7 @@ def train_and_predict(config: str, checkpoint: str | None = None) -> dict[str, n
     from mmengine.config import Config
     from mmengine.structures import InstanceData
 
+    from hrnet_mm.base.safe_load import safe_load
     from tests.models_of_hosts import build
 
     torch.manual_seed(0)
@@ -48,7 +49,7 @@ def train_and_predict(config: str, checkpoint: str | None = None) -> dict[str, n
     if checkpoint is None:
         model.init_weights()
     else:
-        model.load_state_dict(torch.load(checkpoint, weights_only=True)['state_dict'])
+        model.load_state_dict(safe_load(checkpoint)['state_dict'])
     rng = np.random.default_rng(0)
     images = torch.from_numpy(rng.normal(0, 1, (2, 3, 96, 160)).astype(np.float32))
     samples = []

@@ -15,7 +15,7 @@ import torch
 import torch._inductor as inductor
 from torch import Tensor
 from torch._inductor import config
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 
 from hrnet_mm.deploy.engines.torch_eager import TorchNetwork
 from hrnet_mm.deploy.fused.network import FusedHRNet
@@ -93,7 +93,7 @@ class TorchProgramEngine:
     """
 
     def __init__(self, program: bytes, device: torch.device) -> None:
-        from torch.export.passes import move_to_device_pass  # an older PyTorch has none
+        from torch.export.passes import move_to_device_pass  # PyTorch before 2.6 has none
 
         self.program = program
         self.device = device
@@ -154,6 +154,6 @@ def _traced(network: NetworkToWrite, example: Tensor) -> ExportedProgram:
     Two images, because one would fix their number.
     """
     module = TorchNetwork(network.fused, example.device, DTYPES[network.precision]).eval()
-    free = dict.fromkeys((0, 2, 3), Dim.DYNAMIC)
+    free = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     with torch.no_grad():
         return torch.export.export(module, (example,), dynamic_shapes=(free,))

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from hrnet_mm.base.torch_versions import is_older_than, require_torch
 from hrnet_mm.kernels.cpu import computes_in
 from hrnet_mm.kernels.memory import keep_freed_memory
 from hrnet_mm.kernels.training import use_native_training
@@ -19,6 +20,8 @@ from hrnet_mm.registry import HOOKS
 from hrnet_mm.training.hooks.channels_last import use_channels_last
 from hrnet_mm.training.model_parts import backbone_and_neck, model_of
 
+# It compiles all Python in a forward pass, and can be told to leave evaluation alone.
+COMPILING_TORCH = '2.6'
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16}
 # All regions share one code object: it is compiled for each structure and each shape of images.
 RECOMPILE_LIMIT = 64
@@ -38,7 +41,12 @@ class FastTrainingHook(Hook):
         precision: the type in which backbone and neck compute: ``'fp32'``, or ``'bf16'`` with
             weights, sums and statistics in float32. The head and the losses compute in float32. On
             a CPU without bf16 arithmetic it is fp32.
-        compile: whether to compile; None: on a GPU only, as it gains nothing on a CPU.
+        compile: whether to compile; None: on a GPU only, as it gains nothing on a CPU, and by
+            torch 2.6 or newer.
+
+    Raises:
+        ValueError: there is no such precision or choice.
+        UserError: ``compile=True``, and PyTorch is older.
 
     Example:
         >>> custom_hooks = [dict(type='hrnet_mm.FastTrainingHook', precision='bf16')]
@@ -49,6 +57,8 @@ class FastTrainingHook(Hook):
             raise ValueError(f'precision={precision!r} must be one of {", ".join(PRECISIONS)}')
         if compile not in (None, True, False):
             raise ValueError(f'compile={compile!r} must be True, False or None')
+        if compile:
+            require_torch(COMPILING_TORCH, 'FastTrainingHook(compile=True)')
         self.precision = precision
         self.compile = compile
         self.num_regions = 0
@@ -67,8 +77,9 @@ class FastTrainingHook(Hook):
         elif PRECISIONS[self.precision] is not None:
             use_autocast(model, PRECISIONS[self.precision])
         if device == 'cuda' if self.compile is None else self.compile:
-            if device == 'cuda' and find_spec('triton') is None:
-                runner.logger.warning('nothing is compiled: triton is not installed')
+            lack = _lacks_for_compiling(device)
+            if lack:
+                runner.logger.warning(f'nothing is compiled: {lack}')
                 return
             self.num_regions = compile_regions(model)
             runner.logger.info(f'{self.num_regions} regions are compiled when they first run')
@@ -80,6 +91,14 @@ class FastTrainingHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
         if self.num_regions:
             torch.compiler.set_stance('default')
+
+
+def _lacks_for_compiling(device: str) -> str | None:
+    if is_older_than(COMPILING_TORCH):
+        return f'it needs torch {COMPILING_TORCH} or newer; this is {torch.__version__}'
+    if device == 'cuda' and find_spec('triton') is None:
+        return 'triton is not installed'
+    return None
 
 
 def _use_kernels(model: nn.Module, runner: Runner) -> None:
