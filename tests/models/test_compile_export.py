@@ -29,9 +29,7 @@ class EveryNeck(nn.Module):
 @pytest.mark.parametrize('upsample', ['nearest', 'bilinear'])
 def test_export_keeps_batch_and_size_free(upsample: str) -> None:
     net = EveryNeck(upsample=upsample).eval()
-    shapes = (
-        {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC},
-    )
+    shapes = (dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC),)
     exported = export(net, (torch.randn(2, 3, 128, 128),), dynamic_shapes=shapes).module()
     for size in [(3, 3, 160, 192), (1, 3, 255, 191)]:
         image = torch.randn(*size)
@@ -49,7 +47,7 @@ class Resized(nn.Module):
 
 @needs_torch('2.6', 'torch.export for any size')
 def test_export_upsamples_by_powers_of_two_at_any_size() -> None:
-    shapes = ({2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC},)
+    shapes = (dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC),)
     exported = export(Resized(), (torch.randn(1, 3, 8, 8),), dynamic_shapes=shapes).module()
     for size in [(6, 10), (9, 6), (9, 11)]:
         x = torch.randn(1, 3, *size)
