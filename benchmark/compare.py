@@ -18,6 +18,7 @@ from benchmark.steps import Step, inference_step, training_step
 from benchmark.timing import speedups, spread_of
 from hrnet_mm.base.difference import relative_difference
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.safe_load import safe_load
 
 REFERENCE = Candidate('ours')  # in fp32, eager: what all outputs are compared with
 # Far above rounding, far below what another function gives; only fp32 is held to them. Through a
@@ -65,7 +66,7 @@ class TrunkBenchmark:
 
     def network(self) -> nn.Module:
         trunk = build_trunk(self.candidate.network, self.workload, self.candidate.with_cp)
-        load_weights(trunk, torch.load(self.weights, weights_only=True, mmap=True))
+        load_weights(trunk, safe_load(self.weights, mmap=True))
         return trunk.to(self.device)
 
     def step(self, net: nn.Module) -> Step:

@@ -28,6 +28,7 @@ from benchmark.memory import PeakMemory, step_peak
 from benchmark.steps import Step
 from benchmark.timing import interleaved, seconds_of
 from hrnet_mm.base.errors import sentence_of
+from hrnet_mm.base.torch_versions import is_older_than
 
 Found = TypeVar('Found')
 Report = Callable[[str], None]
@@ -196,6 +197,8 @@ def fresh_compiler() -> Iterator[None]:
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
     limits = dict(recompile_limit=COMPILED_AT_ONCE, fail_on_recompile_limit_hit=True)
+    if is_older_than('2.6'):  # which has another name for it, and goes on uncompiled beyond it
+        limits = dict(cache_size_limit=COMPILED_AT_ONCE)
     with torch._dynamo.config.patch(**limits):
         yield
 

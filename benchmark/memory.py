@@ -10,6 +10,7 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -50,9 +51,14 @@ def allocated(call: Callable[[], object], device: str = 'cpu') -> Allocated:
         result = call()
     del result
     events = profiler.profiler.kineto_results.events()
-    changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == '[memory]')
+    changes = sorted((_start_of(e), e.nbytes()) for e in events if e.name() == '[memory]')
     totals = list(itertools.accumulate(num_bytes for _, num_bytes in changes))
     return Allocated(max(totals, default=0), totals[-1] if totals else 0)
+
+
+def _start_of(event: Any) -> int:
+    # torch 2.1 counts in microseconds only.
+    return event.start_ns() if hasattr(event, 'start_ns') else event.start_us() * 1000
 
 
 def step_peak(net: nn.Module, step: Callable[[], object], device: str) -> int:

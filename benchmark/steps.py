@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmark.candidates import PRECISIONS, Candidate, LeftOut
 from benchmark.other_engines import random_images, run_by_onnxruntime, run_by_openvino
+from hrnet_mm.base.torch_versions import grad_scaler
 from hrnet_mm.kernels.memory import keep_freed_memory
 from hrnet_mm.kernels.training import use_native_training
 from hrnet_mm.training.hooks.fast_training import compile_regions
@@ -142,7 +143,7 @@ class TrainingStep:
         self.optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE)
         device_type = next(net.parameters()).device.type
         is_half = precision == 'fp16'
-        self.scaler = torch.amp.GradScaler(device_type, init_scale=2.0**10, enabled=is_half)
+        self.scaler = grad_scaler(device_type, init_scale=2.0**10, enabled=is_half)
 
     def __call__(self) -> None:
         self.backward(self.loss())

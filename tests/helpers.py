@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hrnet_mm.base.images import read_image
+from hrnet_mm.base.torch_versions import is_older_than
 from hrnet_mm.models import HRNet, HRNetCls, HRNetV1, HRNetV2, HRNetV2p, archs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,8 +33,11 @@ TOOLS = ROOT / 'tools'
 def needs_torch(version: str, ability: str) -> pytest.MarkDecorator:
     """Skips a test of what torch can do since a version: ``needs_torch('2.6', 'torch.export')``."""
     return pytest.mark.skipif(
-        torch.__version__ < version, reason=f'{ability} needs torch {version} or newer'
+        is_older_than(version), reason=f'{ability} needs torch {version} or newer'
     )
+
+
+needs_cp_of_norms = needs_torch('2.4', "with_cp='norm'")
 
 
 # Processes

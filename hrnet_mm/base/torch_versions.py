@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -29,6 +30,14 @@ def cpu_autocast_dtype() -> torch.dtype | None:
     if is_older_than('2.4'):  # which asks of a CPU by other names
         return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else None
     return torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else None
+
+
+def grad_scaler(device: str, **options: Any) -> Any:
+    """``torch.amp.GradScaler``, which torch before 2.3 has for CUDA only."""
+    if not is_older_than('2.3'):
+        return torch.amp.GradScaler(device, **options)
+    options['enabled'] = options.get('enabled', True) and device == 'cuda'
+    return torch.cuda.amp.GradScaler(**options)
 
 
 # Whether this code is being compiled. torch before 2.3 has the function elsewhere.

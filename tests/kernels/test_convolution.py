@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hrnet_mm.kernels import convolution, tiles
-from tests.helpers import relative_difference
+from tests.helpers import needs_torch, relative_difference
 from tests.kernels import emulation
 from tests.kernels.layers import (
     assert_close,
@@ -66,6 +66,7 @@ def test_what_the_kernels_do_not_take_is_computed_by_pytorch(
     assert torch.equal(conv(x), F.conv2d(x, conv.weight, padding=1))
 
 
+@needs_torch('2.4', 'what compiles into a convolution of our own')
 def test_compiled_and_traced_code_has_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     conv, x = native_conv(16, 32), channels_last(2, 16, 9, 8)
     expected = conv(x)
@@ -97,6 +98,7 @@ def test_autocast_rounds_about_as_much_as_pytorchs(
     assert ours < 2 * error
 
 
+@needs_torch('2.4', 'float16 on a CPU')
 def test_autocast_to_float16_is_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
     conv, x = native_conv(16, 32), channels_last(1, 16, 8, 8)
     monkeypatch.setattr(convolution, 'convolve', None)

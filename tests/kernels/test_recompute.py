@@ -13,6 +13,7 @@ from benchmark.memory import allocated
 from hrnet_mm.kernels import convolution, library
 from hrnet_mm.kernels.recompute import NormRecorder
 from hrnet_mm.models import HRNet
+from tests.helpers import needs_cp_of_norms
 from tests.kernels.layers import (
     channels_last,
     loss_of,
@@ -30,6 +31,7 @@ def nets(**options: Any) -> list[nn.Module]:
     return [small_hrnet(16, with_cp=with_cp, **options) for with_cp in (False, 'norm')]
 
 
+@needs_cp_of_norms
 @pytest.mark.parametrize('precision', [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize('options', [{}, dict(norm_eval=True), dict(frozen_stages=2)], ids=str)
 def test_gradients_and_statistics_are_the_same_bits(
@@ -49,6 +51,7 @@ def test_gradients_and_statistics_are_the_same_bits(
         assert torch.equal(a, b)
 
 
+@needs_cp_of_norms
 def test_fewer_maps_are_kept_and_none_after_the_backward_pass() -> None:
     plain, saving = (native(HRNet(16, with_cp=with_cp)) for with_cp in (False, 'norm'))
     every, fewer = (allocated(lambda net=net: loss_of(net)).kept for net in (plain, saving))
@@ -63,6 +66,7 @@ def test_fewer_maps_are_kept_and_none_after_the_backward_pass() -> None:
     assert allocated(step).kept < 0.01 * every
 
 
+@needs_cp_of_norms
 def test_no_convolution_runs_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = []
     for net in nets():
@@ -74,6 +78,7 @@ def test_no_convolution_runs_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert numbers[0] == numbers[1] > 0
 
 
+@needs_cp_of_norms
 def test_a_graph_can_be_gone_through_twice() -> None:
     net = small_hrnet(16, with_cp='norm')
     loss, weights = loss_of(net), list(net.parameters())

@@ -9,7 +9,7 @@ from hrnet_mm.kernels.convolution import NativeConv2d
 from hrnet_mm.kernels.recompute import NormRecomputation
 from hrnet_mm.kernels.training import NativeBasicBlock, NativeBottleneck, use_native_training
 from hrnet_mm.models import HRNet
-from tests.helpers import small_extra
+from tests.helpers import needs_cp_of_norms, small_extra
 from tests.kernels.layers import channels_last, results, skip_without, small_hrnet
 
 pytestmark = pytest.mark.usefixtures('every_instruction_set')
@@ -46,6 +46,7 @@ def test_channels_of_broken_vectors_stay_as_they_are() -> None:
     assert type(net.layer1[0].conv2) is NativeConv2d
 
 
+@needs_cp_of_norms
 def test_widths_of_broken_vectors_have_pytorchs_checkpoints() -> None:
     kinds = []
     for width in (16, 18):

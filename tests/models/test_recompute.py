@@ -3,14 +3,14 @@
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
+from torch.torch_version import TorchVersion
 
 from benchmark.memory import allocated
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.base.torch_versions import is_older_than
 from hrnet_mm.models import HRNet
-from tests.helpers import loss_of, needs_torch
+from tests.helpers import loss_of, needs_cp_of_norms
 
-NORM = pytest.param('norm', marks=needs_torch('2.4', "with_cp='norm'"))
+NORM = pytest.param('norm', marks=needs_cp_of_norms)
 WITH_CP = [True, 'block', 'branch', 'module', NORM]
 
 
@@ -39,12 +39,12 @@ def test_with_cp_keeps_fewer_activations() -> None:
     assert block < 0.4 * every and module < 0.25 * every
 
 
-@needs_torch('2.4', "with_cp='norm'")
+@needs_cp_of_norms
 def test_with_cp_norm_keeps_convolutions() -> None:
     assert kept('block') < kept('norm') < 0.75 * kept(False)
 
 
-@needs_torch('2.4', "with_cp='norm'")
+@needs_cp_of_norms
 def test_with_cp_norm_runs_no_convolution_twice() -> None:
     image = torch.randn(2, 3, 64, 64)
 
@@ -63,7 +63,7 @@ def test_with_cp_names_its_choices() -> None:
         HRNet('w18_small', with_cp='all')
 
 
-@pytest.mark.skipif(not is_older_than('2.4'), reason='of torch before 2.4')
-def test_with_cp_norm_names_the_torch_that_it_needs() -> None:
-    with pytest.raises(UserError, match=r"with_cp='norm' needs torch 2\.4 or newer; this is 2\."):
+def test_with_cp_norm_names_the_torch_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, '__version__', TorchVersion('2.3.1+cpu'))
+    with pytest.raises(UserError, match=r"with_cp='norm' needs torch 2\.4 or newer; this is 2\.3"):
         HRNet('w18_small', with_cp='norm')

@@ -120,6 +120,7 @@ def compile_regions(model: nn.Module, **options: Any) -> int:
     Returns:
         The number of regions.
     """
+    require_torch(COMPILING_TORCH, 'the compiling of regions')
     torch._dynamo.config.recompile_limit = max(
         RECOMPILE_LIMIT, torch._dynamo.config.recompile_limit
     )

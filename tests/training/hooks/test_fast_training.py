@@ -5,12 +5,15 @@ from copy import deepcopy
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
+from torch.torch_version import TorchVersion
 
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.torch_versions import cpu_autocast_dtype
 from hrnet_mm.models import HRNet
 from hrnet_mm.training.hooks import FastTrainingHook
-from hrnet_mm.training.hooks.fast_training import compile_regions, use_autocast
+from hrnet_mm.training.hooks.fast_training import COMPILING_TORCH, compile_regions, use_autocast
 from tests.configs.tiny import build
-from tests.helpers import relative_difference
+from tests.helpers import needs_torch, relative_difference
 
 DETECTOR = 'demo/mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py'
 SEGMENTOR = 'demo/fcn_hrnetv2_w18_small_synthetic_320x256.py'
@@ -29,7 +32,7 @@ def test_bf16_is_for_training_alone(config: str) -> None:
     actual, expected = (net.extract_feat(image) for net in (fast, model))
     assert all(y.dtype == torch.float32 for y in actual)
     assert 0 < relative_difference(actual[0], expected[0]) < 0.2
-    assert not torch.is_autocast_enabled('cpu')
+    assert cpu_autocast_dtype() is None
 
 
 def test_autocast_ends_where_the_forward_pass_fails() -> None:
@@ -37,10 +40,11 @@ def test_autocast_ends_where_the_forward_pass_fails() -> None:
     use_autocast(model, torch.bfloat16)
     with pytest.raises(RuntimeError):
         model.extract_feat(torch.randn(1, 5, 64, 96))
-    assert not torch.is_autocast_enabled('cpu')
+    assert cpu_autocast_dtype() is None
 
 
 @pytest.mark.slow
+@needs_torch(COMPILING_TORCH, 'the compiling of regions')
 def test_regions_of_one_structure_are_compiled_once() -> None:
     net = HRNet('w18_small_v2')
     fast, image = deepcopy(net), torch.randn(2, 3, 64, 64)
@@ -62,3 +66,11 @@ def test_regions_of_one_structure_are_compiled_once() -> None:
 def test_a_precision_that_it_has_not_is_named() -> None:
     with pytest.raises(ValueError, match="precision='fp16' must be one of fp32, bf16"):
         FastTrainingHook('fp16')
+
+
+def test_an_older_torch_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, '__version__', TorchVersion('2.5.1+cpu'))
+    sentence = r'FastTrainingHook\(compile=True\) needs torch 2\.6 or newer; this is 2\.5\.1'
+    with pytest.raises(UserError, match=sentence):
+        FastTrainingHook(compile=True)
+    assert FastTrainingHook().compile is None
