@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from torch.torch_version import TorchVersion
 
+from hrnet_mm.base.errors import UserError
 from hrnet_mm.deploy.fused.network import FusedHRNet
-from hrnet_mm.deploy.table import BACKENDS, DTYPES, suitable_backends
-from tests.helpers import NECKS, assert_same, maps_of, relative_difference, small_neck, small_net
+from hrnet_mm.deploy.table import BACKENDS, DTYPES, FORMATS, suitable_backends
+from tests.helpers import (
+    NECKS,
+    assert_same,
+    maps_of,
+    needs_float16,
+    relative_difference,
+    small_neck,
+    small_net,
+)
 
 CPU = torch.device('cpu')
 HALF_TOLERANCES = dict(bf16=3e-2, fp16=5e-3)
@@ -77,7 +88,12 @@ def test_results_are_not_overwritten_by_the_next_call(name: str) -> None:
 @pytest.mark.parametrize('neck', ['none', 'v2', 'v2p', 'cls'])
 @pytest.mark.parametrize(
     ('name', 'precision'),
-    [('eager', 'bf16'), ('eager', 'fp16'), ('native', 'bf16'), ('openvino', 'bf16')],
+    [
+        ('eager', 'bf16'),
+        pytest.param('eager', 'fp16', marks=needs_float16),
+        ('native', 'bf16'),
+        ('openvino', 'bf16'),
+    ],
 )
 def test_half_precision_is_near(name: str, precision: str, neck: str) -> None:
     net, neck = small_net(upsample='bilinear'), small_neck(neck)
@@ -131,3 +147,13 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('hrnet_mm.deploy.table.find_spec', lambda name: None)
     reason = BACKENDS['onnxruntime'].what_is_missing(CPU)
     assert reason == 'needs onnx and onnxruntime (pip install onnx onnxruntime)'
+
+
+def test_a_newer_torch_that_is_needed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, '__version__', TorchVersion('2.1.2+cu121'))
+    reason = BACKENDS['inductor'].what_is_missing(CPU)
+    assert reason == 'needs torch 2.5 or newer, and this is 2.1.2+cu121'
+    with pytest.raises(
+        UserError, match=r'torch\.export program needs torch 2\.6 or newer; this is'
+    ):
+        FORMATS['torch_program'].check(Path('x.pt2'), 'fp32')

@@ -23,7 +23,7 @@ from hrnet_mm.weights.checkpoint import Checkpoint
 from hrnet_mm.weights.trust import trusting
 from tests import forked_tools
 from tests.deploy.helpers import SIZE, Tiny, Write
-from tests.helpers import assert_same, run_tool
+from tests.helpers import assert_same, needs_torch, run_tool
 from tests.models_of_hosts import TinyModel, build
 
 
@@ -180,7 +180,10 @@ def test_names_without_a_format(out: str, aot: bool, message: str) -> None:
         ('torch_program', dict(precision='int8'), 'int8: torch.export program holds fp32, fp16'),
         ('onnx', dict(precision='int8'), '--precision int8 and --calibration .* go together'),
         ('onnx', dict(size=(31, 64)), '--size 31x64: the network needs at least 32x32'),
-        ('torch_program', dict(size=(64, 32)), '--size 64x32: .* at least 64x64'),
+        pytest.param(
+            *('torch_program', dict(size=(64, 32)), '--size 64x32: .* at least 64x64'),
+            marks=needs_torch(FORMATS['torch_program'].torch, 'torch.export program'),
+        ),
         (
             'onnx',
             dict(precision='int8', calibration=Path('nowhere')),

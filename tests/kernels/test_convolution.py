@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hrnet_mm.kernels import convolution, tiles
-from tests.helpers import needs_torch, relative_difference
+from tests.helpers import needs_float16, needs_torch, relative_difference
 from tests.kernels import emulation
 from tests.kernels.layers import (
     assert_close,
@@ -98,7 +98,7 @@ def test_autocast_rounds_about_as_much_as_pytorchs(
     assert ours < 2 * error
 
 
-@needs_torch('2.4', 'float16 on a CPU')
+@needs_float16
 def test_autocast_to_float16_is_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
     conv, x = native_conv(16, 32), channels_last(1, 16, 8, 8)
     monkeypatch.setattr(convolution, 'convolve', None)
