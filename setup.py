@@ -1,15 +1,24 @@
-"""What setup.cfg cannot say: the package carries configs/ and tools/, and a start-up file.
+"""What setup.cfg cannot say: the package carries configs/, tools/, a start-up file and kernels.
 
 mim and MMEngine look for an installed package's configs, tools and indexes in its folder ``.mim``.
 Those files are in the source tree once, at its root: a wheel gets copies of them and an editable
 install links. ``hrnet_mm_startup.pth`` goes beside the package: Python runs it when it starts.
+
+A wheel that is built on Linux, on x86 and with a C++ compiler carries the kernels compiled for
+every instruction set. Elsewhere, with ``HRNET_MM_PURE_WHEEL=1``, and in an editable install the
+package has their sources only, and they are compiled on first use.
 """
 
 import os
+import runpy
 import shutil
+import sys
+import sysconfig
+import tempfile
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 MIM_FOLDER = Path('hrnet_mm/.mim')
@@ -17,10 +26,46 @@ MIM_CONTENT = ('configs', 'tools', 'model-index.yml', 'dataset-index.yml')
 # Tools whose code lies beside the package and is not installed.
 OF_THE_CHECKOUT = ('benchmark.py', 'complexity.py', 'demo.py', 'make_dataset.py')
 STARTUP = 'hrnet_mm_startup.pth'
+KERNELS = Path('hrnet_mm/kernels')
+PURE = 'HRNET_MM_PURE_WHEEL'
+
+
+class WheelWithKernels(bdist_wheel):
+    """Build a wheel for this platform with compiled kernels, or one for all without any."""
+
+    def run(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            kernels = compile_kernels(Path(folder))
+            self.get_finalized_command('build_py').kernels = kernels
+            self.root_is_pure = not kernels
+            self.distribution.has_ext_modules = lambda: bool(kernels)
+            super().run()
+
+    def get_tag(self) -> tuple[str, str, str]:
+        python, abi, platform = super().get_tag()
+        # The kernels know nothing of Python.
+        return (python, abi, platform) if self.root_is_pure else ('py3', 'none', platform)
+
+
+def compile_kernels(folder: Path) -> list[Path]:
+    """The files of a wheel for this platform; none where it is to be pure, which is no error."""
+    if sysconfig.get_platform() != 'linux-x86_64':
+        return []
+    if os.environ.get(PURE, '') not in ('', '0'):
+        return []
+    try:
+        # By its path, as the package imports what is not installed where a wheel is built.
+        return runpy.run_path(str(KERNELS / 'compiler.py'))['compile_for_wheel'](folder)
+    except (OSError, RuntimeError) as error:
+        note = 'a wheel without compiled kernels is built, which are then compiled on first use'
+        print(f'{note}: {error}', file=sys.stderr)
+        return []
 
 
 class BuildWithMim(build_py):
     """Build the Python modules, and what mim, MMEngine and Python's start-up need."""
+
+    kernels: list[Path] = []
 
     def run(self) -> None:
         if not self.editable_mode:
@@ -36,6 +81,8 @@ class BuildWithMim(build_py):
                 self.mkpath(os.path.dirname(target))
                 self.copy_file(source, target)
             self.copy_file(STARTUP, self.build_lib)
+            for path in self.kernels:
+                self.copy_file(path, Path(self.build_lib) / KERNELS)
 
     def get_source_files(self) -> list[str]:
         return [*super().get_source_files(), *self.mim_mapping().values(), STARTUP]
@@ -79,4 +126,4 @@ def link_mim_content() -> None:
             copy(name, link)
 
 
-setup(cmdclass={'build_py': BuildWithMim})
+setup(cmdclass={'build_py': BuildWithMim, 'bdist_wheel': WheelWithKernels})

@@ -6,11 +6,12 @@ that another user may write, or that a crash left damaged, is refused.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import tempfile
 from pathlib import Path
+
+from hrnet_mm.kernels.compiler import hash_of
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -48,7 +49,7 @@ def store(data: bytes, folder: Path, name: str) -> Path:
     Raises:
         OSError: the file cannot be written; nothing is left of it.
     """
-    path = folder / f'{name}-{_hash_of(data)}.so'
+    path = folder / f'{name}-{hash_of(data)}.so'
     descriptor, temporary = tempfile.mkstemp(dir=folder)  # which nobody else may read or write
     try:
         with open(descriptor, 'wb') as file:
@@ -71,7 +72,7 @@ def open_stored(path: Path) -> int:
     try:
         _check_owner(os.fstat(descriptor), path)
         with open(descriptor, 'rb', closefd=False) as file:
-            if not path.stem.endswith(f'-{_hash_of(file.read())}'):
+            if not path.stem.endswith(f'-{hash_of(file.read())}'):
                 raise OSError(f'{path} is damaged')
     except BaseException:
         os.close(descriptor)
@@ -82,7 +83,3 @@ def open_stored(path: Path) -> int:
 def _check_owner(status: os.stat_result, path: Path) -> None:
     if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
         raise PermissionError(f'{path} is not written by this user alone')
-
-
-def _hash_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]

@@ -15,12 +15,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hrnet_mm.kernels.bundled import asked_instruction_set, load_bundled
 from hrnet_mm.kernels.cache import cache_folder, open_stored, store
-from hrnet_mm.kernels.compiler import find_compiler, machine_flags, openmp_flags, run_compiler
+from hrnet_mm.kernels.compiler import (
+    FLAGS,
+    NO_COMPILER,
+    SOURCES,
+    find_compiler,
+    flags_for,
+    run_compiler,
+)
 from hrnet_mm.kernels.cpu import instructions
-
-SOURCES = Path(__file__).with_name('cpp')
-FLAGS = ('-O3', '-std=c++17', '-shared', '-fPIC')
+from hrnet_mm.kernels.openmp import openmp_flags
 
 
 class Map(ctypes.Structure):
@@ -66,34 +72,39 @@ FUNCTIONS = {
 
 @cache
 def load_library() -> ctypes.CDLL:
-    """The kernels, compiled first if this machine has not done so (about 5 seconds).
+    """The kernels: those of the wheel or, where it has none for this CPU, compiled on first use.
 
-    They are kept in the user's cache folder under a name made of all they depend on. Where that
-    folder cannot be used, as in a container without a home, they are compiled for this process
-    alone, with a warning.
+    Compiling takes about 5 seconds. What is compiled is kept in the user's cache folder under a
+    name made of all it depends on. Where that folder cannot be used, as in a container without a
+    home, it is compiled for this process alone, with a warning.
 
     Raises:
         RuntimeError: there is no C++ compiler, it fails, or what it made cannot be loaded.
         UserError: ``HRNET_MM_INSTRUCTIONS`` names what this CPU does not have.
     """
-    compiler = find_compiler()
-    if compiler is None:
-        raise RuntimeError('there is no C++ compiler (g++ or clang++; CXX names another)')
+    instruction_set = asked_instruction_set()
     try:
-        command, name = _command_and_name(compiler)
+        bundled = load_bundled(instruction_set)
+        if bundled is not None:
+            return _declared(bundled)
+        compiler = find_compiler()
+        if compiler is None:
+            raise RuntimeError(NO_COMPILER)
+        command, name = _command_and_name(compiler, instruction_set)
         return _from_cache(name) or _compiled(command, name)
     except (OSError, AttributeError) as error:
         raise RuntimeError(f'the kernels cannot be loaded ({error})') from error
 
 
-def _command_and_name(compiler: str) -> tuple[list[str], str]:
+def _command_and_name(compiler: str, instruction_set: str) -> tuple[list[str], str]:
     """The command that compiles the kernels, and the name of its result in the cache."""
     version = run_compiler([compiler, '--version'])
     openmp = openmp_flags(version)
     if not openmp:
         reason = f'PyTorch has no OpenMP that code of {compiler} can use'
         warnings.warn(f'the kernels run on one thread: {reason}', stacklevel=4)
-    command = [compiler, *FLAGS, *machine_flags(), str(SOURCES / 'run.cpp'), *openmp]
+    flags = (*FLAGS, '-shared', *flags_for(instruction_set))
+    command = [compiler, *flags, str(SOURCES / 'run.cpp'), *openmp]
     sources = [path.read_text() for path in sorted(SOURCES.iterdir())]
     cpu = [platform.machine(), platform.processor(), *sorted(instructions())]
     facts = '\0'.join([*command, *sources, *cpu, version])
@@ -126,7 +137,7 @@ def _compiled(command: list[str], name: str) -> ctypes.CDLL:
 
 
 def _loaded(path: Path) -> ctypes.CDLL:
-    """Load a file, and declare the types of all its functions.
+    """Load a file of the cache.
 
     Raises:
         OSError, AttributeError: the file is damaged, not this user's, or does not hold the kernels.
@@ -134,7 +145,15 @@ def _loaded(path: Path) -> ctypes.CDLL:
     # What was looked at is what is loaded, even where the name has become another file's. The
     # descriptor stays open: the loader takes what has the name of a library for that library.
     descriptor = f'/proc/self/fd/{open_stored(path)}'
-    library = ctypes.CDLL(descriptor if os.path.exists(descriptor) else str(path))
+    return _declared(ctypes.CDLL(descriptor if os.path.exists(descriptor) else str(path)))
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Declare the types of all functions.
+
+    Raises:
+        AttributeError: the library does not hold the kernels.
+    """
     for name, (result, arguments) in FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
