@@ -1,6 +1,6 @@
 """Compilers that a test can do without seconds of compiling: they hand out a library made before.
 
-What they hand out has the functions of the kernels, which do nothing.
+What they hand out has the functions of the kernels, which do nothing, and asks for no OpenMP.
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ from pathlib import Path
 
 import pytest
 
+from hrnet_mm.kernels import bundled, library
 from hrnet_mm.kernels import compiler as compiler_of_kernels
-from hrnet_mm.kernels import library
 
 LANES = 7  # what the library says, as no real one does
 
 
 def stand_in_library(path: Path, without: str = '') -> Path:
-    """A library with all functions of the kernels but one."""
+    """A library with all functions of the kernels but one, as it is compiled or bundled."""
     names = [name for name in library.FUNCTIONS if name not in ('lanes', without)]
-    lines = [f'int lanes() {{ return {LANES}; }}', *(f'void {name}() {{}}' for name in names)]
+    lines = [
+        f'int lanes() {{ return {LANES}; }}',
+        'const char* openmp_functions() { return ""; }',
+        'void use_openmp(void*) {}',
+        *(f'void {name}() {{}}' for name in names),
+    ]
     source = path.with_suffix('.cpp')
     source.write_text(f'extern "C" {{ {" ".join(lines)} }}')
     compiler = library.find_compiler()
@@ -55,11 +60,12 @@ def copying(folder: Path, built: Path) -> Path:
 
 @contextmanager
 def machine(compiler: Path, cache: Path) -> Iterator[pytest.MonkeyPatch]:
-    """A machine with this compiler, where the kernels have not been loaded."""
+    """A machine with this compiler and no other kernels, where none have been loaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('CXX', str(compiler))
         patch.setenv('XDG_CACHE_HOME', str(cache))
         patch.delenv(compiler_of_kernels.VARIABLE, raising=False)
+        patch.setattr(bundled, 'bundled_file', lambda instruction_set: None)
         library.load_library.cache_clear()
         try:
             yield patch

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import stat
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.kernels import cache, compiler, library
+from hrnet_mm.kernels import bundled, cache, compiler, library, openmp
 from tests.kernels.compilers import LANES, calls, ends, machine, script, stand_in_library
 
 pytestmark = pytest.mark.skipif(library.find_compiler() is None, reason='needs a C++ compiler')
@@ -138,7 +139,7 @@ def test_without_a_folder_of_its_own_a_process_compiles_for_itself(
     make(tmp_path / 'cache')
     before = sorted((tmp_path / 'cache').rglob('*'))
     (tmp_path / 'temporary').mkdir()
-    monkeypatch.setattr(compiler.tempfile, 'tempdir', str(tmp_path / 'temporary'))
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'temporary'))
     with pytest.warns(UserWarning, match='compiled for this process alone'):
         assert loaded()
     assert not os.listdir(tmp_path / 'temporary')
@@ -240,7 +241,7 @@ def test_a_compiler_that_hangs_is_ended_with_its_children(
 def test_instructions_that_the_cpu_lacks_are_named(
     name: str, message: str, cxx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiler, 'instructions', lambda: {'fpu', 'sse2', 'avx2', 'fma'})
+    monkeypatch.setattr(bundled, 'instructions', lambda: {'fpu', 'sse2', 'avx2', 'fma'})
     monkeypatch.setenv('HRNET_MM_INSTRUCTIONS', name)
     with pytest.raises(UserError, match=message):
         loaded()
@@ -249,7 +250,7 @@ def test_instructions_that_the_cpu_lacks_are_named(
 def test_kernels_for_other_instructions_are_another_file(
     cxx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiler, 'instructions', lambda: {'sse2', 'avx2'})
+    monkeypatch.setattr(bundled, 'instructions', lambda: {'sse2', 'avx2'})
     for name in ('', 'sse2', 'avx2', 'sse2', ''):
         monkeypatch.setenv('HRNET_MM_INSTRUCTIONS', name)
         assert loaded()
@@ -265,9 +266,9 @@ def test_a_compiler_is_linked_with_the_openmp_that_its_code_calls(
     cxx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = {'GOMP_parallel': '/torch/libgomp.so.1'}
-    monkeypatch.setattr(compiler, 'library_of_torch', paths.get)
-    assert compiler.openmp_flags('g++ (Debian) 12')[-1] == '/torch/libgomp.so.1'
-    assert compiler.openmp_flags('Debian clang version 14') == []
+    monkeypatch.setattr(openmp, 'library_of_torch', paths.get)
+    assert openmp.openmp_flags('g++ (Debian) 12')[-1] == '/torch/libgomp.so.1'
+    assert openmp.openmp_flags('Debian clang version 14') == []
     paths.clear()
     with pytest.warns(UserWarning, match='the kernels run on one thread: PyTorch has no OpenMP'):
         assert loaded()
@@ -277,7 +278,7 @@ def test_a_compiler_is_linked_with_the_openmp_that_its_code_calls(
 @pytest.mark.skipif(sys.platform != 'linux', reason='the kernels have no OpenMP there')
 def test_another_copy_of_openmp_in_the_process_changes_nothing(cxx: Path, tmp_path: Path) -> None:
     """As scikit-learn's; the kernels were compiled again for it, and linked with it."""
-    path = compiler.library_of_torch('GOMP_parallel')
+    path = openmp.library_of_torch('GOMP_parallel')
     if path is None:
         pytest.skip('PyTorch has no OpenMP here')
     other = tmp_path / 'libgomp-a.so.1'
