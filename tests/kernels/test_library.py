@@ -191,6 +191,7 @@ def exit_as_loaded() -> None:
 
 def test_without_a_compiler_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, 'find_compiler', lambda: None)
+    monkeypatch.setattr(bundled, 'bundled_file', lambda instruction_set: None)
     library.load_library.cache_clear()
     with pytest.raises(RuntimeError, match='there is no C\\+\\+ compiler'):
         library.load_library()
