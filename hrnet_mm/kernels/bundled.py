@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.kernels.compiler import INSTRUCTION_SETS, VARIABLE, hash_of
+from hrnet_mm.kernels.compiler import INSTRUCTION_SETS, VARIABLE, bundled_name, hash_of
 from hrnet_mm.kernels.cpu import instructions
 from hrnet_mm.kernels.openmp import functions_of_openmp
 
@@ -40,9 +40,13 @@ def instruction_sets() -> list[str]:
 
 
 def bundled_file(instruction_set: str = '') -> Path | None:
-    """The file for an instruction set or, without a name, for the best that this CPU has."""
+    """The file for an instruction set or, without a name, for the best that this CPU has.
+
+    None where there is no file, or none that was made of the sources that are beside it.
+    """
     names = [instruction_set] if instruction_set else instruction_sets()[-1:]
-    return next((path for name in names for path in FOLDER.glob(f'kernels-{name}-*.so')), None)
+    found = (path for name in names for path in FOLDER.glob(f'{bundled_name(name)}-*.so'))
+    return next(found, None)
 
 
 def load_bundled(instruction_set: str) -> ctypes.CDLL | None:

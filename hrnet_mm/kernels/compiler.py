@@ -86,7 +86,7 @@ def compile_for_wheel(folder: Path) -> list[Path]:
     """Compile the kernels for every instruction set of x86, all at once (10 seconds on 2 cores).
 
     Returns:
-        A file for each in the folder, ``kernels-<instruction set>-<hash of the contents>.so``.
+        A file for each in the folder: its :func:`bundled_name`, then the hash of its contents.
 
     Raises:
         RuntimeError: there is no compiler, or one of the files cannot be compiled.
@@ -107,8 +107,15 @@ def _compile_one(compiler: str, instruction_set: str, folder: Path) -> Path:
     # functions that Clang calls, is then undefined, and an error here instead of at run time.
     link = ('-shared', '-s', '-Wl,-z,defs')
     run_compiler([compiler, *link, str(compiled), '-o', str(linked)])
-    name = f'kernels-{instruction_set}-{hash_of(linked.read_bytes())}.so'
+    name = f'{bundled_name(instruction_set)}-{hash_of(linked.read_bytes())}.so'
     return linked.rename(folder / name)
+
+
+def bundled_name(instruction_set: str) -> str:
+    """What the name of a wheel's file begins with; one made of other sources has another."""
+    parts = [path.read_bytes() for path in sorted(SOURCES.iterdir())]
+    flags = repr((FLAGS, flags_for(instruction_set))).encode()
+    return f'kernels-{instruction_set}-{hash_of(b"".join([*parts, flags]))[:16]}'
 
 
 def hash_of(data: bytes) -> str:

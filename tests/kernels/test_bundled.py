@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,7 +44,8 @@ def cxx(tmp_path: Path, built: Path) -> Iterator[Path]:
 def files(cxx: Path, built: Path) -> dict[str, Path]:
     """The kernels that the package carries, by their instruction set."""
     data = built.read_bytes()
-    names = {name: f'kernels-{name}-{compiler.hash_of(data)}.so' for name in SETS}
+    digest = compiler.hash_of(data)
+    names = {name: f'{compiler.bundled_name(name)}-{digest}.so' for name in SETS}
     for name in names.values():
         (cxx.parent / name).write_bytes(data)
     return {name: cxx.parent / file for name, file in names.items()}
@@ -103,6 +105,19 @@ def test_what_the_package_does_not_carry_is_compiled(
     monkeypatch.setattr(bundled, 'instructions', frozenset)  # as of Arm
     assert loaded() not in files.values()
     assert ['=native' in call for call in calls(cxx)] == [True]
+
+
+def test_other_sources_than_those_of_the_file_are_compiled(
+    files: dict[str, Path], cxx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an edit of an installed package, or where a file of another version was left."""
+    on('zen4', monkeypatch)
+    assert loaded() == files['avx512_bf16']
+    sources = shutil.copytree(compiler.SOURCES, cxx.parent / 'cpp')
+    monkeypatch.setattr(compiler, 'SOURCES', sources)
+    assert loaded() == files['avx512_bf16']
+    (sources / 'op.h').write_text((sources / 'op.h').read_text() + '// another line')
+    assert loaded() not in files.values() and len(calls(cxx)) == 1
 
 
 def test_a_pytorch_without_openmp_compiles(

@@ -42,7 +42,9 @@ pytestmark = [
 def kernels_of(wheel: Path) -> dict[str, bytes]:
     """The compiled kernels by their instruction set."""
     archive = zipfile.ZipFile(wheel)
-    found = (re.fullmatch(r'.*/kernels-(\w+)-\w{32}\.so', name) for name in archive.namelist())
+    found = (
+        re.fullmatch(r'.*/kernels-(\w+)-\w{16}-\w{32}\.so', name) for name in archive.namelist()
+    )
     return {match[1]: archive.read(match[0]) for match in found if match}
 
 

@@ -1,6 +1,6 @@
-// The kernels that a wheel carries. They are linked with no OpenMP: each PyTorch brings its own under
-// another name, and a second one in the process would have threads of its own. Python hands over
-// the functions of PyTorch's.
+// The kernels that a wheel carries. They are linked with no OpenMP: each PyTorch brings its own
+// under another name, and a second one in the process would have threads of its own. Python hands
+// over the functions of PyTorch's.
 
 // What GCC makes of the pragmas: result, name, parameters and arguments, as in GCC's libgomp_g.h.
 #define OPENMP_FUNCTIONS(F)                                                                     \
