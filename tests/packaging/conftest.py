@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo.people.synthetic_people import make_synthetic_people
-from tests.packaging.helpers import Environment, copy_sources, succeed
-
-PIP = ('-m', 'pip', '--quiet', '--disable-pip-version-check')
+from tests.packaging.helpers import PIP, Environment, copy_sources, succeed
 
 
 @pytest.fixture(scope='session')

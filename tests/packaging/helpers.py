@@ -15,6 +15,7 @@ SOURCES = (
     *('model-index.yml', 'dataset-index.yml', 'setup.py', 'setup.cfg', 'pyproject.toml'),
     *('README.md', 'LICENSE', 'NOTICE'),
 )
+PIP = ('-m', 'pip', '--quiet', '--disable-pip-version-check')
 NOT_SOURCES = shutil.ignore_patterns('__pycache__', '.mim')
 
 

@@ -21,8 +21,7 @@ from hrnet_mm.kernels.compiler import INSTRUCTION_SETS
 from hrnet_mm.kernels.cpu import instructions
 from tests.kernels.compilers import script
 from tests.kernels.layers import channels_last, results, small_hrnet
-from tests.packaging.conftest import PIP
-from tests.packaging.helpers import Environment, copy_sources, succeed
+from tests.packaging.helpers import PIP, Environment, copy_sources, succeed
 
 SCRIPT = Path(__file__).with_name('run_kernels.py')
 # A compiler in no time: what it makes are the sources.
