@@ -132,7 +132,7 @@ def version_of(module: str) -> Callable[[], str]:
 
 
 def compatibility_fixes() -> str:
-    importlib.import_module('hrnet_mm.compat')
+    importlib.import_module('hrnet_mm.fixes')
     if find_spec('torchvision') is None:
         raise ModuleNotFoundError(name='torchvision')
     return f'torchvision {importlib.import_module("torchvision").__version__} imports'
@@ -149,7 +149,7 @@ def inherited_configs() -> str:
 
 def checkpoints() -> str:
     """Write and read what mmengine's Runner saves, with the log history in it."""
-    importlib.import_module('hrnet_mm.compat')
+    importlib.import_module('hrnet_mm.fixes')
     import torch
     from mmengine.logging import HistoryBuffer
 
@@ -188,7 +188,7 @@ def masks_of(module: str) -> Callable[[], str]:
     """Of pycocotools or xtcocotools: draw a square of 4 x 4 pixels, encoded and decoded."""
 
     def run() -> str:
-        importlib.import_module('hrnet_mm.compat')
+        importlib.import_module('hrnet_mm.fixes')
         mask = importlib.import_module(f'{module}.mask')
         square = mask.frPyObjects([[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]], 10, 10)
         expect('pixels of a mask', int(mask.decode(square).sum()), 16)
@@ -223,7 +223,7 @@ def installed_torch() -> str:
 
 def host(module: str) -> Callable[[], str]:
     def run() -> str:
-        importlib.import_module('hrnet_mm.compat')
+        importlib.import_module('hrnet_mm.fixes')
         try:
             found = version_of(module)()
             for part in ('models', 'datasets'):

@@ -12,8 +12,7 @@ from mmengine.config import config, utils
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
-import hrnet_mm.compat  # noqa: F401  (the fixes run before a test imports a host)
-import hrnet_mm.standins.in_place  # noqa: F401  (compiled libraries may be absent)
+import hrnet_mm.compat  # noqa: F401  (before a test imports a host)
 from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.kernels import compiler, library
 from hrnet_mm.kernels.cpu import instructions

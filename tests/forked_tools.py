@@ -27,7 +27,6 @@ HOSTS = ('mmpose', 'mmseg')
 PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
 OURS = (
     'compat',
-    'standins.in_place',
     'commands.from_arguments',
     'inference',
     'training.hooks',

@@ -18,15 +18,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.safe_load import safe_load
-from hrnet_mm.compat import draw_keypoints, name_owned_memory
+from hrnet_mm.fixes import draw_keypoints, name_owned_memory
 from hrnet_mm.weights.read import read_checkpoint
 from tests.helpers import Calls, RunsCode, web_server
 
 
 def test_torchvision_imports_and_a_second_import_is_harmless() -> None:
     code = (
-        'import hrnet_mm.compat, importlib, torchvision\n'
-        'importlib.reload(hrnet_mm.compat)\n'
+        'import hrnet_mm.fixes, importlib, torchvision\n'
+        'importlib.reload(hrnet_mm.fixes)\n'
         'import torchvision.transforms.functional\n'
         'print(torchvision.__version__)'
     )

@@ -19,6 +19,7 @@ from torch import Tensor
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.base.torch_versions import is_older_than, require_torch
 from hrnet_mm.deploy.fused.network import FusedHRNet
+from hrnet_mm.kernels.bundled import bundled_file
 from hrnet_mm.kernels.library import find_compiler
 
 # Image (N, in_channels, H, W) as ``ImageSpec`` gives it -> the maps of the neck or, without one,
@@ -208,7 +209,7 @@ BACKENDS = {
             module='own_kernels',
             devices=('cpu',),
             precisions=('fp32', 'bf16'),
-            compiles=True,
+            compiles=bundled_file() is None,  # a wheel carries its kernels
         ),
         Backend(name='openvino', devices=('cpu',), precisions=PRECISIONS, **OPENVINO),
         Backend(name='onnxruntime', devices=('cpu',), precisions=('fp32',), **ONNX),

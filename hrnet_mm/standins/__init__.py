@@ -1,8 +1,8 @@
 """What stands in for libraries of the hosts where they are absent or do not load.
 
-:func:`put_in_place` is called by the programs of this package and by ``import
-hrnet_mm.standins.in_place``; importing this package changes nothing. It imports no library either:
-a stand-in is looked for when a host imports what it stands for.
+:func:`put_in_place` is called by the programs of this package and by ``import hrnet_mm.compat``;
+importing this package changes nothing. It imports no library either: a stand-in is looked for when
+a host imports what it stands for.
 
 * ``mmcv._ext``, mmcv's operators: :mod:`hrnet_mm.standins.operators`.
 * ``xtcocotools``: :mod:`hrnet_mm.standins.coco_evaluation` and the masks of pycocotools.

@@ -14,7 +14,7 @@ from types import ModuleType
 from mmengine.logging import print_log
 from torch import nn
 
-import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+import hrnet_mm.fixes  # noqa: F401  (the fixes run before a host is imported)
 
 HOSTS = ('mmpose', 'mmdet', 'mmseg', 'mmpretrain')
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import hrnet_mm.compat  # noqa: F401  (allows what mmengine's own checkpoints contain)
+import hrnet_mm.fixes  # noqa: F401  (allows what mmengine's own checkpoints contain)
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.pickle_rules import Refused, asks_for
 from hrnet_mm.base.pickle_stand_ins import without_stand_ins

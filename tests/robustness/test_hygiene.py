@@ -33,7 +33,7 @@ def no_network(event, arguments):
         raise SystemExit
 
 sys.addaudithook(no_network)
-import hrnet_mm, hrnet_mm.standins.in_place
+import hrnet_mm, hrnet_mm.compat
 names = [module.name for module in pkgutil.walk_packages(hrnet_mm.__path__, 'hrnet_mm.')]
 for name in names:
     importlib.import_module(name)

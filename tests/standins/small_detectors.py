@@ -91,7 +91,6 @@ def train_and_predict(config: str, checkpoint: str | None = None) -> dict[str, n
 if __name__ == '__main__':
     sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutLibraries
     import hrnet_mm.compat  # noqa: F401
-    import hrnet_mm.standins.in_place  # noqa: F401  (before any host is imported)
     from hrnet_mm.standins import serving
 
     for host in ('mmpose', 'mmdet', 'mmseg'):
