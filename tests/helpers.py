@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
+from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -28,6 +30,13 @@ from hrnet_mm.models import HRNet, HRNetCls, HRNetV1, HRNetV2, HRNetV2p, archs
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
 TOOLS = ROOT / 'tools'
+
+# Where a host's own tool runs, nothing stands in.
+needs_compiled = pytest.mark.skipif(
+    not any(Path(find_spec('mmcv').origin).parent.glob('_ext.*'))
+    or not list(distributions(name='xtcocotools')),
+    reason="mmpose's own tools need mmcv's compiled operators and xtcocotools",
+)
 
 
 def needs_torch(version: str, ability: str) -> pytest.MarkDecorator:

@@ -69,7 +69,9 @@ def scopes(value: Any) -> Iterator[str]:
 
 
 def build(name: Path) -> None:
-    import hrnet_mm.compat  # noqa: F401  (before any host, and after the configs were read)
+    # Before any host, and after the configs were read:
+    import hrnet_mm.compat
+    import hrnet_mm.standins.in_place  # noqa: F401
 
     cfg = inherit(TEXT_STYLE, name)
     with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.device('meta'):

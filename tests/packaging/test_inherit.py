@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
+from tests.helpers import ROOT, needs_compiled
 from tests.packaging.helpers import Environment, succeed
 
 pytestmark = pytest.mark.slow
@@ -38,6 +38,7 @@ def test_configs_of_a_tree_that_is_not_installed(sdist: Path, tmp_path: Path) ->
     assert output.split() == ['hrnet_mm.HRNet', str(tree / 'hrnet_mm' / '__init__.py')]
 
 
+@needs_compiled
 def test_trains_under_the_unmodified_mmpose(installed: Environment, workplace: Path) -> None:
     mmpose = Path(find_spec('mmpose').origin).parent
     done = installed.run(

@@ -12,7 +12,7 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.arguments import Parser, add_run
 from hrnet_mm.commands.from_arguments import config_from
 from tests.forked_tools import run_tool
-from tests.helpers import ROOT
+from tests.helpers import ROOT, needs_compiled
 from tests.takeover.upstream import build, config_folder
 
 NAME = 'body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
@@ -48,6 +48,7 @@ def succeed(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.slow
+@needs_compiled
 def test_mmposes_own_train_tool_trains_ours(coco: Path, tmp_path: Path) -> None:
     (tmp_path / 'witness.py').write_text(WITNESS)
     config = tmp_path / 'downstream.py'
