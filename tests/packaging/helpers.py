@@ -40,6 +40,9 @@ class Environment:
         venv.create(folder, symlinks=True)
         shared = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
         (cls(folder).site_packages / 'shared.pth').write_text('\n'.join(shared))
+        # Python 3.12 and newer have distutils, which mmengine imports, from setuptools by this.
+        for file in Path(sysconfig.get_path('purelib')).glob('distutils-precedence.pth'):
+            shutil.copy2(file, cls(folder).site_packages / 'shared_distutils.pth')
         return cls(folder)
 
     @property
