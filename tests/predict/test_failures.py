@@ -16,6 +16,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.images import read_image
 from hrnet_mm.predict.results import RecordFile
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
@@ -56,6 +57,8 @@ def floats(tmp_path: Path) -> Path:
         if name == 'c':
             image[20:30, 20:30] = np.nan
         cv2.imwrite(str(folder / f'{name}.tif'), image)
+    if not np.isnan(read_image(folder / 'c.tif', cv2.IMREAD_UNCHANGED)).any():
+        pytest.skip('this OpenCV reads NaN in a TIFF as 0, as 4.11 does')
     return folder
 
 
