@@ -27,7 +27,7 @@ from hrnet_mm.weights.pickle_calls import ARGUMENTS, CALLS, FILLED
 from hrnet_mm.weights.read import read_checkpoint
 from tests.helpers import Calls, equal
 from tests.robustness.hostile_files import malformed_pickles, payloads
-from tests.weights.test_pickle_check import HOSTILE, values
+from tests.weights.contents import HOSTILE, values
 
 # Which do no harm while they are read: the check refuses them for their size, or as no values.
 HARMLESS = {

@@ -70,7 +70,6 @@ def scopes(value: Any) -> Iterator[str]:
 
 def build(name: Path) -> None:
     # Before any host, and after the configs were read:
-    import hrnet_mm.compat
     import hrnet_mm.standins.in_place  # noqa: F401
 
     cfg = inherit(TEXT_STYLE, name)
