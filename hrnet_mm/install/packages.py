@@ -79,8 +79,8 @@ def bare_name(requirement: str) -> str:
 
 def read_pins(name: str = 'pinned') -> dict[str, str]:
     """The version of every package in a file of ``pins/``, by the names of pip."""
-    lines = (PINS / f'{name}.txt').read_text().splitlines()
-    return dict(re.findall(r'^([\w.-]+)==(\S+)$', line)[0] for line in lines if '==' in line)
+    text = (PINS / f'{name}.txt').read_text()
+    return dict(re.findall(r'^([\w.-]+)==(\S+)$', text, re.M))
 
 
 def pip_commands(tasks: Collection[str], installed: Mapping[str, str]) -> list[list[str]]:
