@@ -137,12 +137,9 @@ def install(step: Step, stack: Stack, label: str, python: Path, state: Path) -> 
         return True
     print(f'{label} ...', flush=True)
     started = time.monotonic()
-    environment = os.environ | {'MMCV_WITH_OPS': '0'}  # for the fork's mmcv, which has no wheel
     with log.open('w') as output:
         for command in commands(step, stack, python, state):
-            done = subprocess.run(
-                command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, env=environment
-            )
+            done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
             if done.returncode:
                 output.flush()
                 print(*log.read_text(errors='replace').splitlines()[-15:], sep='\n')

@@ -7,7 +7,6 @@ installed. At the end the doctor says what works.
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib.metadata import distributions
+from importlib.util import find_spec
 
 from hrnet_mm.install.packages import TASKS, pip_commands
 
@@ -30,16 +30,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         calls = pip_commands(args.tasks, installed)
     except ValueError as error:
         parser.exit(1, f'error: {error}\n')
+    if find_spec('pip') is None:  # as in environments that uv makes
+        parser.exit(1, f'error: {sys.executable} has no pip: python -m ensurepip puts it there\n')
     commands = [[sys.executable, '-m', 'pip', '--quiet', *call] for call in calls]
     commands.append([sys.executable, '-m', 'hrnet_mm.doctor', *args.tasks])
     for command in commands:
-        variables = {'MMCV_WITH_OPS': '0'} if any('onedl-mmcv' in word for word in command) else {}
-        shown = [*(f'{name}={value}' for name, value in variables.items()), shlex.join(command)]
-        print('$', *shown, flush=True)
+        print('$', shlex.join(command), flush=True)
         if args.dry_run:
             continue
         started = time.monotonic()
-        code = subprocess.run(command, env=os.environ | variables).returncode
+        code = subprocess.run(command).returncode
         if code:
             return code
         print(f'    {time.monotonic() - started:.0f} s', flush=True)

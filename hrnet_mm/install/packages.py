@@ -39,11 +39,10 @@ BOUNDS = {
     # mmengine imports pkg_resources, which 81 removed; in the hosts' own tools nothing stands in.
     'setuptools': '>=77.0.3,<81',
 }
-# The maintained fork: its packages in the places of the originals. It has no mmcv-lite; its mmcv is
-# built without operators instead. Its datasets import imaug, which asks for an older OpenCV.
+# The maintained fork: its packages in the places of the originals. It has no mmcv-lite and takes that
+# of the original. Its datasets import imaug, which asks for an older OpenCV.
 FORK = {
     'mmengine': ('onedl-mmengine',),
-    'mmcv-lite': ('onedl-mmcv',),
     'mmcv': ('onedl-mmcv',),
     'mmdet': ('onedl-mmdetection', 'imaug'),
     'mmsegmentation': ('onedl-mmsegmentation',),
@@ -107,16 +106,10 @@ def pip_commands(tasks: Collection[str], installed: Mapping[str, str]) -> list[l
     # Named, so that pip takes the torchvision that is made for this torch.
     torch = installed.get('torch', pins['torch']).partition('+')[0]
     packages = in_stack([host for host in hosts if host != 'mmcv-lite' or not mmcv], fork)
-    with_isolation = [name for name in packages if name != 'onedl-mmcv']
-    calls = [
+    return [
         ['install', f'torch=={torch}', *libraries],
-        ['install', '--no-deps', *(f'{name}=={pins[name]}' for name in with_isolation)],
+        ['install', '--no-deps', *(f'{name}=={pins[name]}' for name in packages)],
     ]
-    if 'onedl-mmcv' in packages:
-        calls.append(
-            ['install', '--no-deps', '--no-build-isolation', f'onedl-mmcv=={pins["onedl-mmcv"]}']
-        )
-    return calls
 
 
 def check_mmcv(installed: Mapping[str, str]) -> str | None:
