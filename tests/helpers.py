@@ -48,7 +48,7 @@ def needs_torch(version: str, ability: str) -> pytest.MarkDecorator:
 
 needs_uint16 = needs_torch('2.3', 'an image of 16 bits as a tensor')
 needs_float16 = needs_torch('2.4', 'float16 on a CPU')
-needs_cp_of_norms = needs_torch('2.4', "with_cp='norm'")
+needs_cp_of_norms = needs_torch('2.5', "with_cp='norm'")
 
 
 # Processes

@@ -51,7 +51,7 @@ class Recomputation:
         if not isinstance(with_cp, bool | str) or with_cp not in REGIONS:
             raise ValueError(f'with_cp={with_cp!r} must be one of {", ".join(map(repr, REGIONS))}')
         if with_cp == 'norm':
-            require_torch('2.4', "with_cp='norm'")
+            require_torch('2.5', "with_cp='norm'")
         return cls(REGIONS[with_cp], keeps_convolutions=with_cp == 'norm')
 
     def by_blocks(self) -> Recomputation:
@@ -91,7 +91,7 @@ def recomputed_in_backward(
 
 
 def _keep_convolutions() -> Contexts:
-    # Here, as PyTorch before 2.4 has none.
+    # Here, as PyTorch before 2.5 has none.
     from torch.utils.checkpoint import create_selective_checkpoint_contexts
 
     return create_selective_checkpoint_contexts([torch.ops.aten.convolution.default])

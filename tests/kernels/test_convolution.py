@@ -66,7 +66,7 @@ def test_what_the_kernels_do_not_take_is_computed_by_pytorch(
     assert torch.equal(conv(x), F.conv2d(x, conv.weight, padding=1))
 
 
-@needs_torch('2.4', 'what compiles into a convolution of our own')
+@needs_torch('2.6', 'what compiles into a convolution of our own')
 def test_compiled_and_traced_code_has_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     conv, x = native_conv(16, 32), channels_last(2, 16, 9, 8)
     expected = conv(x)

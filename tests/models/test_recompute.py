@@ -64,6 +64,6 @@ def test_with_cp_names_its_choices() -> None:
 
 
 def test_with_cp_norm_names_the_torch_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, '__version__', TorchVersion('2.3.1+cpu'))
-    with pytest.raises(UserError, match=r"with_cp='norm' needs torch 2\.4 or newer; this is 2\.3"):
+    monkeypatch.setattr(torch, '__version__', TorchVersion('2.4.1+cpu'))
+    with pytest.raises(UserError, match=r"with_cp='norm' needs torch 2\.5 or newer; this is 2\.4"):
         HRNet('w18_small', with_cp='norm')
