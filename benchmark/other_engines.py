@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.candidates import LeftOut
+from hrnet_mm.base.torch_versions import is_older_than
 
 CALIBRATION_IMAGES = 4
 OPENVINO_HINTS = dict(fp32='f32', bf16='bf16', fp16='f16', int8='f32')
@@ -89,8 +90,9 @@ def run_by_openvino(
 def _export(net: nn.Module, image: Tensor, folder: Path, precision: str) -> Path:
     path = folder / 'network.onnx'
     with _quiet():
-        # By tracing: PyTorch's newer exporter needs one more package.
-        torch.onnx.export(net, (image,), str(path), dynamo=False)
+        # By tracing: PyTorch's newer exporter needs one more package. Before 2.5 there is no other.
+        how = {} if is_older_than('2.5') else dict(dynamo=False)
+        torch.onnx.export(net, (image,), str(path), **how)
         return _quantise(path, image) if precision == 'int8' else path
 
 

@@ -8,7 +8,9 @@ import torch
 from benchmark.candidates import LeftOut
 from benchmark.compare import difference
 from benchmark.networks import Workload
+from hrnet_mm.training.hooks.fast_training import COMPILING_TORCH
 from tests.benchmark.helpers import SMALL, outputs_of_ours, started
+from tests.helpers import needs_cp_of_norms, needs_float16, needs_torch
 
 ROUNDING = dict(fp32=1e-4, bf16=0.1, int8=1.0)
 
@@ -56,6 +58,7 @@ def test_compiled_inference_stays_the_same(execution: str, tmp_path: Path) -> No
     assert 0 < difference(found, expected) < ROUNDING['fp32']
 
 
+@needs_torch(COMPILING_TORCH, 'the compiling of regions')
 def test_regions_are_ours(tmp_path: Path) -> None:
     with pytest.raises(LeftOut, match='only ours has regions'):
         started(Workload('pose', mode='train', **SMALL), 'mmpose+regions', tmp_path)
@@ -65,11 +68,11 @@ def test_regions_are_ours(tmp_path: Path) -> None:
     ('candidate', 'of_maps', 'of_gradient'),
     [
         ('ours+cp', 0, 0),
-        ('ours+cp_norm', 0, 0),
+        pytest.param('ours+cp_norm', 0, 0, marks=needs_cp_of_norms),
         ('ours+cp_module', 0, 0),
         ('mmpose+cp', 0, 0),
         ('ours+channels_last', 1e-5, 1e-3),
-        ('ours@fp16', 0.05, 0.5),
+        pytest.param('ours@fp16', 0.05, 0.5, marks=needs_float16),
     ],
 )
 def test_training_stays_the_same(
