@@ -39,8 +39,8 @@ BOUNDS = {
     # mmengine imports pkg_resources, which 81 removed; in the hosts' own tools nothing stands in.
     'setuptools': '>=77.0.3,<81',
 }
-# The maintained fork: its packages in the places of the originals. It has no mmcv-lite and takes that
-# of the original. Its datasets import imaug, which asks for an older OpenCV.
+# The maintained fork: its packages in the places of the originals. It has no mmcv-lite, so that
+# of the original serves. Its datasets import imaug, which asks for an older OpenCV.
 FORK = {
     'mmengine': ('onedl-mmengine',),
     'mmcv': ('onedl-mmcv',),
