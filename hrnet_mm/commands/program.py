@@ -28,20 +28,23 @@ def run_program(module: str) -> None:
     run_tool(lambda: import_module(module).main())
 
 
-def run_tool(main: Callable[[], None]) -> None:
+def run_tool(main: Callable[[], int | None]) -> None:
     """Run a tool's ``main``; turn an exception into one sentence on stderr and an exit code.
 
-    With ``--debug`` the exception goes on, as a traceback.
+    With ``--debug`` the exception goes on, as a traceback. What ``main`` returns is the exit code.
     """
     outlive_readers()
     let_idle_threads_sleep()
     lower_opencvs_limit()
     put_in_place()
-    if '--debug' in sys.argv:
-        main()
-        return
+    code = main() if '--debug' in sys.argv else run_reporting(main)
+    if code:
+        sys.exit(code)
+
+
+def run_reporting(main: Callable[[], int | None]) -> int | None:
     try:
-        main()
+        return main()
     except KeyboardInterrupt:
         sys.exit('\nstopped')
     except UsageError as error:

@@ -13,7 +13,7 @@ from mmengine.registry import HOOKS
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.commands import program
 from hrnet_mm.commands.program import run_program, run_tool
-from hrnet_mm.kernels.compiler import library_of_torch
+from hrnet_mm.kernels.openmp import library_of_torch
 from tests.helpers import TOOLS
 
 DOCTOR = 'python -m hrnet_mm.doctor'
