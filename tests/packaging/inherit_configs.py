@@ -70,7 +70,7 @@ def scopes(value: Any) -> Iterator[str]:
 
 def build(name: Path) -> None:
     # Before any host, and after the configs were read:
-    import hrnet_mm.standins.in_place  # noqa: F401
+    import hrnet_mm.compat  # noqa: F401
 
     cfg = inherit(TEXT_STYLE, name)
     with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.device('meta'):

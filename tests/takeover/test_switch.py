@@ -112,7 +112,7 @@ def output_of(code: str, **environment: str) -> str:
     """What a new process prints; its code may ask ``ours(host)``."""
     report = (
         'from importlib import import_module\n'
-        'import hrnet_mm.standins.in_place\n'  # compiled libraries may be absent
+        'import hrnet_mm.compat\n'  # compiled libraries may be absent
         'def ours(host):\n'
         "    cls = import_module(f'{host}.registry').MODELS.get('HRNet')\n"
         "    return cls is not None and cls.__module__.startswith('hrnet_mm')\n"
