@@ -96,7 +96,11 @@ def test_nothing_stands_in_unless_it_is_put_in_place(library: Path) -> None:
     invalidate_caches()
     with pytest.raises(ModuleNotFoundError, match='_ext'):
         import_module('with_operators._ext')
-    run_tool(lambda: import_module('with_operators._ext'))
+
+    def main() -> None:
+        import_module('with_operators._ext')
+
+    run_tool(main)
     assert serving() == ['with_operators._ext']
 
 
