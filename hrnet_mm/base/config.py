@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry
 
 from hrnet_mm.base.config_changes import apply_options
+from hrnet_mm.base.config_names import find_config
 from hrnet_mm.base.errors import UsageError, UserError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -19,15 +21,16 @@ RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
 
 
 def read_config(
-    path: str | Path,
+    config: str | Path | Config,
     options: Mapping[str, Any] | None = None,
     data_root: str | None = None,
     arguments: Mapping[str, str] | None = None,
 ) -> Config:
-    """Read a config file and change it as the command line says.
+    """Read a config and change it as the command line says.
 
     Args:
-        path: the config file.
+        config: its name or path, see :func:`hrnet_mm.base.config_names.find_config`; or a config
+            that is read already, which stays as it is.
         options: values by dotted key, as ``--cfg-options`` name them; they have the last word.
         data_root: see :func:`set_data_root`.
         arguments: the keys that arguments of the tool set, with the argument, for example
@@ -39,15 +42,16 @@ def read_config(
         UsageError: an option sets what another argument sets.
     """
     check_not_set_twice(options or {}, arguments or {})
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f'there is no config {path}')
-    try:
-        cfg = Config.fromfile(path)
-    except (SyntaxError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise  # a base that is absent names itself
-        raise UserError(f'{path} is no config: {error}') from error
+    if isinstance(config, Config):
+        cfg = deepcopy(config)
+    else:
+        path = find_config(config)
+        try:
+            cfg = Config.fromfile(path)
+        except (SyntaxError, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise  # a base that is absent names itself
+            raise UserError(f'{path} is no config: {error}') from error
     if data_root:
         set_data_root(cfg, data_root)
     apply_options(cfg, options or {})

@@ -1,0 +1,55 @@
+"""Which file a config's name means: one of ours, a path, ``hrnet_mm::...`` or a host's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from hrnet_mm.base.errors import UserError, did_you_mean
+
+
+def find_config(config: str | Path) -> Path:
+    """The file of a config.
+
+    Args:
+        config: a path; a name of ours, ``'hrnet_w32_coco_256x192'``; or a package with a path in
+            its configs, ``'hrnet_mm::pose/hrnet_w32_coco_256x192.py'``, ``'mmpose::...'``.
+
+    Raises:
+        UserError: there is no such config; of a misspelt name with the one that may be meant.
+    """
+    path = Path(config)
+    if path.is_file():
+        return path
+    package, separator, inner = str(config).partition('::')
+    if separator:
+        return _of_package(str(config), package, inner)
+    if len(path.parts) == 1 and not path.suffix:
+        ours = our_configs()
+        if path.name in ours:
+            return ours[path.name]
+        raise UserError(f'there is no config {config}{did_you_mean(path.name, ours)}')
+    raise UserError(f'there is no config {config}')
+
+
+def our_configs() -> dict[str, Path]:
+    """All configs of this package, by name: their names are unique."""
+    from hrnet_mm_startup import content_folder  # absent where the package's folder was copied
+
+    found = sorted(Path(content_folder(), 'configs').rglob('*.py'))
+    return {path.stem: path for path in found}
+
+
+def _of_package(config: str, package: str, inner: str) -> Path:
+    names = [f'{path.parent.name}/{path.name}' for path in our_configs().values()]
+    hint = did_you_mean(inner, names) if package == 'hrnet_mm' else ''
+    try:
+        found, _ = Config._get_cfg_path(config, '')  # as MMEngine finds the bases of configs
+    except ModuleNotFoundError as error:
+        raise UserError(f'{config}: {package} is not installed') from error
+    except (FileNotFoundError, AssertionError, ValueError) as error:
+        raise UserError(f'there is no config {config}{hint}') from error
+    if not Path(found).is_file():
+        raise UserError(f'there is no config {config}{hint}')
+    return Path(found)
