@@ -42,12 +42,26 @@ def boxes_by_frame(
         UserError: a box or the file is wrong, or it names none of the images.
     """
     if not isinstance(boxes, Path):
-        same = _as_array([_checked_box(box, '--bbox') for box in boxes])
+        same = as_boxes(boxes, '--bbox')
         return lambda frames: [same] * len(frames)
     if isinstance(frames, VideoFile):
         raise UserError(f'{boxes}: a file of boxes is for images; a video takes --bbox')
     by_path = _boxes_by_path(read_boxes(boxes), frames, boxes, report)
     return lambda frames: [by_path[frame.path] for frame in frames]
+
+
+def as_boxes(boxes: Any, place: str) -> np.ndarray:
+    """Boxes [[x, y, w, h], ...] or with scores, of numbers or an array, as (N, 5) float32.
+
+    Args:
+        boxes: what is to be boxes.
+        place: what it is called, the beginning of an error's message.
+
+    Raises:
+        UserError: one is no box.
+    """
+    rows = boxes.tolist() if hasattr(boxes, 'tolist') else boxes
+    return _as_array([_checked_box(_plain(box), place) for box in rows])
 
 
 def read_boxes(path: Path) -> dict[str, list[list[float]]]:
@@ -115,6 +129,15 @@ def _boxes_by_path(
     if unnamed:
         report(f'{len(unnamed)} of {len(frames)} images are not in {file}: no boxes for them')
     return by_path
+
+
+def _plain(box: Any) -> Any:
+    """A row of an array as JSON knows it."""
+    if hasattr(box, 'tolist'):
+        return box.tolist()
+    if isinstance(box, list | tuple):
+        return [number.item() if hasattr(number, 'item') else number for number in box]
+    return box
 
 
 def _as_array(boxes: list[list[float]]) -> np.ndarray:

@@ -7,7 +7,8 @@ import re
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from email.message import Message
 from http.client import HTTPException
@@ -58,6 +59,16 @@ def download(url: str) -> Path:
     if not (ours.is_file() and _has(ours, promised)):
         _download(address, ours, promised)
     return ours
+
+
+def download_into(url: str, path: Path) -> None:
+    """Download a file of its own, in no cache.
+
+    Raises:
+        UserError: it cannot be downloaded; what came of it may be at the path.
+    """
+    with _explained(url, path), path.open('xb') as file:
+        _transfer(urldefrag(url)[0], file.write)
 
 
 def cache_folder() -> Path:
@@ -130,17 +141,27 @@ def _download(address: str, path: Path, promised: tuple[str, ...]) -> None:
     except OSError as error:
         raise UserError(f'{address} cannot be downloaded to {path}: {error}') from error
     try:
-        with partial.open('xb') as file:
-            _transfer(address, file.write)
-        if not _has(partial, promised):
-            raise UserError(
-                f'{address} is not the file that its name promises: its SHA-256 is '
-                f'{sha256_of(partial)}, which does not begin with '
-                + ' and '.join(f'"{digits}"' for digits in promised)
-                + '; nothing of it was kept'
-            )
-        path.parent.mkdir(exist_ok=True)
-        partial.replace(path)
+        with _explained(address, path):
+            with partial.open('xb') as file:
+                _transfer(address, file.write)
+            if not _has(partial, promised):
+                raise UserError(
+                    f'{address} is not the file that its name promises: its SHA-256 is '
+                    f'{sha256_of(partial)}, which does not begin with '
+                    + ' and '.join(f'"{digits}"' for digits in promised)
+                    + '; nothing of it was kept'
+                )
+            path.parent.mkdir(exist_ok=True)
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(address: str, path: Path) -> Iterator[None]:
+    """Turn what a download fails with into one sentence."""
+    try:
+        yield
     except (HTTPException, ValueError) as error:  # of an address or an answer that is malformed
         text = f'{type(error).__name__} {error}'.strip()
         raise UserError(f'{address} cannot be downloaded: {text}') from error
@@ -153,8 +174,6 @@ def _download(address: str, path: Path, promised: tuple[str, ...]) -> None:
         raise UserError(f'{address} cannot be downloaded: {text}') from error
     except OSError as error:
         raise UserError(f'{address} cannot be downloaded to {path}: {error}') from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _transfer(address: str, write: Callable[[bytes], object]) -> None:

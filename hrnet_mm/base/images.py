@@ -34,6 +34,9 @@ class Frame:
         loaded: what the loader of the model's config gives of it, ``img`` and what goes with it.
         index: its number in a video, from 0; None for an image.
         decoded: of a video the frame as it is, (H, W, 3) uint8 BGR; None for an image.
+        pixels: of an array in the place of a file, the array, BGR; else None.
+        number: its place in a list of images, from 0; None where there is no list.
+        lasts: whether the file stays where it is once the frame has been looked at.
     """
 
     path: Path
@@ -41,6 +44,9 @@ class Frame:
     loaded: dict[str, Any]
     index: int | None = None
     decoded: np.ndarray | None = None
+    pixels: np.ndarray | None = None
+    number: int | None = None
+    lasts: bool = True
 
     @property
     def image(self) -> np.ndarray:
@@ -148,6 +154,39 @@ class VideoFile:
             raise UserError(f'{path} is a video without a readable frame')
         if index < len(self):
             self._report(f'{path} ends after {index} of {len(self)} frames')
+
+
+class Camera:
+    """The frames of a camera, without end.
+
+    Args:
+        number: of the camera, as OpenCV counts them from 0.
+
+    Raises:
+        UserError: there is no such camera, or it gives no pictures.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._capture = cv2.VideoCapture(number)
+        self.name = f'camera {number}'
+        if not self._capture.isOpened():
+            raise UserError(f'there is no {self.name}, or another program has it')
+
+    def read(self, load: Load) -> Iterator[Frame]:
+        """Frames until the camera gives none any more; then it is free again.
+
+        Args:
+            load: see ``loading.ImageLoader.load``.
+        """
+        path = Path(self.name)
+        try:
+            for index in itertools.count():
+                decoded, image = self._capture.read()
+                if not decoded:
+                    raise UserError(f'{self.name} gives no pictures any more, after {index}')
+                yield Frame(path, self.name, load(path, image), index, image)
+        finally:
+            self._capture.release()
 
 
 def find_frames(source: str, out: Path, report: Callable[[str], None]) -> ImageFiles | VideoFile:

@@ -104,10 +104,10 @@ def add_boxes(parser: ArgumentParser) -> None:
 
 
 def infer(
-    config: Path,
+    config: str | Path,
     checkpoint: str | Path,
-    source: str,
-    out: Path | None = None,
+    source: str | Path,
+    out: str | Path | None = None,
     boxes: Path | Sequence[Sequence[float]] | None = None,
     detector: Detector | None = None,
     device: str | None = None,
@@ -122,7 +122,8 @@ def infer(
     """Predict on images or a video; write drawings, label maps and ``predictions.json``.
 
     Args:
-        config: of a host in ``hrnet_mm.predict.predictor.PREDICTORS``.
+        config: of a host in ``hrnet_mm.predict.predictor.PREDICTORS``; its path, or a name as
+            ``hrnet_mm.load`` takes it.
         checkpoint: the weights, or a file that tools/export.py wrote.
         source: an image or a video, a folder (read recursively), or a glob of images.
         out: the folder of the results. Default: ``work_dirs/infer/<name of the config>``.
@@ -146,33 +147,35 @@ def infer(
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.base.boxes import boxes_by_frame
-    from hrnet_mm.base.config import read_config
+    from hrnet_mm.base.config import check_not_set_twice
     from hrnet_mm.base.images import find_frames
-    from hrnet_mm.commands.from_arguments import find_device, take_over, weights_from
-    from hrnet_mm.predict.detector import boxes_by_detector
-    from hrnet_mm.predict.predictor import make_predictor
+    from hrnet_mm.commands.load import load
     from hrnet_mm.predict.results import report
     from hrnet_mm.predict.run import PredictionRun, check_out
-    from hrnet_mm.weights.trust import trusting
 
-    out = out or Path('work_dirs/infer') / config.stem
+    source = str(source)
+    out = Path(out or Path('work_dirs/infer') / Path(config).stem)
     frames = find_frames(source, out, report)
     check_out(out, frames, draw)
     boxes_of = None if boxes is None else boxes_by_frame(boxes, frames, report)
     arguments = dict(load_from='CHECKPOINT', resume='CHECKPOINT', work_dir='--out')
-    cfg = read_config(config, cfg_options, arguments=arguments)
-    if takeover:
-        take_over(cfg)
-    device = find_device(device)
-    with trusting(trust):
-        predictor = make_predictor(cfg, weights_from(checkpoint, fast), device, batch_size)
-        if detector:
-            weights = weights_from(detector.checkpoint)
-            boxes_of = boxes_by_detector(detector, weights, device, batch_size)
+    check_not_set_twice(cfg_options or {}, arguments)
+    model = load(
+        config,
+        checkpoint,
+        device=device,
+        fast=fast,
+        detector=detector,
+        batch_size=batch_size,
+        cfg_options=cfg_options,
+        trust=trust,
+        takeover=takeover,
+    )
     origin = {'config': str(config), 'checkpoint': str(checkpoint), 'input': source}
     if detector:
         origin['detector'] = detector.origin
-    return PredictionRun(predictor, frames, out, origin, draw, score_thr, boxes_of).run()
+    boxes_of = boxes_of if detector is None else model.boxes_of
+    return PredictionRun(model.predictor, frames, out, origin, draw, score_thr, boxes_of).run()
 
 
 def main(argv: Sequence[str] | None = None) -> None:

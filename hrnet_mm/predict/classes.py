@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -91,12 +92,16 @@ class ClassPredictor(Predictor):
 
     Attributes:
         classes: their names and colours.
+        drawing_of_classes: as ``drawing``, with the classes before its arguments.
     """
+
+    drawing_of_classes: ClassVar[Callable[..., np.ndarray]]
 
     def __init__(self, model: HostModel, cfg: Config, batch_size: int | None) -> None:
         super().__init__(model, cfg, batch_size)
         self.classes = read_classes(model.meta, cfg)
         self.header = {'class_names': list(self.classes.names)}
+        self.drawing = partial(self.drawing_of_classes, self.classes)
 
     def samples(self, frames: Sequence[Frame], field: str) -> Iterator[BaseDataElement]:
         """Run the model.

@@ -10,37 +10,55 @@ from mmpretrain.models import ImageClassifier
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
-from hrnet_mm.predict.classes import ClassPredictor
+from hrnet_mm.predict.classes import Classes, ClassPredictor
 from hrnet_mm.predict.drawing import draw_class_list
+from hrnet_mm.predict.predictor import Prediction
 
 TOP = 5
+
+
+def draw_record(
+    classes: Classes, image: np.ndarray, record: dict[str, Any], score_thr: float
+) -> np.ndarray:
+    """Write the classes into the image."""
+    return draw_class_list(image, record['classes'], score_thr)
 
 
 class ClassificationPredictor(ClassPredictor):
     """A classifier of mmpretrain."""
 
     kinds = (ImageClassifier,)
+    task = 'classification'
+    drawing_of_classes = staticmethod(draw_record)
     batch_size = 8
     score_thr = 0.0
 
-    def predict(self, frames: Sequence[Frame]) -> list[dict[str, Any]]:
+    def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
         """Predict the class of every frame.
 
         Returns:
-            For each frame ``classes``, the five likeliest (all, if they are fewer), the likeliest
-            first, each with ``label``, ``category``, the label's name, and ``score``.
+            For each frame the record: ``classes``, the five likeliest (all, if they are fewer), the
+            likeliest first, each with ``label``, ``category``, the label's name, and ``score``.
 
         Raises:
             UserError: the model gives no numbers, or other classes than it has names for.
         """
         return [
-            {'classes': self._likeliest(sample.pred_score.cpu().numpy())}
+            self._prediction(sample.pred_score.cpu().numpy())
             for sample in self.samples(frames, 'pred_score')
         ]
 
-    def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
-        """Write the classes into the image."""
-        return draw_class_list(frame.image, record['classes'], score_thr)
+    def _prediction(self, probabilities: np.ndarray) -> Prediction:
+        classes = self._likeliest(probabilities)
+        labels = [entry['label'] for entry in classes]
+        fields = {
+            'labels': np.array(labels),
+            'scores': probabilities[labels],
+            'names': tuple(entry['category'] for entry in classes),
+            'probabilities': probabilities,
+            'class_names': self.classes.names,
+        }
+        return Prediction({'classes': classes}, fields)
 
     def _likeliest(self, scores: np.ndarray) -> list[dict[str, Any]]:
         if not np.isfinite(scores).all():

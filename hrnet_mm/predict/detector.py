@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from hrnet_mm.base.boxes import BoxesOf
-from hrnet_mm.base.config import read_config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
-from hrnet_mm.predict.predictor import make_predictor
-from hrnet_mm.weights.checkpoint import FillsModel
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
     from mmengine.structures import InstanceData
 
     from hrnet_mm.predict.detection import DetectionPredictor
@@ -48,39 +45,44 @@ class Detector:
         return asdict(self) | {'config': str(self.config), 'checkpoint': str(self.checkpoint)}
 
 
+def check_is_detector(cfg: Config, config: object) -> None:
+    """Make sure, before it is built, that a config is of a detector.
+
+    Raises:
+        UserError: it is not.
+    """
+    if cfg.get('default_scope') != 'mmdet':
+        raise UserError(
+            f'--detector takes a config of mmdet; {config} has '
+            f'default_scope={cfg.get("default_scope")!r}'
+        )
+
+
 def boxes_by_detector(
-    detector: Detector, weights: FillsModel, device: torch.device, batch_size: int | None
+    predictor: DetectionPredictor, config: object, category: str, score_thr: float
 ) -> BoxesOf:
     """Make a function that gives the boxes which a detector finds in frames.
 
     Args:
-        detector: which boxes to take.
-        weights: what fills the detector's model.
-        device: where it runs.
-        batch_size: images in one forward pass.
+        predictor: the detector.
+        config: its config, for messages.
+        category: the name of the class whose boxes are taken.
+        score_thr: boxes that score less are not taken.
 
     Raises:
-        UserError: the config is no detector's, the checkpoint cannot be loaded into it, or it
-            knows no such class.
+        UserError: the detector knows no such class.
     """
-    cfg = read_config(detector.config)
-    if cfg.get('default_scope') != 'mmdet':
-        raise UserError(
-            f'--detector takes a config of mmdet; {detector.config} has '
-            f'default_scope={cfg.get("default_scope")!r}'
-        )
-    predictor: DetectionPredictor = make_predictor(cfg, weights, device, batch_size)
     names = predictor.classes.names
-    if detector.category not in names:
-        close = difflib.get_close_matches(detector.category, names, n=1)
+    if category not in names:
+        close = difflib.get_close_matches(category, names, n=1)
         hint = f'did you mean {close[0]}?' if close else f'it knows {", ".join(names[:20])}'
-        raise UserError(f'the detector {detector.config} knows no {detector.category!r}; {hint}')
-    label = names.index(detector.category)
+        raise UserError(f'the detector {config} knows no {category!r}; {hint}')
+    label = names.index(category)
 
     def boxes_of(frames: Sequence[Frame]) -> list[np.ndarray]:
         frames = [_as_detector_sees(frame, predictor) for frame in frames]
         return [
-            boxes_of_class(found, label, detector.score_thr, frame.image.shape[:2])
+            boxes_of_class(found, label, score_thr, frame.image.shape[:2])
             for frame, found in zip(frames, predictor.detect(frames), strict=True)
         ]
 
@@ -93,7 +95,7 @@ def _as_detector_sees(frame: Frame, predictor: DetectionPredictor) -> Frame:
     Raises:
         UserError: it is of another size, as where only one of two configs turns photos upright.
     """
-    seen = replace(frame, loaded=predictor.model.loader.load(frame.path, frame.decoded))
+    seen = replace(frame, loaded=predictor.model.loader.load_again(frame))
     sizes = [image.shape[1::-1] for image in (seen.image, frame.image)]
     if sizes[0] != sizes[1]:
         (w, h), (width, height) = sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
+from threading import Lock
 from typing import Any
 
 import torch
@@ -20,12 +21,16 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.predict.loading import ImageLoader
 from hrnet_mm.weights.checkpoint import FillsModel, tested_copy
 
+# MMEngine's scope is one for all threads, and engines have one set of buffers.
+_ONE_AT_A_TIME = Lock()
+
 
 class HostModel:
     """A host's model in evaluation mode, and what goes into it and comes out of it.
 
     Attributes:
         module: the model itself.
+        device: where it runs.
         loader: gives images as the config's pipeline loads them.
         meta: what the checkpoint knows of the data it was trained on; empty where it does not.
 
@@ -60,6 +65,7 @@ class HostModel:
                 f'models of the kind {" or ".join(kind.__name__ for kind in kinds)} can be run'
             )
         self._in_channels = _in_channels(self.module)
+        self.device = device
         self.module = weights.put_into(self.module.to(device).eval(), contents, device)
         self.meta = _dataset_meta(contents)
 
@@ -81,7 +87,8 @@ class HostModel:
         """
         for start in range(0, len(inputs), batch_size):
             samples: list[BaseDataElement] = []
-            with DefaultScope.overwrite_default_scope(self._scope), torch.no_grad():
+            scope = DefaultScope.overwrite_default_scope(self._scope)
+            with _ONE_AT_A_TIME, scope, torch.no_grad():
                 packed = map(self._prepared, inputs[start : start + batch_size])
                 for _, group in itertools.groupby(packed, key=_shape):
                     samples += self._run(list(group))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ from mmcv.transforms import LoadImageFromFile
 
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.base.image_size import MOST_BYTES, UnreadableImage, check_size
-from hrnet_mm.base.images import read_image
+from hrnet_mm.base.images import Frame, read_image
 
 Step = Callable[[dict[str, Any]], dict[str, Any] | None]
 
@@ -80,6 +81,45 @@ class ImageLoader:
         self._check(path, results.get('img'))
         return results
 
+    def load_pixels(self, path: Path, pixels: np.ndarray) -> dict[str, Any]:
+        """Load an array as the config does a PNG file of these pixels.
+
+        Args:
+            path: what the array is called.
+            pixels: (H, W), (H, W, 3) BGR or (H, W, 4), uint8 or uint16; float32 as a TIFF file.
+
+        Raises:
+            UnreadableImage: the steps cannot take it, or it is too large.
+        """
+        if self._is_as_decoded(pixels):
+            return self.loaded(path, pixels)
+        is_float = pixels.dtype == np.float32
+        if is_float and getattr(self.steps[-1], 'color_type', 'unchanged') != 'unchanged':
+            raise UnreadableImage(
+                f'{path} holds float32; the config loads images of uint8, 0 to 255, or uint16'
+            )
+        # How OpenCV or Pillow makes one form of another only they know: the file is written.
+        with TemporaryDirectory(prefix='hrnet_mm-') as folder:
+            file = Path(folder, f'array{".tif" if is_float else ".png"}')
+            options = () if is_float else (cv2.IMWRITE_PNG_COMPRESSION, 1)
+            cv2.imencode(file.suffix, pixels, options)[1].tofile(file)
+            try:
+                loaded = self.load(file)
+            except UnreadableImage as error:
+                raise UnreadableImage(str(error).replace(str(file), str(path))) from error
+        return {**loaded, 'img_path': str(path)}
+
+    def load_again(self, frame: Frame) -> dict[str, Any]:
+        """Load what another loader, perhaps of another config, has loaded."""
+        if frame.pixels is not None:
+            return self.load_pixels(frame.path, frame.pixels)
+        return self.load(frame.path, frame.decoded)
+
+    @property
+    def turns_upright(self) -> bool:
+        """Whether the steps turn an image by its EXIF orientation."""
+        return getattr(self.steps[-1], 'color_type', 'color') in ('color', 'grayscale')
+
     def loaded(self, path: Path, image: np.ndarray) -> dict[str, Any]:
         """Return what the steps would give of a file that holds this image, (H, W) or (H, W, C)."""
         if getattr(self.steps[-1], 'to_float32', False):
@@ -109,6 +149,19 @@ class ImageLoader:
         if step.color_type.startswith('grayscale'):
             return cv2.cvtColor(decoded, cv2.COLOR_BGR2GRAY)
         return decoded
+
+    def _is_as_decoded(self, pixels: np.ndarray) -> bool:
+        """Whether a PNG file of these pixels is loaded as they are."""
+        step = self.steps[-1]
+        return (
+            (pixels.dtype, pixels.ndim, pixels.shape[2:]) == (np.uint8, 3, (3,))
+            and pixels.nbytes <= MOST_BYTES
+            and len(self.steps) == 1
+            and isinstance(step, LoadImageFromFile)
+            and type(step).transform.__module__.split('.')[0] in HOSTS
+            and step.color_type in ('color', 'color_ignore_orientation')
+            and step.imdecode_backend == 'cv2'
+        )
 
     def _check(self, path: Path, image: Any) -> None:
         if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):

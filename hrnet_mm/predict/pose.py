@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.structures import BaseDataElement
+from mmengine.structures import InstanceData
 from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.models import BottomupPoseEstimator, TopdownPoseEstimator
 
@@ -16,7 +18,7 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
 from hrnet_mm.predict.drawing import draw_poses
 from hrnet_mm.predict.host_model import HostModel
-from hrnet_mm.predict.predictor import Predictor
+from hrnet_mm.predict.predictor import Prediction, Predictor
 from hrnet_mm.predict.results import rounded
 
 
@@ -30,10 +32,17 @@ class PosePredictor(Predictor):
         super().__init__(model, cfg, batch_size or (8 if self.takes_boxes else 1))
         self._meta = model.meta or _config_meta(cfg)
         self.header = {'keypoint_names': list(self._meta['keypoint_id2name'].values())}
+        self.task = 'top-down pose' if self.takes_boxes else 'bottom-up pose'
+        self.drawing = partial(
+            draw_record,
+            links=self._meta['skeleton_links'],
+            link_colors=_bgr(self._meta['skeleton_link_colors']),
+            keypoint_colors=_bgr(self._meta['keypoint_colors']),
+        )
 
     def predict(
         self, frames: Sequence[Frame], boxes: Sequence[np.ndarray] | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[Prediction]:
         """Predict keypoints.
 
         Args:
@@ -42,7 +51,7 @@ class PosePredictor(Predictor):
                 default: the whole image is the one box.
 
         Returns:
-            For each frame ``{'instances': [...]}``, each instance with ``bbox`` [x, y, w, h],
+            For each frame the record ``{'instances': [...]}``, each with ``bbox`` [x, y, w, h],
             ``bbox_score``, ``keypoints`` [[x, y, score], ...] in pixels of the image, and
             ``score``, the mean of the keypoints'. Of a bottom-up model, ``bbox`` is the smallest
             box around the keypoints, and ``bbox_score`` is ``score``.
@@ -53,36 +62,35 @@ class PosePredictor(Predictor):
         if not self.takes_boxes:
             inputs = [frame.loaded | self._meta for frame in frames]
             samples = self.model.predict(inputs, batch_size=1)  # DEKR's head refuses more
-            return [{'instances': self._around_poses(sample)} for sample in samples]
+            return [self._around_poses(sample.pred_instances) for sample in samples]
         if boxes is None:
             sizes = [frame.image.shape[:2] for frame in frames]
             boxes = [np.float32([[0, 0, width, height, 1]]) for height, width in sizes]
         crops = [(frame, box) for frame, rows in zip(frames, boxes, strict=True) for box in rows]
-        instances = self._in_boxes(crops)
-        return [{'instances': [next(instances) for _ in rows]} for rows in boxes]
-
-    def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
-        """Draw boxes, skeletons and keypoints."""
-        return draw_poses(
-            frame.image,
-            record['instances'],
-            self._meta['skeleton_links'],
-            _bgr(self._meta['skeleton_link_colors']),
-            _bgr(self._meta['keypoint_colors']),
-            score_thr,
-        )
-
-    def _in_boxes(self, crops: Sequence[tuple[Frame, np.ndarray]]) -> Iterator[dict[str, Any]]:
-        """Find one pose in each box (5,) of an image."""
         inputs = [self._input_of(frame, box) for frame, box in crops]
-        samples = self.model.predict(inputs, self.batch_size)
-        for (_, box), sample in zip(crops, samples, strict=True):
-            found = sample.pred_instances
-            yield {
+        found = (sample.pred_instances for sample in self.model.predict(inputs, self.batch_size))
+        return [self._in_boxes(rows, list(itertools.islice(found, len(rows)))) for rows in boxes]
+
+    def _in_boxes(self, boxes: np.ndarray, found: Sequence[InstanceData]) -> Prediction:
+        """The poses of an image, one in each of its boxes (N, 5)."""
+        number = len(self.header['keypoint_names'])
+        points = [instance.keypoints[0, :, :2] for instance in found]
+        scores = [instance.keypoint_scores[0] for instance in found]
+        instances = [
+            {
                 'bbox': rounded(box[:4], 2),
                 'bbox_score': round(float(box[4]), 4),
-                **self._keypoints(found.keypoints[0, :, :2], found.keypoint_scores[0]),
+                **self._keypoints(*pose),
             }
+            for box, *pose in zip(boxes, points, scores, strict=True)
+        ]
+        fields = {
+            'keypoints': np.stack(points) if found else np.zeros((0, number, 2), np.float32),
+            'scores': np.stack(scores) if found else np.zeros((0, number), np.float32),
+            'boxes': np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:4]], axis=1),
+            'box_scores': boxes[:, 4].copy(),
+        }
+        return Prediction({'instances': instances}, fields | self._names())
 
     def _input_of(self, frame: Frame, box: np.ndarray) -> dict[str, Any]:
         x, y, w, h, score = box
@@ -99,15 +107,27 @@ class PosePredictor(Predictor):
             **self._meta,
         }
 
-    def _around_poses(self, sample: BaseDataElement) -> list[dict[str, Any]]:
+    def _around_poses(self, found: InstanceData) -> Prediction:
         """All poses of an image, with a box around each."""
-        found, instances = sample.pred_instances, []
-        for points, scores in zip(found.keypoints, found.keypoint_scores, strict=True):
-            pose = self._keypoints(points, scores)
-            corner = points.min(axis=0)
-            box = [*corner, *(points.max(axis=0) - corner)]
-            instances.append({'bbox': rounded(box, 2), 'bbox_score': pose['score'], **pose})
-        return instances
+        points, scores = found.keypoints[..., :2], found.keypoint_scores
+        first, last = points.min(axis=1), points.max(axis=1)
+        instances = []
+        for pose_points, pose_scores, corner, size in zip(
+            found.keypoints, scores, first, last - first, strict=True
+        ):
+            pose = self._keypoints(pose_points, pose_scores)
+            box = rounded([*corner, *size], 2)
+            instances.append({'bbox': box, 'bbox_score': pose['score'], **pose})
+        fields = {
+            'keypoints': points,
+            'scores': scores,
+            'boxes': np.concatenate([first, last], axis=1),
+            'box_scores': scores.mean(axis=1),
+        }
+        return Prediction({'instances': instances}, fields | self._names())
+
+    def _names(self) -> dict[str, Any]:
+        return {'keypoint_names': tuple(self.header['keypoint_names'])}
 
     def _keypoints(self, points: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
         """Keypoints (K, 2) in pixels and their scores (K,), in the form of a record."""
@@ -123,6 +143,13 @@ class PosePredictor(Predictor):
             ],
             'score': round(float(scores.mean()), 4),
         }
+
+
+def draw_record(
+    image: np.ndarray, record: dict[str, Any], score_thr: float, **look: Any
+) -> np.ndarray:
+    """Draw boxes, skeletons and keypoints; ``look``: see ``draw_poses``."""
+    return draw_poses(image, record['instances'], score_thr=score_thr, **look)
 
 
 def _config_meta(cfg: Config) -> dict[str, Any]:

@@ -97,6 +97,32 @@ class RecordFile:
             file.write(b']}')
 
 
+def whole_record(frame: Frame, record: dict[str, Any]) -> dict[str, Any]:
+    """A record with what comes first in predictions.json: the image, and its size."""
+    height, width = frame.image.shape[:2]
+    number = {} if frame.index is None else {'frame': frame.index}
+    return {'file': frame.name, **number, 'width': width, 'height': height, **record}
+
+
+def best_where_nothing_is_drawn(record: dict[str, Any], score_thr: float) -> float | None:
+    """The best score of an image in which something was found, and all of it scores too little.
+
+    Returns:
+        None where something is drawn, nothing was found, or nothing has a score.
+    """
+    scores = [score for part in _scored_parts(record) for score in part]
+    return max(scores) if scores and max(scores) < score_thr else None
+
+
+def _scored_parts(record: dict[str, Any]) -> Iterator[Iterable[float]]:
+    """For each thing found the scores by which it, or its keypoints, are drawn."""
+    for part in record.get('instances', record.get('classes', ())):
+        if 'keypoints' in part:
+            yield [min(part['bbox_score'], score) for _, _, score in part['keypoints']]
+        elif 'score' in part:
+            yield [part['score']]
+
+
 def place_of_nan(value: Any, place: str = '') -> str | None:
     """Where in a record the first number is NaN or infinite, as ``instances[2].bbox[0]``."""
     if isinstance(value, dict):
@@ -123,7 +149,7 @@ def write_label_map(out: Path, frame: Frame, labels: np.ndarray) -> str:
     name = f'{frame.name}{LABEL_MAP_SUFFIX}'
     if frame.index is not None:
         name = f'{name.removesuffix(".png")}/{frame.index:06d}.png'
-    _write_image(out / name, labels)
+    write_image(out / name, labels)
     return name
 
 
@@ -149,7 +175,7 @@ def drawing_writer(out: Path, frames: ImageFiles | VideoFile) -> Iterator[Write]
         UserError: OpenCV cannot write the video.
     """
     if isinstance(frames, ImageFiles):
-        yield lambda frame, image: _write_image(drawing_path(out, frame.name), image)
+        yield lambda frame, image: write_image(drawing_path(out, frame.name), image)
         return
     [name] = frames.names.values()
     with replacing(drawing_path(out, name)) as temporary:
@@ -169,7 +195,12 @@ def drawing_writer(out: Path, frames: ImageFiles | VideoFile) -> Iterator[Write]
             writer.release()
 
 
-def _write_image(path: Path, image: np.ndarray) -> None:
+def write_image(path: Path, image: np.ndarray, remedy: str = 'try --no-draw') -> None:
+    """Write an image in the form that the suffix names.
+
+    Raises:
+        UserError: OpenCV cannot; with the remedy.
+    """
     try:
         written, encoded = cv2.imencode(path.suffix.lower(), image)
     except cv2.error:
@@ -177,8 +208,7 @@ def _write_image(path: Path, image: np.ndarray) -> None:
     if not written:
         height, width = image.shape[:2]
         raise UserError(
-            f'{path.name}, {width} x {height} pixels, cannot be written as {path.suffix}; try '
-            '--no-draw'
+            f'{path.name}, {width} x {height} pixels, cannot be written as {path.suffix}; {remedy}'
         )
     with replacing(path) as temporary:
         encoded.tofile(temporary)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +12,15 @@ from hrnet_mm.base.boxes import BoxesOf
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.base.images import Frame, ImageFiles, VideoFile
 from hrnet_mm.predict.drawing import as_picture
-from hrnet_mm.predict.predictor import Predictor
+from hrnet_mm.predict.predictor import Predictor, predictions
 from hrnet_mm.predict.results import (
     RecordFile,
     Write,
     drawing_path,
     drawing_writer,
-    place_of_nan,
     progress_bar,
     report,
+    whole_record,
     write_label_map,
 )
 
@@ -103,13 +101,7 @@ class PredictionRun:
         score_thr: float | None = None,
         boxes_of: BoxesOf | None = None,
     ) -> None:
-        if score_thr is not None and predictor.score_thr is None:
-            raise UserError('--score-thr: the model gives no scores; every pixel is drawn')
-        if boxes_of and not predictor.takes_boxes:
-            raise UserError(
-                'boxes (--boxes, --bbox, --detector) are for top-down pose models; the model of '
-                'this config looks at whole images'
-            )
+        predictor.check_takes(score_thr, boxes_of)
         self._predictor = predictor
         self._frames = frames
         self._out = out
@@ -135,13 +127,12 @@ class PredictionRun:
         frames = self._frames.read(self._predictor.model.loader.load)
         progress = progress_bar(len(self._frames), self._frames.unit)
         with self._records, self._drawings as self._write, progress as show:
-            while batch := list(itertools.islice(frames, self._predictor.batch_size)):
-                for frame, result in self._predicted(batch):
-                    if isinstance(result, Exception):
-                        self._fail(frame, result)
-                    else:
-                        self._finish(frame, result)
-                    show(self._records.count + self._failed + self._frames.skipped)
+            for frame, result in predictions(self._predictor, frames, self._boxes_of):
+                if isinstance(result, Exception):
+                    self._fail(frame, result)
+                else:
+                    self._finish(frame, result.record)
+                show(self._records.count + self._failed + self._frames.skipped)
         self._raise_failures()
         return Summary(
             count=self._records.count,
@@ -152,23 +143,9 @@ class PredictionRun:
             out=self._out,
         )
 
-    def _predicted(self, batch: Sequence[Frame]) -> Iterator[tuple[Frame, dict | Exception]]:
-        """Give each frame its record, or the error that predicting on it ends with."""
-        try:
-            boxes = [] if self._boxes_of is None else [self._boxes_of(batch)]
-            results = list(zip(batch, self._predictor.predict(batch, *boxes), strict=True))
-        except Exception as error:
-            results = [(batch[0], error)] if len(batch) == 1 else []
-        yield from results
-        if not results:  # one by one, as only some may be at fault, or all too large together
-            for frame in batch:
-                yield from self._predicted([frame])
-
     def _finish(self, frame: Frame, record: dict[str, Any]) -> None:
-        """Check, draw and write the record of a frame."""
+        """Draw and write the record of a frame."""
         try:
-            if (place := place_of_nan(record)) is not None:
-                raise UserError(f'the model gives NaN: {place} is no finite number')
             if self._write:
                 self._write(frame, self._predictor.draw(frame, record, self._score_thr))
         except OSError:
@@ -178,11 +155,7 @@ class PredictionRun:
             return
         if 'label_map' in record:
             record['label_map'] = write_label_map(self._out, frame, record['label_map'])
-        height, width = frame.image.shape[:2]
-        number = {} if frame.index is None else {'frame': frame.index}
-        self._records.append(
-            {'file': frame.name, **number, 'width': width, 'height': height, **record}
-        )
+        self._records.append(whole_record(frame, record))
         if 'instances' in record:
             self._instances = (self._instances or 0) + len(record['instances'])
 

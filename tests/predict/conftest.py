@@ -1,5 +1,6 @@
 """A tiny pose model with random weights, and how tests predict."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import torch
 from mmdet.apis import init_detector
 from mmpose.apis import init_model
 
+import hrnet_mm
 from hrnet_mm.inference import Summary, infer
+from hrnet_mm.predict.model import Model
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
-from tests.predict.helpers import Document, Run, Tiny
+from tests.predict.helpers import Document, Loaded, Run, Tiny
 
 CONFIG = """
 _base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
@@ -67,6 +70,17 @@ def with_gray(folder: Path) -> Path:
     """The images of ``folder`` and one of a single channel, which the hosts make into three."""
     cv2.imwrite(str(folder / 'gray.png'), picture(80, 100, seed=3)[..., 0])
     return folder
+
+
+@pytest.fixture(scope='session')
+def loaded(tiny: Tiny, pose: TinyModel) -> Loaded:
+    """A tiny model, or the ``'pose'`` model, loaded on the CPU and ready to be called."""
+
+    def load(name: str) -> Model:
+        files = pose if name == 'pose' else tiny(name)
+        return hrnet_mm.load(files.config, files.checkpoint, device='cpu')
+
+    return functools.cache(load)
 
 
 @pytest.fixture

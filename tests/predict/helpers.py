@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from hrnet_mm.inference import Summary
+from hrnet_mm.predict.model import Model
 from tests.models_of_hosts import TinyModel
 
 Run = Callable[..., Summary]
 Document = Callable[[], dict[str, Any]]
 Tiny = Callable[[str], TinyModel]
+Loaded = Callable[[str], Model]
 
 
 def files_in(folder: Path) -> list[str]:

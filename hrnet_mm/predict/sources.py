@@ -1,0 +1,216 @@
+"""What a model can be called with, as frames: files, arrays, addresses, a camera."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from hrnet_mm.base.download import WEB, download_into, file_name
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.image_size import UnreadableImage
+from hrnet_mm.base.images import VIDEO_SUFFIXES, Camera, Frame, ImageFiles, VideoFile, find_frames
+from hrnet_mm.predict.loading import ImageLoader
+from hrnet_mm.predict.results import report
+
+NOWHERE = Path(os.devnull)  # where results go: no image lies there
+ORDERS = ('bgr', 'rgb')
+KINDS = (
+    'a path, an http(s) address, an array (H, W, 3), an image of Pillow, a list of these, '
+    'a folder, a glob, a video, or the number of a camera'
+)
+# Pillow's modes that a PNG file holds as they are; others become RGB.
+GREY_MODES = {'1': 'L', 'L': 'L', 'I;16': 'I;16', 'I;16L': 'I;16', 'I;16B': 'I;16'}
+WITH_ALPHA = ('RGBA', 'LA', 'PA', 'RGBa', 'La')
+
+
+@dataclass(frozen=True)
+class Source:
+    """Frames to predict on.
+
+    Attributes:
+        frames: in order; each is loaded when it is asked for.
+        is_single: it is one image, of which there is one result and no list.
+        is_endless: it is a camera.
+    """
+
+    frames: Iterator[Frame]
+    is_single: bool = False
+    is_endless: bool = False
+
+
+def open_source(
+    source: Any, loader: ImageLoader, channel_order: str, skip: bool | None, batch_size: int
+) -> Source:
+    """Find what is meant, and make sure that it is there.
+
+    Args:
+        source: see ``model.Model.__call__``.
+        loader: of the model's config.
+        channel_order: of arrays, ``'bgr'`` or ``'rgb'``.
+        skip: leave out, with a line on stderr, what cannot be read. Default: of a folder or a glob.
+        batch_size: the number of frames that are in use at a time.
+
+    Raises:
+        UserError: it is nothing that can be looked at, or is not there.
+    """
+    if channel_order not in ORDERS:
+        raise UserError(f'channel_order={channel_order!r} is not {" or ".join(map(repr, ORDERS))}')
+    if isinstance(source, int) and not isinstance(source, bool):
+        return Source(Camera(source).read(loader.load), is_endless=True)
+    if isinstance(source, str | Path) and not _is_address(source):
+        return _of_path(source, loader, bool(skip is None or skip), batch_size)
+    if _is_address(source) and Path(urlsplit(source).path).suffix.lower() in VIDEO_SUFFIXES:
+        return Source(_video_at(source, loader))
+    is_single = _is_picture(source)
+    if not is_single and (hasattr(source, 'shape') or not isinstance(source, Iterable)):
+        raise UserError(f'a model takes {KINDS}, not a {type(source).__name__}')
+    if isinstance(source, dict | bytes):
+        raise UserError(f'a model takes {KINDS}, not {type(source).__name__}')
+    pictures = Pictures(loader, channel_order, bool(skip), batch_size)
+    return Source(pictures.read([source] if is_single else source, is_single), is_single)
+
+
+def _of_path(source: str | Path, loader: ImageLoader, skip: bool, batch_size: int) -> Source:
+    if not str(source):
+        raise UserError(f'the path is empty; a model takes {KINDS}')
+    path = Path(source).expanduser()
+    found = find_frames(str(path), NOWHERE, report)
+    is_single = isinstance(found, ImageFiles) and path.is_file()
+    if isinstance(found, VideoFile) or is_single or skip:
+        return Source(found.read(loader.load), is_single)
+    pictures = Pictures(loader, 'bgr', False, batch_size)
+    return Source(pictures.read(list(found.names)))
+
+
+class Pictures:
+    """Images one by one, as frames.
+
+    Args:
+        loader: of the model's config.
+        channel_order: of arrays.
+        skip: leave out what cannot be read.
+        batch_size: how many files of addresses are kept at a time.
+    """
+
+    def __init__(
+        self, loader: ImageLoader, channel_order: str, skip: bool, batch_size: int
+    ) -> None:
+        self._loader = loader
+        self._channel_order = channel_order
+        self._skip = skip
+        self._batch_size = batch_size
+
+    def read(self, items: Iterable[Any], is_single: bool = False) -> Iterator[Frame]:
+        """Frames in the order of the items.
+
+        Raises:
+            UnreadableImage: one cannot be read, and none is to be left out.
+            UserError: one is no image, but something else.
+        """
+        downloaded: deque[Path] = deque()
+        with TemporaryDirectory(prefix='hrnet_mm-') as folder:
+            for number, item in enumerate(items):
+                name = 'array' if is_single else f'array {number}'
+                try:
+                    frame = self._frame(item, name, Path(folder, str(number)))
+                    frame = replace(frame, number=number)
+                except UnreadableImage as error:
+                    if not self._skip:
+                        raise
+                    report(f'skipped: {error}')
+                    continue
+                if not frame.lasts:
+                    downloaded.append(frame.path)
+                    if len(downloaded) > self._batch_size:
+                        downloaded.popleft().unlink()
+                yield frame
+
+    def _frame(self, item: Any, name: str, folder: Path) -> Frame:
+        if _is_address(item):
+            path = folder / file_name(item)
+            try:
+                folder.mkdir()
+                download_into(item, path)
+            except UserError as error:
+                raise UnreadableImage(str(error)) from error
+            return Frame(path, item, self._loader.load(path), lasts=False)
+        if isinstance(item, str | Path):
+            path = Path(item).expanduser()
+            if path.is_dir() or path.suffix.lower() in VIDEO_SUFFIXES:
+                raise UserError(f'{item}: a list is of images; call the model with it alone')
+            return Frame(path, path.as_posix(), self._loader.load(path))
+        if isinstance(item, np.ndarray):
+            pixels = as_bgr(item, self._channel_order)
+        elif _is_pillow(item):
+            name = getattr(item, 'filename', '') or name
+            pixels = bgr_of_pillow(item, self._loader.turns_upright)
+        else:
+            raise UserError(f'a list is of images, not of a {type(item).__name__}')
+        path = Path(name)
+        return Frame(path, str(name), self._loader.load_pixels(path, pixels), pixels=pixels)
+
+
+def as_bgr(image: np.ndarray, channel_order: str = 'bgr') -> np.ndarray:
+    """A copy of an array as OpenCV has images: (H, W), or (H, W, 3 or 4) with blue first.
+
+    Raises:
+        UserError: it is no image.
+    """
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if not image.size or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,), (4,)):
+        raise UserError(
+            f'an array {image.shape} is no image, which is (H, W, 3), (H, W, 4) or, grey, (H, W)'
+        )
+    if image.dtype not in (np.uint8, np.uint16, np.float32):
+        raise UserError(
+            f'an array of {image.dtype} is no image; as files do, arrays hold uint8, 0 to 255, or '
+            'uint16'
+        )
+    if channel_order == 'rgb' and image.ndim == 3:
+        image = image[..., [2, 1, 0, 3][: image.shape[2]]]
+    return np.array(image, order='C')
+
+
+def bgr_of_pillow(image: Any, upright: bool) -> np.ndarray:
+    """An image of Pillow as OpenCV has it, turned by its EXIF orientation if it is to be."""
+    from PIL import ImageOps  # who has such an image has Pillow
+
+    if upright:
+        image = ImageOps.exif_transpose(image)
+    if image.mode in GREY_MODES:
+        grey = image.convert(GREY_MODES[image.mode]) if image.mode == '1' else image
+        return as_bgr(np.asarray(grey).astype('uint16' if '16' in grey.mode else 'uint8'))
+    if image.mode in ('I', 'F'):
+        raise UserError(f"an image of Pillow's mode {image.mode!r} is not 8 or 16 bits deep")
+    has_alpha = image.mode in WITH_ALPHA or 'transparency' in image.info
+    return as_bgr(np.asarray(image.convert('RGBA' if has_alpha else 'RGB')), 'rgb')
+
+
+def _video_at(address: str, loader: ImageLoader) -> Iterator[Frame]:
+    with TemporaryDirectory(prefix='hrnet_mm-') as folder:
+        path = Path(folder, file_name(address))
+        download_into(address, path)
+        yield from VideoFile(path, report).read(loader.load)
+
+
+def _is_address(source: Any) -> bool:
+    return isinstance(source, str) and source.startswith(WEB)
+
+
+def _is_picture(source: Any) -> bool:
+    return _is_address(source) or isinstance(source, np.ndarray) or _is_pillow(source)
+
+
+def _is_pillow(source: Any) -> bool:
+    module = sys.modules.get('PIL.Image')  # Pillow need not be installed
+    return module is not None and isinstance(source, module.Image)
