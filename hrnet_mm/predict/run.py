@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from hrnet_mm.predict.predictor import Predictor, predictions
 from hrnet_mm.predict.results import (
     RecordFile,
     Write,
+    best_where_nothing_is_drawn,
     drawing_path,
     drawing_writer,
     progress_bar,
@@ -24,6 +26,7 @@ from hrnet_mm.predict.results import (
     write_label_map,
 )
 
+MOST_TOLD = 10  # images of which a line says that nothing is drawn in them
 MOST_FAILED = 10  # images; a run without any result ends then, as the images are not at fault
 
 
@@ -111,6 +114,7 @@ class PredictionRun:
         self._drawings = drawing_writer(out, frames) if draw else nullcontext()
         self._write: Write | None = None
         self._instances: int | None = None
+        self._nothing_drawn: list[float] = []  # of each such frame the best score
         self._failed = 0
         self._first_failure: tuple[str, Exception] | None = None
 
@@ -133,6 +137,7 @@ class PredictionRun:
                 else:
                     self._finish(frame, result.record)
                 show(self._records.count + self._failed + self._frames.skipped)
+        self._sum_up_what_is_not_drawn()
         self._raise_failures()
         return Summary(
             count=self._records.count,
@@ -156,8 +161,32 @@ class PredictionRun:
         if 'label_map' in record:
             record['label_map'] = write_label_map(self._out, frame, record['label_map'])
         self._records.append(whole_record(frame, record))
+        if self._write:
+            self._note_what_is_not_drawn(frame, record)
         if 'instances' in record:
             self._instances = (self._instances or 0) + len(record['instances'])
+
+    def _note_what_is_not_drawn(self, frame: Frame, record: dict[str, Any]) -> None:
+        """Say so if something was found in an image and all of it scores too little to be drawn."""
+        best = best_where_nothing_is_drawn(record, self._score_thr)
+        if best is None:
+            return
+        self._nothing_drawn.append(best)
+        if frame.index is None and len(self._nothing_drawn) <= MOST_TOLD and len(self._frames) > 1:
+            report(f'nothing drawn in {frame.path}: the best score is {best:.2g}')
+
+    def _sum_up_what_is_not_drawn(self) -> None:
+        if not self._nothing_drawn:
+            return
+        unit, total = self._frames.unit, self._records.count
+        where = f'{len(self._nothing_drawn)} of {_plural(total, unit)}'
+        if unit == 'image' and len(self._frames) == 1:
+            [where] = self._frames.names
+        best = max(self._nothing_drawn)
+        report(
+            f'nothing drawn in {where}: nothing there scores {self._score_thr:g} or more, the best '
+            f'{best:.2g}; --score-thr {math.floor(best * 100) / 100:g} draws it'
+        )
 
     def _fail(self, frame: Frame, error: Exception) -> None:
         """Report what is wrong with a frame, and count it."""

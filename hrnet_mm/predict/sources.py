@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -68,7 +67,7 @@ def open_source(
         return Source(Camera(source).read(loader.load), is_endless=True)
     if isinstance(source, str | Path) and not _is_address(source):
         return _of_path(source, loader, bool(skip is None or skip), batch_size)
-    if _is_address(source) and Path(urlsplit(source).path).suffix.lower() in VIDEO_SUFFIXES:
+    if _is_address(source) and Path(file_name(source)).suffix.lower() in VIDEO_SUFFIXES:
         return Source(_video_at(source, loader))
     is_single = _is_picture(source)
     if not is_single and (hasattr(source, 'shape') or not isinstance(source, Iterable)):

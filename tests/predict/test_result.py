@@ -120,6 +120,17 @@ def test_a_result_says_what_was_found(name: str, text: str, loaded: Loaded) -> N
     assert re.match(text, repr(loaded(name)(IMAGE)))
 
 
+def test_a_result_without_anything_to_draw_says_the_best_score(
+    loaded: Loaded, pose: TinyModel
+) -> None:
+    model = hrnet_mm.load(pose.config, pose.checkpoint, device='cpu', score_thr=0.9)
+    best = model(IMAGE).scores.max()
+    end = f'1 instance; nothing scores 0.9 or more, the best {best:.2g}>'
+    assert repr(model(IMAGE)).endswith(end)
+    assert repr(model(IMAGE, boxes=[])).endswith(': 0 instances>')
+    assert 'nothing' not in repr(loaded('pose')(IMAGE)) or best < 0.3
+
+
 def test_detections_are_mmdets_results(loaded: Loaded, tmp_path: Path) -> None:
     """As CocoMetric writes them, which test.py evaluates."""
     result = loaded('detection')(IMAGE)
