@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
 
+import hrnet_mm
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.deploy.table import FORMATS
 from hrnet_mm.inference import Detector
+from hrnet_mm.predict.result import Result
 from tests.helpers import needs_uint16, picture
 from tests.models_of_hosts import TinyModel
 from tests.predict.helpers import Document, Run, Tiny
@@ -47,6 +50,12 @@ def test_label_maps_are_those_of_the_runner(name: str, run: Run, tmp_path: Path)
         assert labels.shape == expected.shape
         assert (labels == expected).all()
     assert max(len(np.unique(sample.pred_sem_seg.data)) for sample in samples) > 1
+
+
+def called(files: TinyModel, photos: Path, boxes: Any = None, **options: Any) -> list[Result]:
+    """The results of a loaded model for a data root, an image in a forward pass as the Runner's."""
+    model = hrnet_mm.load(files.config, files.checkpoint, device='cpu', batch_size=1, **options)
+    return model(sorted((photos / 'images').iterdir()), boxes=boxes)
 
 
 @pytest.fixture
@@ -88,6 +97,12 @@ def test_poses_are_those_of_the_runner_whatever_a_step_writes(
     for found, sample in zip(instances, samples, strict=True):
         expected = sample.pred_instances.keypoints[0]
         assert np.abs(np.array(found['keypoints'])[:, :2] - expected).max() < 0.006
+    boxes = [[[3, 5, 30, 40], [8, 2, 25.5, 33]]] * len(SIZES)
+    results = called(model, photos, boxes=boxes)
+    for result, pair in zip(results, zip(samples[::2], samples[1::2], strict=True), strict=True):
+        found = [sample.pred_instances for sample in pair]
+        assert np.array_equal(result.keypoints, np.concatenate([f.keypoints for f in found]))
+        assert np.array_equal(result.scores, np.concatenate([f.keypoint_scores for f in found]))
     gray = cv2.imread(str(photos / 'images/0.png'), cv2.IMREAD_GRAYSCALE)
     assert (cv2.imread(str(photos / 'out/0.png')) == gray[..., None]).all()
 
@@ -96,8 +111,12 @@ def test_classes_are_those_of_the_runner(run: Run, document: Document, photos: P
     (photos / 'classifier.py').write_text(CLASSIFICATION.format(root=str(photos)))
     model = save_model(photos / 'classifier.py', 'head.fc', 10)
     run(model, photos / 'images')
-    for record, sample in zip(document()['images'], runner_samples(model), strict=True):
+    results = called(model, photos)
+    for record, sample, result in zip(
+        document()['images'], runner_samples(model), results, strict=True
+    ):
         scores = sample.pred_score.numpy()
+        assert np.array_equal(result.probabilities, scores)
         found = {part['label']: part['score'] for part in record['classes']}
         assert found == pytest.approx({label: scores[label] for label in found}, abs=1e-4)
         assert record['classes'][0]['label'] == scores.argmax()
@@ -119,6 +138,7 @@ def test_instances_are_those_of_the_runner(
         'model.data_preprocessor.std': [12_000.0] * 3,
     }
     run(tiny('detection'), photos / 'images', cfg_options=options)
+    results = called(tiny('detection'), photos, cfg_options=dict(options))
     options |= {
         f'{dataset}.data_root': str(photos),
         f'{dataset}.ann_file': 'boxes.json',
@@ -127,13 +147,14 @@ def test_instances_are_those_of_the_runner(
         'test_dataloader.persistent_workers': False,
     }
     total = 0
-    for record, sample in zip(
-        document()['images'], runner_samples(tiny('detection'), **options), strict=True
-    ):
+    samples = runner_samples(tiny('detection'), **options)
+    for record, sample, result in zip(document()['images'], samples, results, strict=True):
         expected = sample.pred_instances
         assert [i['label'] for i in record['instances']] == expected.labels.tolist()
         scores = [instance['score'] for instance in record['instances']]
         assert scores == pytest.approx(expected.scores.tolist(), abs=1e-4)
+        for name, theirs in dict(boxes='bboxes', scores='scores', masks='masks').items():
+            assert np.array_equal(getattr(result, name), expected[theirs])
         total += len(scores)
     assert total > 0
 
