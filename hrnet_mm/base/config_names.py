@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
 from mmengine.config import Config
 
 from hrnet_mm.base.errors import UserError, did_you_mean
@@ -39,6 +40,23 @@ def our_configs() -> dict[str, Path]:
 
     found = sorted(Path(content_folder(), 'configs').rglob('*.py'))
     return {path.stem: path for path in found}
+
+
+def published_weights(config: Path) -> str | None:
+    """The address of the checkpoint that a metafile beside a config names for it; None if none.
+
+    Metafiles are ours and those of the hosts: the same form under several names.
+    """
+    for path in sorted((*config.parent.glob('*.yml'), *config.parent.glob('*.yaml'))):
+        try:
+            document = yaml.safe_load(path.read_text(encoding='utf-8'))
+        except (OSError, ValueError, yaml.YAMLError):
+            continue  # of the user's own, and no metafile
+        models = document.get('Models') if isinstance(document, dict) else document
+        for model in models if isinstance(models, list) else ():
+            if isinstance(model, dict) and Path(str(model.get('Config'))).name == config.name:
+                return model.get('Weights')
+    return None
 
 
 def _of_package(config: str, package: str, inner: str) -> Path:

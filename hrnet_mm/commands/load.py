@@ -20,7 +20,7 @@ def load(
     *,
     device: str | Device | None = None,
     fast: str | bool | None = None,
-    detector: Model | Detector | tuple[Any, Any] | None = None,
+    detector: Model | Detector | tuple[Any, Any] | str | Path | None = None,
     det_class: str = 'person',
     det_score_thr: float = 0.3,
     batch_size: int | None = None,
@@ -35,12 +35,13 @@ def load(
         config: a name of ours, ``'hrnet_w32_coco_256x192'``; a path; ``'hrnet_mm::...'`` or a
             host's, ``'mmpose::...'``; or a config that is read already.
         checkpoint: the weights: a file, a URL, ``'open-mmlab://NAME'``, ``'hf-hub:OWNER/NAME'``, or
-            a file that tools/export.py wrote.
+            a file that tools/export.py wrote. Default: those that the hosts have published for the
+            config, if there are any; they are downloaded once.
         device: ``'cpu'``, ``'cuda:1'``. Default: the first GPU if there is one.
         fast: the precision in which an engine of ``hrnet_mm.deploy`` runs backbone and neck; True
             for ``'fp32'``.
-        detector: finds the boxes of a top-down pose model: a loaded detection model, or a config
-            and its checkpoint.
+        detector: finds the boxes of a top-down pose model: a loaded detection model, a pair of
+            config and checkpoint, or a config whose weights are published.
         det_class: the class whose boxes the detector gives.
         det_score_thr: no box that scores less is taken.
         batch_size: images, or boxes, in one forward pass. Default: 8, and 1 for detection,
@@ -64,21 +65,19 @@ def load(
     # Imported late: the hosts take seconds, and `import hrnet_mm` is to take none.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.base.config import read_config
-    from hrnet_mm.base.errors import UserError
     from hrnet_mm.commands.from_arguments import find_device, take_over, weights_from
     from hrnet_mm.predict.model import Model
     from hrnet_mm.predict.predictor import make_predictor
     from hrnet_mm.weights.trust import trusting
 
     cfg = read_config(config, cfg_options)
-    if checkpoint is None:
-        raise UserError(f'load({str(config)!r}) needs the weights: load(config, checkpoint)')
     if takeover:
         take_over(cfg)
     where = find_device(None if device is None else str(device))
     precision = 'fp32' if fast is True else fast or None
+    source = published(cfg) if checkpoint is None else checkpoint
     with trusting(trust):
-        predictor = make_predictor(cfg, weights_from(checkpoint, precision), where, batch_size)
+        predictor = make_predictor(cfg, weights_from(source, precision), where, batch_size)
         boxes_of = None
         if detector is not None:
             boxes_of = _boxes_of(detector, det_class, det_score_thr, where, batch_size)
@@ -86,7 +85,7 @@ def load(
 
 
 def _boxes_of(
-    detector: Model | Detector | tuple[Any, Any],
+    detector: Model | Detector | tuple[Any, Any] | str | Path,
     category: str,
     score_thr: float,
     device: Device,
@@ -104,13 +103,36 @@ def _boxes_of(
             raise UserError(f'detector={detector} finds no boxes: it is for {detector.task}')
         return boxes_by_detector(detector.predictor, detector.name, category, score_thr)
     if not isinstance(detector, Detector):
+        pair = (detector, None) if isinstance(detector, str | Path) else detector
         try:
-            config, checkpoint = detector
+            config, checkpoint = pair
         except (TypeError, ValueError) as error:
             kinds = 'a loaded model, or a pair of config and checkpoint'
             raise UserError(f'detector={detector!r} is not {kinds}') from error
         detector = Detector(config, checkpoint, category, score_thr)
     cfg = read_config(detector.config)
     check_is_detector(cfg, detector.config)
-    predictor = make_predictor(cfg, weights_from(detector.checkpoint), device, batch_size)
+    checkpoint = published(cfg) if detector.checkpoint is None else detector.checkpoint
+    predictor = make_predictor(cfg, weights_from(checkpoint), device, batch_size)
     return boxes_by_detector(predictor, detector.config, detector.category, detector.score_thr)
+
+
+def published(cfg: Config) -> Path:
+    """The weights that a metafile names for a config, downloaded if they are not here yet.
+
+    Raises:
+        UserError: there are none, they cannot be had, or are not what their name promises.
+    """
+    from hrnet_mm.base.config_names import published_weights
+    from hrnet_mm.base.errors import UserError
+    from hrnet_mm.weights.sources import fetch
+
+    path = Path(cfg.filename or 'config.py')
+    address = published_weights(path)
+    remedy = 'name a checkpoint: load(config, checkpoint)'
+    if address is None:
+        raise UserError(f'nobody has published weights for {path.stem} that are known; {remedy}')
+    try:
+        return fetch(address)
+    except UserError as error:
+        raise UserError(f'{error}; {remedy}') from error

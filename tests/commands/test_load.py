@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
 
 import hrnet_mm
-from hrnet_mm.base.config_names import find_config, our_configs
+from hrnet_mm.base.config_names import find_config, our_configs, published_weights
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands import from_arguments
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.deploy.table import FORMATS
-from tests.helpers import CONFIGS, RunsCode, picture
+from papers.weights import WEIGHTS
+from tests.helpers import CONFIGS, RunsCode, picture, web_server
 from tests.models_of_hosts import TinyModel
 
 MMPOSE = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
@@ -133,3 +138,60 @@ def test_checkpoints_run_nothing_unless_trusted(files: TinyModel, tmp_path: Path
     assert not (tmp_path / 'made').exists()
     hrnet_mm.load(files.config, tmp_path / 'x.pth', trust=True, device='cpu')
     assert (tmp_path / 'made').exists()
+
+
+def test_what_is_published_is_in_the_metafiles() -> None:
+    found = {name: published_weights(path) for name, path in our_configs().items()}
+    known = {Path(config).stem: address for config, address in WEIGHTS.items()}
+    assert {name: address for name, address in found.items() if address} == known
+    assert published_weights(find_config(MMPOSE)) == known['hrnet_w32_coco_256x192']
+
+
+class Zoo(BaseHTTPRequestHandler):
+    """Serves one file under any name, and counts how often."""
+
+    data = b''
+    requests = 0
+
+    def do_GET(self) -> None:
+        type(self).requests += 1
+        self.send_response(404 if 'none' in self.path else 200)
+        self.send_header('Content-Length', str(len(self.data)))
+        self.end_headers()
+        self.wfile.write(self.data)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+
+def test_weights_that_are_published_are_downloaded_once(
+    files: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Path(files.checkpoint).read_bytes()
+    digits, image = hashlib.sha256(data).hexdigest()[:8], picture(60, 90, seed=0)
+    zoo = type('Zoo1', (Zoo,), {'data': data})
+    expected = labels(image, files.config, files.checkpoint)
+    with web_server(zoo, tmp_path / 'home', monkeypatch) as address:
+        names = {'right': f'x-{digits}_20200101.pth', 'other': 'x-00000000.pth', 'gone': 'none.pth'}
+        entries = [
+            {'Name': name, 'Config': f'configs/{name}.py', 'Weights': f'{address}/{file}'}
+            for name, file in names.items()
+        ]
+        (tmp_path / 'metafile.yml').write_text(yaml.safe_dump({'Models': entries}))
+        for name in (*names, 'unknown'):
+            shutil.copy(files.config, tmp_path / f'{name}.py')
+        for _ in range(2):
+            assert np.array_equal(labels(image, tmp_path / 'right.py'), expected)
+            assert np.array_equal(labels(image, Config.fromfile(tmp_path / 'right.py')), expected)
+        assert zoo.requests == 1
+        remedy = r'name a checkpoint: load\(config, checkpoint\)'
+        for name, message in (
+            ('other', 'x-00000000.pth is not the file that its name promises'),
+            ('gone', 'none.pth cannot be downloaded: .*404'),
+            ('unknown', 'nobody has published weights for unknown that are known'),
+        ):
+            with pytest.raises(UserError, match=f'{message}.*; {remedy}$'):
+                hrnet_mm.load(tmp_path / f'{name}.py', device='cpu')
+    with pytest.raises(UserError, match=f'cannot be downloaded: .*refused; {remedy}'):
+        hrnet_mm.load(tmp_path / 'other.py', device='cpu')
+    assert np.array_equal(labels(image, tmp_path / 'right.py'), expected)  # no network needed
