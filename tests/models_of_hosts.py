@@ -71,6 +71,10 @@ train_cfg = dict(max_epochs=3, val_interval=3)
 train_dataloader = dict(batch_size=4)
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1))
 """
+POSE = """
+_base_ = '{configs}/pose/hrnet_w32_coco_256x192.py'
+model = dict(backbone=dict(arch='w18_small', init_cfg=None), head=dict(in_channels=16))
+"""
 FACE = """
 _base_ = '{configs}/face/hrnetv2_w18_wflw_256x256.py'
 model = dict(
@@ -97,6 +101,7 @@ TINY = {
     'segmentation': (SEGMENTATION, {'decode_head.conv_seg': 0.5}),
     'classification': (CLASSIFICATION, {'head.fc': 10}),
     'bottom_up': (BOTTOM_UP, {'head.heatmap_conv_layers.2': 10}),
+    'pose': (POSE, {'head.final_layer': 0.1}),
     'face': (FACE, {'head.final_layer': 0.5}),
 }
 

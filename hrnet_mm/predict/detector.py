@@ -28,13 +28,13 @@ class Detector:
     """A detector, and which of its boxes are taken.
 
     Attributes:
-        config: of a detector of mmdet.
+        config: of a detector of mmdet, as ``hrnet_mm.load`` takes it.
         checkpoint: its weights.
         category: the name of the class whose boxes are taken.
         score_thr: boxes that score less are not taken.
     """
 
-    config: Path
+    config: str | Path
     checkpoint: str | Path
     category: str = 'person'
     score_thr: float = 0.3

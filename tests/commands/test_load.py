@@ -23,7 +23,7 @@ from hrnet_mm.commands import from_arguments
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.deploy.table import FORMATS
 from papers.weights import WEIGHTS
-from tests.helpers import CONFIGS, RunsCode, picture, web_server
+from tests.helpers import CONFIGS, ROOT, RunsCode, picture, web_server
 from tests.models_of_hosts import TinyModel
 
 MMPOSE = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
@@ -144,6 +144,7 @@ def test_what_is_published_is_in_the_metafiles() -> None:
     found = {name: published_weights(path) for name, path in our_configs().items()}
     known = {Path(config).stem: address for config, address in WEIGHTS.items()}
     assert {name: address for name, address in found.items() if address} == known
+    assert f'{len(known)} of our configs have such weights' in (ROOT / 'docs/python.md').read_text()
     assert published_weights(find_config(MMPOSE)) == known['hrnet_w32_coco_256x192']
 
 
