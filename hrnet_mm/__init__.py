@@ -11,6 +11,8 @@ __version__ = '0.1.0'
 # What Python's users call, and where it is: imported when it is asked for, as it takes seconds.
 NAMES = {
     'load': 'hrnet_mm.commands.load:load',
+    'save_pretrained': 'hrnet_mm.commands.pretrained:save_pretrained',
+    'from_pretrained': 'hrnet_mm.commands.pretrained:from_pretrained',
     'infer': 'hrnet_mm.commands.infer:infer',
     'save_coco': 'hrnet_mm.predict.coco_results:save_coco',
     'Model': 'hrnet_mm.predict.model:Model',

@@ -34,9 +34,10 @@ def load(
     Args:
         config: a name of ours, ``'hrnet_w32_coco_256x192'``; a path; ``'hrnet_mm::...'`` or a
             host's, ``'mmpose::...'``; or a config that is read already.
-        checkpoint: the weights: a file, a URL, ``'open-mmlab://NAME'``, ``'hf-hub:OWNER/NAME'``, or
-            a file that tools/export.py wrote. Default: those that the hosts have published for the
-            config, if there are any; they are downloaded once.
+        checkpoint: the weights: a file, a folder of ``save_pretrained``, a URL,
+            ``'open-mmlab://NAME'``, ``'hf-hub:OWNER/NAME'``, or a file that tools/export.py wrote.
+            Default: those that the hosts have published for the config, if there are any; they are
+            downloaded once.
         device: ``'cpu'``, ``'cuda:1'``. Default: the first GPU if there is one.
         fast: the precision in which an engine of ``hrnet_mm.deploy`` runs backbone and neck; True
             for ``'fp32'``.
@@ -81,7 +82,7 @@ def load(
         boxes_of = None
         if detector is not None:
             boxes_of = _boxes_of(detector, det_class, det_score_thr, where, batch_size)
-    return Model(Path(cfg.filename or 'config').stem, predictor, boxes_of, score_thr)
+    return Model(cfg, predictor, boxes_of, score_thr)
 
 
 def _boxes_of(

@@ -31,6 +31,7 @@ class HostModel:
     Attributes:
         module: the model itself.
         device: where it runs.
+        is_replaced: an engine runs it, or an exported file.
         loader: gives images as the config's pipeline loads them.
         meta: what the checkpoint knows of the data it was trained on; empty where it does not.
 
@@ -66,6 +67,7 @@ class HostModel:
             )
         self._in_channels = _in_channels(self.module)
         self.device = device
+        self.is_replaced = weights.replaces_model
         self.module = weights.put_into(self.module.to(device).eval(), contents, device)
         self.meta = _dataset_meta(contents)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 
 from hrnet_mm.base.boxes import BoxesOf, as_boxes
 from hrnet_mm.base.errors import UserError, sentence_of
@@ -22,7 +23,7 @@ class Model:
     Several threads may call it: they are served one after another.
 
     Attributes:
-        name: of its config.
+        cfg: its config.
         predictor: what runs it.
         boxes_of: finds the boxes of a top-down pose model in frames; None: it looks at the whole
             image.
@@ -37,16 +38,21 @@ class Model:
 
     def __init__(
         self,
-        name: str,
+        cfg: Config,
         predictor: Predictor,
         boxes_of: BoxesOf | None = None,
         score_thr: float | None = None,
     ) -> None:
         predictor.check_takes(score_thr, boxes_of)
-        self.name = name
+        self.cfg = cfg
         self.predictor = predictor
         self.boxes_of = boxes_of
         self.score_thr = predictor.score_thr if score_thr is None else score_thr
+
+    @property
+    def name(self) -> str:
+        """Of the file of its config."""
+        return Path(self.cfg.filename or 'config').stem
 
     @property
     def task(self) -> str:

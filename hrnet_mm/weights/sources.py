@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mmengine.runner.checkpoint import get_deprecated_model_names, get_external_
 
 from hrnet_mm.base.download import WEB, download, forget
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.weights.description import ABOUT, WEIGHTS, read_about
 from hrnet_mm.weights.read import NotInstalled, import_extra, read_checkpoint
 from hrnet_mm.weights.trust import is_trusted
 
@@ -36,12 +38,43 @@ def read_source(source: str | Path, **how: Any) -> dict[str, Any]:
             safely.
     """
     path = fetch(source)
+    if (path / WEIGHTS).is_file():
+        return _read_folder(path, **how)
     try:
         return read_checkpoint(path, **how)
     except UserError as error:
         if not (is_local(source) or isinstance(error, NotInstalled)):
             forget(path)  # otherwise it would be refused again when the source has been mended
         raise
+
+
+def _read_folder(folder: Path, **how: Any) -> dict[str, Any]:
+    """What ``hrnet_mm.save_pretrained`` wrote, as a checkpoint of OpenMMLab has it."""
+    weights = read_checkpoint(folder / WEIGHTS, **how)
+    if not (folder / ABOUT).is_file():
+        return weights
+    return {'state_dict': weights, 'meta': {'dataset_meta': read_about(folder).dataset_meta}}
+
+
+def described_folder(source: str | Path) -> Path | None:
+    """The folder of ``hrnet_mm.save_pretrained`` that a source is, on the hub or here.
+
+    Returns:
+        None: it has no description, and is weights at most.
+    """
+    if is_local(source):
+        folder = Path(source).expanduser()
+        return folder if (folder / ABOUT).is_file() else None
+    name = source.removeprefix(HUB)
+    try:
+        folder = from_hub(name, (ABOUT,)).parent if name != source else None
+    except UserError:  # it has no such file, or is not reached; the weights may be in the cache
+        return None
+    if folder is not None:
+        about = read_about(folder)
+        for file in filter(None, (about.config, WEIGHTS)):
+            folder = from_hub(name, (file,)).parent
+    return folder
 
 
 def use_our_readers() -> None:
@@ -102,8 +135,12 @@ def from_zoo(source: str) -> Path:
     return _download_once(address)
 
 
-def from_hub(name: str) -> Path:
-    """The weights of a repository on the Hugging Face hub, from its cache if they are there.
+def from_hub(name: str, files: Sequence[str] = HUB_FILES) -> Path:
+    """A file of a repository on the Hugging Face hub, from its cache if it is there.
+
+    Args:
+        name: of the repository, with ``@revision`` behind it if wanted.
+        files: the first of them that is there is taken. Default: those of weights.
 
     Raises:
         UserError: huggingface_hub is not installed, or the repository cannot be had.
@@ -114,17 +151,17 @@ def from_hub(name: str) -> Path:
     hub = import_extra('huggingface_hub', f'{HUB}{name}')
     absent = import_extra('huggingface_hub.errors', f'{HUB}{name}').RemoteEntryNotFoundError
     try:
-        for file in HUB_FILES:
+        for file in files:
             cached = hub.try_to_load_from_cache(repository, file, revision=revision or None)
             if isinstance(cached, str):
                 return Path(cached)
-        for file in HUB_FILES:
+        for file in files:
             with suppress(absent):
                 return Path(hub.hf_hub_download(repository, file, revision=revision or None))
     except (OSError, ValueError) as error:
         line = str(error).strip().splitlines()[0]
         raise UserError(f'{HUB}{name} cannot be had: {line}') from error
-    raise UserError(f'{HUB}{name} has no {" or ".join(HUB_FILES)}')
+    raise UserError(f'{HUB}{name} has no {" or ".join(files)}')
 
 
 def _download_once(url: str) -> Path:
