@@ -93,6 +93,10 @@ class ImageLoader:
         """
         if self._is_as_decoded(pixels):
             return self.loaded(path, pixels)
+        if pixels.nbytes > MOST_BYTES:
+            raise UnreadableImage(
+                f'{path} takes {pixels.nbytes} bytes, at most {MOST_BYTES} can be'
+            )
         is_float = pixels.dtype == np.float32
         if is_float and getattr(self.steps[-1], 'color_type', 'unchanged') != 'unchanged':
             raise UnreadableImage(
@@ -102,9 +106,11 @@ class ImageLoader:
         with TemporaryDirectory(prefix='hrnet_mm-') as folder:
             file = Path(folder, f'array{".tif" if is_float else ".png"}')
             options = () if is_float else (cv2.IMWRITE_PNG_COMPRESSION, 1)
-            cv2.imencode(file.suffix, pixels, options)[1].tofile(file)
             try:
+                cv2.imencode(file.suffix, pixels, options)[1].tofile(file)
                 loaded = self.load(file)
+            except cv2.error as error:
+                raise UnreadableImage(f'{path}, {pixels.shape}, is no image to OpenCV') from error
             except UnreadableImage as error:
                 raise UnreadableImage(str(error).replace(str(file), str(path))) from error
         return {**loaded, 'img_path': str(path)}

@@ -21,7 +21,7 @@ MOST_NAMED = 5  # of the things found, in the repr
 
 
 class Result:
-    """The result of one image. All coordinates are pixels of the image, all scores 0 to 1.
+    """The result of one image. All coordinates are pixels of the image.
 
     Which of these a result has depends on the task; they are the host's own numbers, not rounded.
 

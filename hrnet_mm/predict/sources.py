@@ -74,7 +74,7 @@ def open_source(
         raise UserError(f'a model takes {KINDS}, not a {type(source).__name__}')
     if isinstance(source, dict | bytes):
         raise UserError(f'a model takes {KINDS}, not {type(source).__name__}')
-    pictures = Pictures(loader, channel_order, bool(skip), batch_size)
+    pictures = Pictures(loader, channel_order, bool(skip) and not is_single, batch_size)
     return Source(pictures.read([source] if is_single else source, is_single), is_single)
 
 
@@ -150,7 +150,7 @@ class Pictures:
         if isinstance(item, np.ndarray):
             pixels = as_bgr(item, self._channel_order)
         elif _is_pillow(item):
-            name = getattr(item, 'filename', '') or name
+            name = _name_of(item, name)
             pixels = bgr_of_pillow(item, self._loader.turns_upright)
         else:
             raise UserError(f'a list is of images, not of a {type(item).__name__}')
@@ -181,9 +181,18 @@ def as_bgr(image: np.ndarray, channel_order: str = 'bgr') -> np.ndarray:
 
 
 def bgr_of_pillow(image: Any, upright: bool) -> np.ndarray:
-    """An image of Pillow as OpenCV has it, turned by its EXIF orientation if it is to be."""
+    """An image of Pillow as OpenCV has it, turned by its EXIF orientation if it is to be.
+
+    Raises:
+        UnreadableImage: its file is damaged, which Pillow finds out only now.
+        UserError: it is deeper than 16 bits.
+    """
     from PIL import ImageOps  # who has such an image has Pillow
 
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UnreadableImage(f'{_name_of(image)} cannot be read by Pillow: {error}') from error
     if upright:
         image = ImageOps.exif_transpose(image)
     if image.mode in GREY_MODES:
@@ -200,6 +209,11 @@ def _video_at(address: str, loader: ImageLoader) -> Iterator[Frame]:
         path = Path(folder, file_name(address))
         download_into(address, path)
         yield from VideoFile(path, report).read(loader.load)
+
+
+def _name_of(image: Any, otherwise: str = 'an image') -> str:
+    """The file that an image of Pillow was opened from, if it was one."""
+    return str(getattr(image, 'filename', '') or otherwise)
 
 
 def _is_address(source: Any) -> bool:

@@ -55,6 +55,12 @@ def test_copies_hold_no_model(name: str, loaded: Loaded) -> None:
         assert np.array_equal(other.plot(), result.plot())
 
 
+def test_results_of_files_can_be_copied(loaded: Loaded, folder: Path) -> None:
+    for name in FIELDS:
+        result = loaded(name)(folder / 'a.jpg')
+        assert np.array_equal(pickle.loads(pickle.dumps(result)).plot(), result.plot())
+
+
 @pytest.mark.parametrize('name', FIELDS)
 def test_pictures_are_those_of_infer(
     name: str, run: Run, document: Document, loaded: Loaded, tiny: Tiny, pose: TinyModel,

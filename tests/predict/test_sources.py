@@ -127,6 +127,15 @@ def test_pillows_images_are_turned_as_files_are(loaded: Loaded, tmp_path: Path) 
     assert opened.file == str(path) and opened.path is None
 
 
+def test_a_damaged_file_of_pillows_is_told_so(loaded: Loaded, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / 'x.png'), picture(40, 50, seed=1))
+    data = (tmp_path / 'x.png').read_bytes()
+    (tmp_path / 'x.png').write_bytes(data[: len(data) // 2])
+    for source in (Image.open(tmp_path / 'x.png'), [Image.open(tmp_path / 'x.png')]):
+        with pytest.raises(UserError, match=r'x\.png cannot be read by Pillow: '):
+            loaded('pose')(source, skip_unreadable=isinstance(source, Image.Image))
+
+
 @pytest.mark.parametrize(
     ('source', 'message'),
     [
