@@ -63,11 +63,11 @@ def predict(
     predictor: Predictor, frames: Sequence[Frame], truths: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     if not predictor.takes_boxes:
-        return predictor.predict(frames)
+        return [found.record for found in predictor.predict(frames)]
     boxes = [
         np.float32([[*instance['bbox'], 1] for instance in truth['instances']]) for truth in truths
     ]
-    return predictor.predict(frames, boxes)
+    return [found.record for found in predictor.predict(frames, boxes)]
 
 
 def framed(image: np.ndarray) -> np.ndarray:
