@@ -19,11 +19,12 @@ from mmseg.apis import init_model as init_segmentor
 import hrnet_mm
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.predict.result import Result
-from tests.helpers import picture
+from tests.helpers import needs_uint16, picture
 from tests.models_of_hosts import TinyModel
 from tests.predict.helpers import Document, Loaded, Run, Tiny
 from tests.predict.image_kinds import KINDS, make_segmentor
 
+DEEP = pytest.param('deep', marks=needs_uint16)
 BOXES = [[10, 5, 60, 80], [40, 20, 50.5, 60.25]]
 ODD = (61, 87)  # height and width
 
@@ -106,7 +107,7 @@ def test_classes_equal_mmpretrain(loaded: Loaded, tiny: Tiny, image: np.ndarray)
     assert result.scores[0] == expected['pred_score'] == result.probabilities.max()
 
 
-@pytest.mark.parametrize('name', ['color', 'gray', 'deep', 'rgba', 'float', 'derived loader'])
+@pytest.mark.parametrize('name', ['color', 'gray', DEEP, 'rgba', 'float', 'derived loader'])
 def test_arrays_of_every_kind_equal_their_files(name: str, tmp_path: Path) -> None:
     """What files give is compared with the Runner in test_loading.py."""
     files = make_segmentor(tmp_path, KINDS[name])
