@@ -60,11 +60,8 @@ def load(
         >>> pose('photo.jpg').keypoints.shape
         (1, 17, 2)
     """
-    from hrnet_mm.standins import put_in_place
-
-    put_in_place()
     # Imported late: the hosts take seconds, and `import hrnet_mm` is to take none.
-    import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+    import hrnet_mm.compat  # noqa: F401  (fixes and stand-ins, before a host is imported)
     from hrnet_mm.base.config import read_config
     from hrnet_mm.commands.from_arguments import find_device, take_over, weights_from
     from hrnet_mm.predict.model import Model
