@@ -8,6 +8,7 @@ too, and all versions in its folder ``pins``.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -88,16 +89,31 @@ def main() -> int:
         return 1
     steps = steps_of(stack, args.mmcv_ops)
     python = folder / 'bin' / 'python'
+    wait_for_others()
+    made = folder / 'setup' / 'venv.done'
     finished = {stamp.stem for stamp in folder.glob('setup/*.done')}
-    outdated = bool(finished - {step.name for step in steps})  # as before mmcv-lite replaced mmcv
-    if outdated or not python.exists():
-        print(f'creating {folder}{" anew" if outdated else ""}', flush=True)
-        venv.create(folder, with_pip=True, clear=outdated)
+    # Of an older layout, or interrupted before pip was in it.
+    unfit = finished - {'venv', *(step.name for step in steps)} or not made.exists()
+    if unfit:
+        print(f'creating {folder}{" anew" if folder.exists() else ""}', flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        made.parent.mkdir()
+        made.touch()
     for number, step in enumerate(steps, start=1):
         label = f'[{number}/{len(steps)}] {step.title}'
         if not install(step, stack, label, python, folder / 'setup'):
             return 1
     return 0
+
+
+def wait_for_others() -> None:
+    """Wait while another process sets up an environment of this checkout."""
+    folder = os.open(HERE, os.O_RDONLY)  # the lock goes with the process
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print('another process is setting up an environment here: waiting for it', flush=True)
+        fcntl.flock(folder, fcntl.LOCK_EX)
 
 
 def steps_of(stack: Stack, mmcv_ops: bool) -> list[Step]:
@@ -130,7 +146,6 @@ def steps_of(stack: Stack, mmcv_ops: bool) -> list[Step]:
 
 def install(step: Step, stack: Stack, label: str, python: Path, state: Path) -> bool:
     """Carry out one step unless its stamp is there; False, with the reason printed, if it fails."""
-    state.mkdir(exist_ok=True)
     stamp, log = state / f'{step.name}.done', state / f'{step.name}.log'
     fingerprint = fingerprint_of(step, stack)
     if stamp.exists() and stamp.read_text() == fingerprint:
@@ -181,4 +196,7 @@ def fingerprint_of(step: Step, stack: Stack) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit('\nstopped; run the same command again to go on')

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -19,7 +20,7 @@ from importlib.util import find_spec
 from io import BytesIO, StringIO
 from pathlib import Path
 
-from hrnet_mm.install.packages import FORK, MMCVS, TASKS, read_pins
+from hrnet_mm.install.packages import FORK, MMCVS, OPENCVS, TASKS, read_pins
 from hrnet_mm.standins import put_in_place, serving
 
 # What pip calls the modules that OpenMMLab's maintained fork has too.
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown := [task for task in tasks if task not in TASKS]:  # choices= refuses none at all
         parser.error(f'there is no task {unknown[0]!r}; it must be one of {", ".join(TASKS)}')
     put_in_place()
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     healthy = True
     faults: set[str] = set()
     for check in CHECKS:
@@ -83,6 +85,8 @@ def remedy_for(error: Exception, check: Check) -> str:
     remedies = {other.name: other.remedy for other in CHECKS} | OTHER_REMEDIES
     if isinstance(error, Unfit):
         return error.remedy
+    if 'libGL' in str(error):  # of cv2, whoever imports it
+        return remedies['cv2']
     if isinstance(error, ModuleNotFoundError):
         package = error.name.partition('.')[0]
         return remedies.get(package, f'pip install {package}.')
@@ -175,6 +179,8 @@ def mmcv_operators() -> str:
 
 
 def opencv() -> str:
+    if len(OPENCV_BUILDS) > 1:
+        raise Unfit(f'{" and ".join(OPENCV_BUILDS)} lie over each other', OPENCV_REMEDY)
     import cv2
     import numpy
 
@@ -274,6 +280,14 @@ PINS = read_pins()
 ANEW = 'pip install --force-reinstall --no-deps --no-cache-dir'
 REINSTALL = 'Run `make env`, or see docs/install.md.'
 MMCV_REMEDY = mmcv_remedy()
+MMENGINE_REMEDY = (
+    install('pose') if find_spec('mmengine') is None else f'{ANEW} {NAMES["mmengine"]}.'
+)
+OPENCV_BUILDS = sorted({*OPENCVS} & distributions().get('cv2', set()))
+# The build that needs no library of a screen, such as libGL.
+OPENCV_REMEDY = (
+    f'pip uninstall {" ".join(OPENCV_BUILDS) or "opencv-python"}; pip install {OPENCVS[0]}.'
+)
 TORCHVISION_REMEDY = f'pip install torch=={installed_torch()} torchvision.'  # made for this torch
 # Of modules that no check is named after: how pip calls them.
 OTHER_REMEDIES = {
@@ -288,7 +302,7 @@ CHECKS = (
     Check('python', python_version, REINSTALL, required=True),
     Check('torch', version_of('torch'), REINSTALL, required=True),
     Check('numpy', version_of('numpy'), f'{ANEW} numpy.', required=True),
-    Check('mmengine', version_of('mmengine'), f'{ANEW} {NAMES["mmengine"]}.', required=True),
+    Check('mmengine', version_of('mmengine'), MMENGINE_REMEDY, required=True),
     Check('hrnet_mm', version_of('hrnet_mm'), 'Run `pip install -e .` here.', required=True),
     Check('configs', inherited_configs, OTHER_REMEDIES['pkg_resources'], required=True),
     Check('compat', compatibility_fixes, TORCHVISION_REMEDY),
@@ -296,7 +310,7 @@ CHECKS = (
     Check('mmcv', version_of('mmcv'), MMCV_REMEDY, required=True),
     Check('mmcv operators', mmcv_operators, MMCV_REMEDY, required=True),
     Check('GPU', gpu, REINSTALL),
-    Check('cv2', opencv, f'{ANEW} opencv-python.'),
+    Check('cv2', opencv, OPENCV_REMEDY),
     Check('pycocotools', masks_of('pycocotools'), f'{ANEW} pycocotools.', tasks=COCO_TASKS),
     Check(
         'xtcocotools',

@@ -67,10 +67,16 @@ def test_an_installed_mmcv_stays(mmcv: str) -> None:
     [
         ({'mmcv': '2.2.0'}, 'mmcv 2.2.0 is installed; mmdet and mmseg take 2.0 and 2.1 only'),
         ({'mmcv': '1.7.2'}, 'mmcv 1.7.2 is installed'),
-        ({'mmcv': '2.1.0', 'mmcv-lite': '2.1.0'}, 'mmcv and mmcv-lite lie over each other'),
+        ({'mmcv': '2.1.0', 'mmcv-lite': '2.1.0'}, 'mmcv and mmcv-lite do not go together'),
+        ({'mmcv-full': '1.7.2'}, 'mmcv-full 1.7.2 is installed'),
+        (
+            {'mmengine': '1', 'onedl-mmengine': '1'},
+            'mmengine and onedl-mmengine do not go together',
+        ),
+        ({'mmdet': '1', 'onedl-mmengine': '1'}, 'mmdet and onedl-mmengine'),
     ],
 )
-def test_an_mmcv_that_the_hosts_refuse_is_named(installed: dict[str, str], text: str) -> None:
+def test_packages_that_the_hosts_cannot_use_are_named(installed: dict[str, str], text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
         pip_commands(['det'], {**TORCH, **installed})
 
@@ -117,6 +123,16 @@ def test_an_unknown_task_is_refused_with_the_right_ones(capsys) -> None:
             command.main(argv)
         assert stopped.value.code == 2
     assert 'pose' in capsys.readouterr().err
+
+
+def test_the_version_that_counts_is_that_which_is_imported(tmp_path, monkeypatch) -> None:
+    for folder, name, torch in (('a', 'Torch', '2.13.0'), ('b', 'torch', '2.1.0'), ('b', None, '')):
+        metadata = tmp_path / folder / f'{name}-{torch}.dist-info'
+        metadata.mkdir(parents=True)
+        if name:
+            (metadata / 'METADATA').write_text(f'Name: {name}\nVersion: {torch}\n')
+    monkeypatch.setattr(sys, 'path', [str(tmp_path / 'a'), str(tmp_path / 'b')])
+    assert command.installed_versions() == {'torch': '2.13.0'}
 
 
 def test_without_pip_there_is_a_sentence(monkeypatch, capsys) -> None:

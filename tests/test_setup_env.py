@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -118,13 +119,19 @@ def test_a_python_that_a_stack_is_not_for_is_refused(setup_env, tmp_path) -> Non
 
 def test_an_environment_with_other_steps_is_made_anew(setup_env, tmp_path, monkeypatch) -> None:
     made = []
-    monkeypatch.setattr(setup_env.venv, 'create', lambda *_, **options: made.append(options))
+
+    def create(folder: Path, **options: bool) -> None:
+        made.append(options)
+        shutil.rmtree(folder)
+        folder.mkdir()
+
+    monkeypatch.setattr(setup_env.venv, 'create', create)
     monkeypatch.setattr(setup_env, 'install', lambda *_: True)
     monkeypatch.setattr(setup_env, 'STACKS', {'all': setup_env.Stack('pinned', (THIS_PYTHON,))})
     monkeypatch.setattr(sys, 'argv', ['setup_env.py', str(tmp_path), '--stack', 'all'])
-    for name in ('bin/python', 'setup/hosts.done', 'setup/hrnet_mm.done'):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert setup_env.main() == 0 and not made
+    (tmp_path / 'bin').mkdir()
+    (tmp_path / 'bin' / 'python').touch()  # of one that was interrupted before it had pip
+    for _ in range(2):
+        assert setup_env.main() == 0 and made == [{'with_pip': True, 'clear': True}]
     (tmp_path / 'setup' / 'mmcv.done').touch()  # a step of compiling only
-    assert setup_env.main() == 0 and made == [{'with_pip': True, 'clear': True}]
+    assert setup_env.main() == 0 and len(made) == 2

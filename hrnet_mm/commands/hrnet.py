@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from hrnet_mm import __version__
 from hrnet_mm.base.errors import UsageError, did_you_mean
 from hrnet_mm.commands.program import run_program, run_tool
 
@@ -33,6 +34,9 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else '--help'
     if name in ('-h', '--help'):
         print(HELP)
+        return
+    if name == '--version':
+        print(__version__)
         return
     if name not in PROGRAMS:
         run_tool(lambda: refuse(name))

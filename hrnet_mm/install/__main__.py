@@ -7,6 +7,7 @@ installed. At the end the doctor says what works.
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('tasks', nargs='+', choices=TASKS, metavar='TASK', help=', '.join(TASKS))
     parser.add_argument('--dry-run', action='store_true', help='print the commands, run nothing')
     args = parser.parse_args(argv)
-    installed = {d.metadata['Name'].lower().replace('_', '-'): d.version for d in distributions()}
+    installed = installed_versions()
     try:
         calls = pip_commands(args.tasks, installed)
     except ValueError as error:
@@ -46,5 +47,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def installed_versions() -> dict[str, str]:
+    """The version of every package by its name in lower case; of several the one imported."""
+    found: dict[str, str] = {}
+    for distribution in distributions():
+        name = distribution.metadata['Name']  # None where pip has left a part of one
+        if name is not None:
+            found.setdefault(re.sub('[-_.]+', '-', name).lower(), distribution.version)
+    return found
+
+
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit('\nstopped; run the same command again to go on')

@@ -47,7 +47,7 @@ FORK = {
     'mmdet': ('onedl-mmdetection', 'imaug'),
     'mmsegmentation': ('onedl-mmsegmentation',),
 }
-MMCVS = ('mmcv', 'mmcv-lite', 'onedl-mmcv')  # which install one module
+MMCVS = ('mmcv', 'mmcv-full', 'mmcv-lite', 'onedl-mmcv')  # which install one module
 # The builds of OpenCV. By default the one that runs on a machine without a screen's libraries.
 OPENCVS = ('opencv-python-headless', 'opencv-python', 'opencv-contrib-python-headless',
            'opencv-contrib-python')  # fmt: skip
@@ -95,6 +95,10 @@ def pip_commands(tasks: Collection[str], installed: Mapping[str, str]) -> list[l
         ValueError: packages are installed beside which the hosts do not work.
     """
     pins = read_pins()
+    stacks = {name: rival for name, (rival, *_) in FORK.items() if name != 'mmcv'}
+    for rival in stacks.values():
+        if rival in installed:
+            check_alone([*stacks, rival], installed)
     fork = any(name in installed for names in FORK.values() for name in names[:1])
     hosts = hosts_of(tasks)
     mmcv = check_mmcv(installed)
@@ -118,12 +122,7 @@ def check_mmcv(installed: Mapping[str, str]) -> str | None:
     Raises:
         ValueError: the hosts refuse it, or another lies over it.
     """
-    found = [name for name in MMCVS if name in installed]
-    if len(found) > 1:
-        raise ValueError(
-            f'{" and ".join(found)} lie over each other: pip uninstall {" ".join(found)}, then '
-            'run this again'
-        )
+    found = check_alone(MMCVS, installed)
     if not found:
         return None
     version = installed[found[0]]
@@ -133,3 +132,18 @@ def check_mmcv(installed: Mapping[str, str]) -> str | None:
             f'pip uninstall {found[0]}, then run this again'
         )
     return found[0]
+
+
+def check_alone(rivals: Iterable[str], installed: Mapping[str, str]) -> list[str]:
+    """Those of some packages that are installed, of which only one may be.
+
+    Raises:
+        ValueError: there are more.
+    """
+    found = [name for name in rivals if name in installed]
+    if len(found) > 1:
+        raise ValueError(
+            f'{" and ".join(found)} do not go together: pip uninstall {" ".join(found)}, then '
+            'run this again'
+        )
+    return found
