@@ -16,6 +16,8 @@ import sys
 import time
 import venv
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +90,13 @@ def main() -> int:
         print(f'Name another one: make env PYTHON=python{stack.pythons[0]}')
         return 1
     steps = steps_of(stack, args.mmcv_ops)
+    with alone():
+        return set_up(folder, stack, steps)
+
+
+def set_up(folder: Path, stack: Stack, steps: list[Step]) -> int:
+    """Make the environment and carry out what is not done; the exit code."""
     python = folder / 'bin' / 'python'
-    wait_for_others()
     made = folder / 'setup' / 'venv.done'
     finished = {stamp.stem for stamp in folder.glob('setup/*.done')}
     # Of an older layout, or interrupted before pip was in it.
@@ -106,14 +113,19 @@ def main() -> int:
     return 0
 
 
-def wait_for_others() -> None:
-    """Wait while another process sets up an environment of this checkout."""
-    folder = os.open(HERE, os.O_RDONLY)  # the lock goes with the process
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait while another process sets up an environment of this checkout; let later ones wait."""
+    folder = os.open(HERE, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         print('another process is setting up an environment here: waiting for it', flush=True)
         fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 def steps_of(stack: Stack, mmcv_ops: bool) -> list[Step]:
