@@ -91,7 +91,7 @@ def test_the_fork_stays_the_fork() -> None:
 
 def test_what_a_host_requires_is_in_the_table_or_known_to_do_harm() -> None:
     """The table is made by hand; the packages' own lists tell what it may have missed."""
-    harmful = {'chumpy', 'xtcocotools', 'opencv-python'}
+    harmful = {'chumpy', 'xtcocotools', 'opencv-python', 'imagecorruptions-imaug'}
     foundation = {bare_name(n).lower() for m in ('mmengine', 'mmcv-lite') for n in IMPORTS[m]}
     for host, imports in IMPORTS.items():
         try:

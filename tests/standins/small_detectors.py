@@ -27,6 +27,8 @@ model = dict(
 class WithoutLibraries:
     """Finds modules on ``sys.path`` as Python does, without those that are hidden."""
 
+    find_distributions = PathFinder.find_distributions  # the fork's mmengine asks for its version
+
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         is_hidden = any(name == hidden or name.startswith(f'{hidden}.') for hidden in HIDDEN)

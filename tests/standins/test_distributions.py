@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module, reload
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ class WithoutPkgResources:
 
 @pytest.mark.usefixtures('as_setuptools_81')
 def test_mmengine_finds_packages_as_with_pkg_resources() -> None:
+    if 'onedl-mmengine' in packages_distributions()['mmengine']:
+        pytest.skip('the fork does not import pkg_resources')
     assert all(map(is_installed, INSTALLED)) and not any(map(is_installed, ABSENT))
     assert import_module('pkg_resources') is distributions
     mmpose = Path(import_module('mmpose').__file__).parent
