@@ -43,7 +43,6 @@ class Stack:
     pins: str
     pythons: tuple[str, ...]
     fork: bool = False
-    engines: bool = True
 
 
 STACKS = {
@@ -134,7 +133,6 @@ def steps_of(stack: Stack, mmcv_ops: bool) -> list[Step]:
     if mmcv_ops:
         hosts.remove('mmcv-lite')
     [mmcv] = in_stack(['mmcv'], stack.fork)
-    engines = ENGINES if stack.engines else ()
     compiled = (
         Step('compiler', 'what compiling needs', ('ninja', 'Cython', 'psutil'), NETWORK),
         Step('mmcv', 'mmcv with compiled operators (the slow step: 2 minutes on 2 cores, 6 where '
@@ -147,7 +145,7 @@ def steps_of(stack: Stack, mmcv_ops: bool) -> list[Step]:
         Step('build-tools', 'pip and the build tools', ('pip', 'setuptools', 'wheel'), NETWORK),
         Step('torch', 'PyTorch', ('torch', 'torchvision'), NETWORK),
         Step('libraries', 'libraries that the hosts import, engines, tools of the tests',
-             (*imports_of(hosts, stack.fork), *engines, *CHECKS), NETWORK),
+             (*imports_of(hosts, stack.fork), *ENGINES, *CHECKS), NETWORK),
         Step('hosts', 'mmengine, mmcv and the hosts', (*in_stack(hosts, stack.fork), *MIM), NETWORK,
              NO_ISOLATION),
         *(compiled if mmcv_ops else ()),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -20,7 +19,7 @@ from importlib.util import find_spec
 from io import BytesIO, StringIO
 from pathlib import Path
 
-from hrnet_mm.install.packages import FORK, MMCVS, OPENCVS, TASKS, read_pins
+from hrnet_mm.install.packages import BOUNDS, FORK, MMCVS, OPENCVS, TASKS, read_pins
 from hrnet_mm.standins import put_in_place, serving
 
 # What pip calls the modules that OpenMMLab's maintained fork has too.
@@ -59,7 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown := [task for task in tasks if task not in TASKS]:  # choices= refuses none at all
         parser.error(f'there is no task {unknown[0]!r}; it must be one of {", ".join(TASKS)}')
     put_in_place()
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     healthy = True
     faults: set[str] = set()
     for check in CHECKS:
@@ -249,9 +247,9 @@ def install(task: str) -> str:
     return f'python -m hrnet_mm.install {task}.'
 
 
-def host_check(module: str, task: str, name: str) -> Check:
+def host_check(module: str, task: str) -> Check:
     """A missing host is installed with what it imports; one that fails is installed anew."""
-    missing = find_spec(module) is None
+    missing, name = find_spec(module) is None, NAMES.get(module, module)
     remedy = install(task) if missing else f'{ANEW} {name}; {install(task)}'
     tasks = frozenset(
         task for task, hosts in TASKS.items() if ORIGINALS.get(module, module) in hosts
@@ -292,7 +290,7 @@ TORCHVISION_REMEDY = f'pip install torch=={installed_torch()} torchvision.'  # m
 # Of modules that no check is named after: how pip calls them.
 OTHER_REMEDIES = {
     'PIL': 'pip install pillow.',
-    'pkg_resources': "pip install 'setuptools>=77.0.3,<81'.",
+    'pkg_resources': f"pip install 'setuptools{BOUNDS['setuptools']}'.",
     'sklearn': 'pip install scikit-learn.',
     'torchvision': TORCHVISION_REMEDY,
     'yaml': 'pip install PyYAML.',
@@ -304,8 +302,8 @@ CHECKS = (
     Check('numpy', version_of('numpy'), f'{ANEW} numpy.', required=True),
     Check('mmengine', version_of('mmengine'), MMENGINE_REMEDY, required=True),
     Check('hrnet_mm', version_of('hrnet_mm'), 'Run `pip install -e .` here.', required=True),
-    Check('configs', inherited_configs, OTHER_REMEDIES['pkg_resources'], required=True),
     Check('compat', compatibility_fixes, TORCHVISION_REMEDY),
+    Check('configs', inherited_configs, OTHER_REMEDIES['pkg_resources'], required=True),
     Check('checkpoints', checkpoints, f'{ANEW} {NAMES["mmengine"]}.', required=True),
     Check('mmcv', version_of('mmcv'), MMCV_REMEDY, required=True),
     Check('mmcv operators', mmcv_operators, MMCV_REMEDY, required=True),
@@ -319,10 +317,10 @@ CHECKS = (
         '(needs Cython and a C++ compiler).',
         tasks=COCO_TASKS,
     ),
-    host_check('mmdet', 'det', NAMES['mmdet']),
-    host_check('mmpose', 'pose', 'mmpose'),
-    host_check('mmseg', 'seg', NAMES['mmseg']),
-    host_check('mmpretrain', 'cls', 'mmpretrain'),
+    host_check('mmdet', 'det'),
+    host_check('mmpose', 'pose'),
+    host_check('mmseg', 'seg'),
+    host_check('mmpretrain', 'cls'),
 )
 
 

@@ -5,7 +5,7 @@ stack that does not have the fault:
 
 * ``torchvision`` from PyPI beside a CPU-only torch fails to import, and mmengine's Runner imports
   it: :func:`make_torchvision_importable`.
-* setuptools warns that pkg_resources, which mmengine and mmcv import, is deprecated: silenced.
+* setuptools warns that pkg_resources, which mmengine imports, is deprecated: silenced.
 * torch 2.6 loads checkpoints with ``weights_only=True``, which refuses the log history that
   mmengine 0.10 saves in every checkpoint: :func:`allow_mmengine_checkpoints`.
 * mmengine unpickles downloaded checkpoints without ``weights_only``, before torch 2.6 all of them,

@@ -74,6 +74,7 @@ def test_an_installed_mmcv_stays(mmcv: str) -> None:
             'mmengine and onedl-mmengine do not go together',
         ),
         ({'mmdet': '1', 'onedl-mmengine': '1'}, 'mmdet and onedl-mmengine'),
+        ({'mmengine': '1', 'onedl-mmcv': '2.3.6'}, 'mmengine and onedl-mmcv'),
     ],
 )
 def test_packages_that_the_hosts_cannot_use_are_named(installed: dict[str, str], text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 from mmengine.config import Config
@@ -43,7 +45,15 @@ def our_configs() -> dict[str, Path]:
 
 
 def published_weights(config: Path) -> str | None:
-    """The address of the checkpoint that a metafile beside a config names for it; None if none.
+    """The address of the checkpoint that a metafile beside a config names for it; None if none."""
+    for model in models_beside(config):
+        if Path(str(model.get('Config'))).name == config.name:
+            return model.get('Weights')
+    return None
+
+
+def models_beside(config: Path) -> Iterator[dict[str, Any]]:
+    """The models that the metafiles in a config's folder describe.
 
     Metafiles are ours and those of the hosts: the same form under several names.
     """
@@ -53,21 +63,21 @@ def published_weights(config: Path) -> str | None:
         except (OSError, ValueError, yaml.YAMLError):
             continue  # of the user's own, and no metafile
         models = document.get('Models') if isinstance(document, dict) else document
-        for model in models if isinstance(models, list) else ():
-            if isinstance(model, dict) and Path(str(model.get('Config'))).name == config.name:
-                return model.get('Weights')
-    return None
+        listed = models if isinstance(models, list) else ()
+        yield from (model for model in listed if isinstance(model, dict))
 
 
 def _of_package(config: str, package: str, inner: str) -> Path:
-    names = [f'{path.parent.name}/{path.name}' for path in our_configs().values()]
-    hint = did_you_mean(inner, names) if package == 'hrnet_mm' else ''
     try:
         found, _ = Config._get_cfg_path(config, '')  # as MMEngine finds the bases of configs
+        if Path(found).is_file():
+            return Path(found)
     except ModuleNotFoundError as error:
         raise UserError(f'{config}: {package} is not installed') from error
-    except (FileNotFoundError, AssertionError, ValueError) as error:
-        raise UserError(f'there is no config {config}{hint}') from error
-    if not Path(found).is_file():
-        raise UserError(f'there is no config {config}{hint}')
-    return Path(found)
+    except (FileNotFoundError, AssertionError, ValueError):
+        pass  # said below
+    hint = ''
+    if package == 'hrnet_mm':
+        names = [f'{path.parent.name}/{path.name}' for path in our_configs().values()]
+        hint = did_you_mean(inner, names)
+    raise UserError(f'there is no config {config}{hint}')

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hrnet_mm.base.boxes import BoxesOf
     from hrnet_mm.predict.detector import Detector
     from hrnet_mm.predict.model import Model
+    from hrnet_mm.predict.predictor import Predictor
 
 
 def load(
@@ -63,9 +64,8 @@ def load(
     # Imported late: the hosts take seconds, and `import hrnet_mm` is to take none.
     import hrnet_mm.compat  # noqa: F401  (fixes and stand-ins, before a host is imported)
     from hrnet_mm.base.config import read_config
-    from hrnet_mm.commands.from_arguments import find_device, take_over, weights_from
+    from hrnet_mm.commands.from_arguments import find_device, take_over
     from hrnet_mm.predict.model import Model
-    from hrnet_mm.predict.predictor import make_predictor
     from hrnet_mm.weights.trust import trusting
 
     cfg = read_config(config, cfg_options)
@@ -73,13 +73,26 @@ def load(
         take_over(cfg)
     where = find_device(None if device is None else str(device))
     precision = 'fp32' if fast is True else fast or None
-    source = published(cfg) if checkpoint is None else checkpoint
     with trusting(trust):
-        predictor = make_predictor(cfg, weights_from(source, precision), where, batch_size)
+        predictor = _predictor(cfg, checkpoint, precision, where, batch_size)
         boxes_of = None
         if detector is not None:
             boxes_of = _boxes_of(detector, det_class, det_score_thr, where, batch_size)
     return Model(cfg, predictor, boxes_of, score_thr)
+
+
+def _predictor(
+    cfg: Config,
+    checkpoint: str | Path | None,
+    precision: str | None,
+    device: Device,
+    batch_size: int | None,
+) -> Predictor:
+    from hrnet_mm.commands.from_arguments import weights_from
+    from hrnet_mm.predict.predictor import make_predictor
+
+    source = published(cfg) if checkpoint is None else checkpoint
+    return make_predictor(cfg, weights_from(source, precision), device, batch_size)
 
 
 def _boxes_of(
@@ -91,10 +104,8 @@ def _boxes_of(
 ) -> BoxesOf:
     from hrnet_mm.base.config import read_config
     from hrnet_mm.base.errors import UserError
-    from hrnet_mm.commands.from_arguments import weights_from
     from hrnet_mm.predict.detector import Detector, boxes_by_detector, check_is_detector
     from hrnet_mm.predict.model import Model
-    from hrnet_mm.predict.predictor import make_predictor
 
     if isinstance(detector, Model):
         if not hasattr(detector.predictor, 'detect'):
@@ -110,8 +121,7 @@ def _boxes_of(
         detector = Detector(config, checkpoint, category, score_thr)
     cfg = read_config(detector.config)
     check_is_detector(cfg, detector.config)
-    checkpoint = published(cfg) if detector.checkpoint is None else detector.checkpoint
-    predictor = make_predictor(cfg, weights_from(checkpoint), device, batch_size)
+    predictor = _predictor(cfg, detector.checkpoint, None, device, batch_size)
     return boxes_by_detector(predictor, detector.config, detector.category, detector.score_thr)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from hrnet_mm.commands.arguments import Parser
@@ -40,13 +39,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def all_rows() -> Iterator[tuple[str, ...]]:
     """A row of texts for each model of the metafiles, in their order."""
-    import yaml  # not at the top: --help needs none of it
+    # Not at the top: --help needs none of it.
+    from hrnet_mm.base.config_names import models_beside, our_configs
 
-    from hrnet_mm_startup import content_folder
-
-    for path in sorted(Path(content_folder(), 'configs').glob('*/metafile.yml')):
-        for model in yaml.safe_load(path.read_text(encoding='utf-8'))['Models']:
-            yield row_of(path.parent.name, model)
+    one_of_each = {path.parent: path for path in our_configs().values()}
+    for folder, config in sorted(one_of_each.items()):
+        for model in models_beside(config):
+            yield row_of(folder.name, model)
 
 
 def row_of(task: str, model: dict[str, Any]) -> tuple[str, ...]:

@@ -95,43 +95,41 @@ def pip_commands(tasks: Collection[str], installed: Mapping[str, str]) -> list[l
         ValueError: packages are installed beside which the hosts do not work.
     """
     pins = read_pins()
-    stacks = {name: rival for name, (rival, *_) in FORK.items() if name != 'mmcv'}
-    for rival in stacks.values():
-        if rival in installed:
-            check_alone([*stacks, rival], installed)
-    fork = any(name in installed for names in FORK.values() for name in names[:1])
+    forks = [name for name, *_ in FORK.values() if name in installed]
+    if forks:
+        check_alone([*(name for name in FORK if name != 'mmcv'), forks[0]], installed)
     hosts = hosts_of(tasks)
     mmcv = check_mmcv(installed)
-    libraries = imports_of(hosts, fork)
+    libraries = imports_of(hosts, bool(forks))
     if any(name in installed for name in OPENCVS):
         libraries.remove(OPENCVS[0])
     if installed.get('torch', '').startswith(('2.0.', '2.1.', '2.2.')):
         libraries[libraries.index('numpy')] = 'numpy<2'  # built against numpy 1
     # Named, so that pip takes the torchvision that is made for this torch.
     torch = installed.get('torch', pins['torch']).partition('+')[0]
-    packages = in_stack([host for host in hosts if host != 'mmcv-lite' or not mmcv], fork)
+    packages = in_stack([host for host in hosts if host != 'mmcv-lite' or not mmcv], bool(forks))
     return [
         ['install', f'torch=={torch}', *libraries],
         ['install', '--no-deps', *(f'{name}=={pins[name]}' for name in packages)],
     ]
 
 
-def check_mmcv(installed: Mapping[str, str]) -> str | None:
-    """The name under which pip knows an installed mmcv that the hosts accept, None without one.
+def check_mmcv(installed: Mapping[str, str]) -> bool:
+    """Whether an mmcv is installed, which the hosts then accept.
 
     Raises:
         ValueError: the hosts refuse it, or another lies over it.
     """
     found = check_alone(MMCVS, installed)
     if not found:
-        return None
+        return False
     version = installed[found[0]]
     if found != ['onedl-mmcv'] and not version.startswith(('2.0.', '2.1.')):
         raise ValueError(
             f'{found[0]} {version} is installed; mmdet and mmseg take 2.0 and 2.1 only: '
             f'pip uninstall {found[0]}, then run this again'
         )
-    return found[0]
+    return True
 
 
 def check_alone(rivals: Iterable[str], installed: Mapping[str, str]) -> list[str]:

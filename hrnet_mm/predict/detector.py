@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hrnet_mm.base.boxes import BoxesOf
-from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.errors import UserError, did_you_mean
 from hrnet_mm.base.images import Frame
 
 if TYPE_CHECKING:
@@ -74,9 +73,8 @@ def boxes_by_detector(
     """
     names = predictor.classes.names
     if category not in names:
-        close = difflib.get_close_matches(category, names, n=1)
-        hint = f'did you mean {close[0]}?' if close else f'it knows {", ".join(names[:20])}'
-        raise UserError(f'the detector {config} knows no {category!r}; {hint}')
+        hint = did_you_mean(category, names) or f'; it knows {", ".join(names[:20])}'
+        raise UserError(f'the detector {config} knows no {category!r}{hint}')
     label = names.index(category)
 
     def boxes_of(frames: Sequence[Frame]) -> list[np.ndarray]:

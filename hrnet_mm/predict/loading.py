@@ -140,8 +140,7 @@ class ImageLoader:
             UserError: the steps need a file.
         """
         step = self.steps[-1]
-        ours = isinstance(step, LoadImageFromFile) and len(self.steps) == 1
-        if not ours or type(step).transform.__module__.split('.')[0] not in HOSTS:
+        if not self._is_hosts_own:
             raise UserError(
                 f'{path}: {_name_of(step)}, by which the config loads images, opens files; '
                 'frames of a video cannot go through it'
@@ -156,15 +155,23 @@ class ImageLoader:
             return cv2.cvtColor(decoded, cv2.COLOR_BGR2GRAY)
         return decoded
 
+    @property
+    def _is_hosts_own(self) -> bool:
+        """Whether a host's own ``LoadImageFromFile``, alone, loads images."""
+        step = self.steps[-1]
+        return (
+            len(self.steps) == 1
+            and isinstance(step, LoadImageFromFile)
+            and type(step).transform.__module__.split('.')[0] in HOSTS
+        )
+
     def _is_as_decoded(self, pixels: np.ndarray) -> bool:
         """Whether a PNG file of these pixels is loaded as they are."""
         step = self.steps[-1]
         return (
             (pixels.dtype, pixels.ndim, pixels.shape[2:]) == (np.uint8, 3, (3,))
             and pixels.nbytes <= MOST_BYTES
-            and len(self.steps) == 1
-            and isinstance(step, LoadImageFromFile)
-            and type(step).transform.__module__.split('.')[0] in HOSTS
+            and self._is_hosts_own
             and step.color_type in ('color', 'color_ignore_orientation')
             and step.imdecode_backend == 'cv2'
         )

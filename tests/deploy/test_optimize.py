@@ -66,6 +66,9 @@ def host(request: pytest.FixtureRequest, tiny: Tiny) -> tuple[nn.Module, Predict
     torch.manual_seed(0)
     name = request.param
     model, predict = by_apis(name, tiny(name)) if name in APIS else classifier(tiny(name))
+    if name == 'detection':
+        # Masks of scores, 0 to 255, as a pixel at the threshold may fall to either side of it.
+        model.roi_head.test_cfg.mask_thr_binary = -1
     return randomize(model), predict
 
 
@@ -84,9 +87,8 @@ def test_the_hosts_own_functions_predict_the_same(
     actual, expected = (numbers_of(predict(m, image)) for m in (fast, model))
     assert actual.keys() == expected.keys() and sum(x.numel() for x in expected.values()) > 3
     for key, value in expected.items():
-        close = torch.isclose(actual[key], value, rtol=1e-3, atol=1e-3)
-        # Of a mask, a pixel whose score is the threshold may fall to either side.
-        assert close.all() or (key.endswith('masks') and (~close).double().mean() < 1e-4), key
+        step = 1 if key.endswith('masks') else 1e-3  # of scores that are rounded down
+        assert torch.allclose(actual[key], value, rtol=1e-3, atol=step), key
 
 
 def as_list(maps: Tensor | Sequence[Tensor]) -> list[Tensor]:
