@@ -17,7 +17,7 @@ from hrnet_mm.deploy import optimize, table
 from hrnet_mm.deploy.optimize import optimize_on_first_image
 from hrnet_mm.deploy.trunk import OptimizedFeatures
 from hrnet_mm.models import HRNet
-from hrnet_mm.takeover import switch
+from hrnet_mm.takeover.switch import undo
 from tests.deploy.helpers import Tiny
 from tests.helpers import (
     assert_same,
@@ -148,7 +148,7 @@ def test_stand_ins_return_what_their_host_expects(name: str) -> None:
         assert_same(fast, expected)
         assert all(x.is_contiguous() for x in fast)
     finally:
-        switch.undo()
+        undo()
 
 
 def test_bf16_is_near_and_outputs_are_float32() -> None:
