@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import MetadataPathFinder
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ model = dict(
 class WithoutLibraries:
     """Finds modules on ``sys.path`` as Python does, without those that are hidden."""
 
-    find_distributions = PathFinder.find_distributions  # the fork's mmengine asks for its version
+    # The fork's mmengine asks for its version. Not PathFinder's: importlib_metadata deletes it.
+    find_distributions = MetadataPathFinder.find_distributions
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
