@@ -17,3 +17,5 @@ __train_steps['RandomBBoxTransform'].update(
     shift_prob=0, scale_factor=(0.65, 1.35), rotate_factor=80
 )
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))
+# The base names 'posetrack18/Total AP', which is not measured.
+default_hooks = dict(checkpoint=dict(save_best='posetrack18/AP'))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry
@@ -18,6 +18,23 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 # The variable in which each launcher gives a process its number.
 RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
+# And how many processes there are.
+SIZES = dict(pytorch='WORLD_SIZE', slurm='SLURM_NTASKS', mpi='OMPI_COMM_WORLD_SIZE')
+
+
+class Length(NamedTuple):
+    """How long a training is: a number of epochs, or of iterations."""
+
+    by_epoch: bool
+    number: int
+
+    @property
+    def key(self) -> str:
+        return 'max_epochs' if self.by_epoch else 'max_iters'
+
+    @property
+    def unit(self) -> str:
+        return 'epochs' if self.by_epoch else 'iterations'
 
 
 def read_config(
@@ -179,6 +196,13 @@ def join_root(root: str, path: str) -> str:
     if '://' in path:
         return path
     return f'{root.rstrip("/")}/{path}' if '://' in root else str(Path(root) / path)
+
+
+def length_of(cfg: Config) -> Length | None:
+    """The length of a training; None where the config does not say it."""
+    train = cfg.get('train_cfg') or {}
+    lengths = (Length(True, train.get('max_epochs')), Length(False, train.get('max_iters')))
+    return next((length for length in lengths if isinstance(length.number, int)), None)
 
 
 def as_list(value: Any) -> list[Any]:

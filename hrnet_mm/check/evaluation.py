@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,26 @@ from hrnet_mm.check.findings import Finding, few_sorted, keyed, stop, warn
 AUGMENTATIONS = ('Albumentations', 'Albu', 'AutoAugment', 'ColorJitter', 'CutOut', 'MixUp')
 AUGMENTATIONS += ('Mosaic', 'PhotoMetricDistortion', 'PhotometricDistortion', 'RandAugment')
 WITH_TEST_MODE = ('pose', 'detection')  # whose hosts leave images out in training
-# What the metrics of a host's class are called.
+# What a host's class calls its metrics, without a prefix: a pattern, and one of them.
 METRICS = dict(
-    Accuracy=r'accuracy/top\d.*',
-    AUC='AUC',
-    EPE='EPE',
-    IoUMetric=r'[am](Acc|IoU|Dice|Fscore|Precision|Recall)',
-    NME='NME',
-    PCKAccuracy=r't?PCKh?',
+    Accuracy=(r'top\d.*', 'top1'),
+    AUC=('AUC', 'AUC'),
+    CocoWholeBodyMetric=(r'A[PR].*', 'AP'),
+    EPE=('EPE', 'EPE'),
+    IoUMetric=(r'[am](Acc|IoU|Dice|Fscore|Precision|Recall)', 'mIoU'),
+    JhmdbPCKAccuracy=(r'(.* )?t?PCK', 'PCK'),
+    MpiiPCKAccuracy=(r'(.* )?PCK(@0.1)?', 'PCK'),
+    NME=('NME', 'NME'),
+    PoseTrack18Metric=(r'(Head |Shou |Elb |Wri |Hip |Knee |Ankl )?AP', 'AP'),
 )
-COCO_METRICS = dict(
-    mmpose=r'coco/A[PR].*',
-    mmdet=r'coco/((bbox|segm|proposal)_m?A[PR].*|AR@.*|.*_precision)',
+PREFIXES = dict(
+    Accuracy='accuracy',
+    CocoMetric='coco',
+    CocoWholeBodyMetric='coco-wholebody',
+    PoseTrack18Metric='posetrack18',
 )
+PCK_NAMES = dict(bbox='PCK', head='PCKh', torso='tPCK')  # by what it is normalised with
 ERRORS = ('EPE', 'NME')  # the less, the better
-EXAMPLES = {r'accuracy/top\d.*': 'accuracy/top1', COCO_METRICS['mmpose']: 'coco/AP'}
-EXAMPLES |= {COCO_METRICS['mmdet']: 'coco/bbox_mAP', METRICS['IoUMetric']: 'mIoU'}
-EXAMPLES |= {METRICS['PCKAccuracy']: 'PCK'}
 
 
 def check_config(cfg: Config) -> Iterator[Finding]:
@@ -108,23 +111,41 @@ def check_same_file(cfg: Config, dataset: Dataset, file: CocoFile) -> Iterator[F
             )
 
 
-def measured(cfg: Config) -> list[str]:
-    """Patterns of the names of all metrics of validation; none where one is not known."""
-    patterns = []
+def measured(cfg: Config) -> list[tuple[str, str]]:
+    """Patterns of the names of all metrics of validation, each with one of the names.
+
+    There is none where one evaluator is not known.
+    """
+    found = []
     for _, part in evaluators_of(cfg, 'val'):
-        known = METRICS
-        if name_of(part) == 'CocoMetric':
-            scope = part.get('_scope_') or cfg.get('default_scope')
-            known = dict(CocoMetric=COCO_METRICS.get(scope))
-        patterns.append(None if part.get('prefix') else known.get(name_of(part)))
-    return [] if None in patterns else patterns
+        known = names_measured(part, part.get('_scope_') or cfg.get('default_scope'))
+        if known is None:
+            return []
+        prefix = part.get('prefix') or PREFIXES.get(name_of(part), '')
+        prefix = f'{prefix}/' if prefix else ''
+        found.append((f'{re.escape(prefix)}({known[0]})', prefix + known[1]))
+    return found
 
 
-def others_measured(metric: str, patterns: list[str]) -> str | None:
+def names_measured(part: Mapping[str, Any], scope: str | None) -> tuple[str, str] | None:
+    """The pattern of the names of an evaluator's metrics, without prefix, and one of the names."""
+    name = name_of(part)
+    if name == 'PCKAccuracy':
+        names = [PCK_NAMES.get(item, item) for item in as_list(part.get('norm_item', 'bbox'))]
+        return '|'.join(names), names[0]
+    if name == 'CocoMetric' and scope == 'mmpose':
+        return METRICS['CocoWholeBodyMetric']
+    if name == 'CocoMetric' and scope == 'mmdet':
+        kinds = as_list(part.get('metric', 'bbox'))
+        return rf'({"|".join(kinds)})_m?A[PR].*|AR.*@.*|.*_precision', f'{kinds[0]}_mAP'
+    return METRICS.get(name)
+
+
+def others_measured(metric: str, found: list[tuple[str, str]]) -> str | None:
     """What is measured where the metric is not: 'val_evaluator measures mIoU and the like'."""
-    if any(re.fullmatch(pattern, metric) for pattern in patterns):
+    if any(re.fullmatch(pattern, metric) for pattern, _ in found):
         return None
-    examples = ', '.join(EXAMPLES.get(pattern, pattern) for pattern in patterns)
+    examples = ', '.join(example for _, example in found)
     return f'val_evaluator measures {examples} and the like'
 
 
@@ -132,12 +153,12 @@ def check_best(cfg: Config) -> Iterator[Finding]:
     """The metric that picks the best checkpoint is measured, and more of it is better."""
     place = 'default_hooks.checkpoint'
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    patterns = measured(cfg)
+    found = measured(cfg)
     bests = [best for best in as_list(hook.get('save_best')) if best and best != 'auto']
     rules = as_list(hook.get('rule')) or [None]  # the last is for all metrics without their own
     pairs = zip_longest(bests, rules[: len(bests)], fillvalue=rules[-1])
-    for best, rule in pairs if patterns else ():
-        others = others_measured(best, patterns)
+    for best, rule in pairs if found else ():
+        others = others_measured(best, found)
         if others:
             yield stop(
                 f'{place}.save_best is {best!r}, but {others}: the training ends at the first '
@@ -153,12 +174,12 @@ def check_best(cfg: Config) -> Iterator[Finding]:
 
 def check_early_stopping(cfg: Config) -> Iterator[Finding]:
     """The metric that ends a training is measured."""
-    patterns = measured(cfg)
+    found = measured(cfg)
     for key, hook in keyed('custom_hooks', cfg.get('custom_hooks')):
-        if name_of(hook) != 'EarlyStoppingHook' or not patterns:
+        if name_of(hook) != 'EarlyStoppingHook' or not found:
             continue
         monitor = str(hook.get('monitor'))
-        others = others_measured(monitor, patterns)
+        others = others_measured(monitor, found)
         if others:
             yield (stop if hook.get('strict') else warn)(
                 f'{key}.monitor is {monitor!r}, but {others}: the training never stops early'

@@ -9,10 +9,9 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS
 
-from hrnet_mm.base.config import class_of, name_of
+from hrnet_mm.base.config import class_of, length_of, name_of
 from hrnet_mm.base.errors import did_you_mean
 from hrnet_mm.check.findings import Finding, keyed, stop, warn
-from hrnet_mm.check.schedules import length_of
 
 BGR_MEAN, RGB_MEAN = [103.53, 116.28, 123.675], [123.675, 116.28, 103.53]
 NORMALISERS = ('Normalize', 'NormalizeImage', 'ToTensor', 'PILToTensor')

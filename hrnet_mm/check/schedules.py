@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.config import Config
 
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import length_of, name_of
 from hrnet_mm.check.findings import Finding, keyed, note, stop, warn
 
 WARMUPS = ('LinearLR', 'ConstantLR')
@@ -19,24 +19,6 @@ def check_config(cfg: Config) -> Iterator[Finding]:
     yield from check_intervals(cfg)
     yield from check_rate(cfg)
     yield from check_scaling(cfg)
-
-
-class Length(NamedTuple):
-    """How long a training is: a number of epochs, or of iterations."""
-
-    by_epoch: bool
-    number: int
-
-    @property
-    def key(self) -> str:
-        return 'max_epochs' if self.by_epoch else 'max_iters'
-
-
-def length_of(cfg: Config) -> Length | None:
-    """The length of a training; None where the config does not say it."""
-    train = cfg.get('train_cfg') or {}
-    lengths = (Length(True, train.get('max_epochs')), Length(False, train.get('max_iters')))
-    return next((length for length in lengths if isinstance(length.number, int)), None)
 
 
 def schedulers_of(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -104,7 +86,7 @@ def check_intervals(cfg: Config) -> Iterator[Finding]:
     ):
         yield warn(
             f'train_cfg.val_interval is {interval}, but the training has {length.number} '
-            f'{"epochs" if length.by_epoch else "iterations"}: it is never evaluated'
+            f'{length.unit}: it is never evaluated'
         )
 
 

@@ -169,7 +169,7 @@ def add_fast(
 
 
 def add_run(parser: ArgumentParser) -> None:
-    """What train.py and test.py share: the Runner's, and those of launchers."""
+    """What train.py and test.py share: the Runner's, its loaders', and those of launchers."""
     add_config(parser)
     parser.add_argument(
         '--work-dir',
@@ -179,6 +179,18 @@ def add_run(parser: ArgumentParser) -> None:
     add_data_root(parser)
     add_changes(parser)
     add_trust(parser)
+    parser.add_argument(
+        '--batch-size',
+        type=positive,
+        metavar='N',
+        help="samples in a batch of each process, in place of the config's",
+    )
+    parser.add_argument(
+        '--workers',
+        type=count,
+        metavar='N',
+        help='processes that load data; 0: none but this one',
+    )
     parser.add_argument(
         '--show-dir', metavar='DIR', help='draw the predictions of evaluation into this folder'
     )

@@ -10,15 +10,19 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, ConfigDict
 
-from hrnet_mm.base.config import as_list, name_of, read_config
+from hrnet_mm.base.config import LOADERS, as_list, name_of, read_config
+from hrnet_mm.base.config_changes import apply_options
 from hrnet_mm.base.errors import UsageError, UserError
 from hrnet_mm.deploy.exported import open_export
 from hrnet_mm.deploy.optimize import optimize_on_first_image
 from hrnet_mm.deploy.table import SUFFIXES
+from hrnet_mm.training.length import set_epochs
+from hrnet_mm.training.loaders import sentence_on_rate, set_batch_size, set_workers
 from hrnet_mm.training.resume import LATEST
 from hrnet_mm.weights.checkpoint import Checkpoint, FillsModel
 
 FAST_HOOKS = ('ChannelsLastHook', 'FastTrainingHook')
+SCHEDULE = ('train_cfg', 'param_scheduler', 'default_hooks', 'custom_hooks')
 
 
 def weights_from(source: str | Path, fast: str | None = None) -> FillsModel:
@@ -60,6 +64,7 @@ def config_from(args: Namespace) -> Config:
 def keys_set_by(args: Namespace) -> dict[str, str]:
     """The keys of a config that the arguments set, ``{'work_dir': '--work-dir', ...}``."""
     keys_set = dict(launcher='--launcher')
+    phase = 'test' if 'checkpoint' in args else 'train'
     if 'checkpoint' in args:
         keys_set |= dict(load_from='CHECKPOINT', resume='CHECKPOINT')
     flags = {
@@ -68,9 +73,13 @@ def keys_set_by(args: Namespace) -> dict[str, str]:
         '--deterministic': ('randomness.deterministic',),
         '--resume': ('resume', 'load_from'),
         '--auto-scale-lr': ('auto_scale_lr.enable',),
+        '--epochs': ('train_cfg.max_epochs', 'train_cfg.max_iters'),
+        '--batch-size': (f'{phase}_dataloader.batch_size',),
+        '--workers': tuple(f'{key}.num_workers' for key in LOADERS),
     }
     for flag, keys in flags.items():
-        if getattr(args, flag[2:].replace('-', '_'), None) not in (None, False):
+        value = getattr(args, flag[2:].replace('-', '_'), None)
+        if value is not None and value is not False:
             keys_set |= dict.fromkeys(keys, flag)
     if getattr(args, 'resume', None) == 'auto':
         del keys_set['load_from']
@@ -105,8 +114,35 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
-def apply_train_options(cfg: Config, args: Namespace) -> None:
-    """Change a config as the arguments of train.py alone say."""
+def apply_loader_options(cfg: Config, args: Namespace, phase: str) -> None:
+    """Change the loaders of a config as the arguments of train.py or test.py say."""
+    if args.batch_size is not None:
+        set_batch_size(cfg, phase, args.batch_size)
+    if args.workers is not None:
+        set_workers(cfg, args.workers)
+
+
+def apply_length(cfg: Config, args: Namespace) -> list[str]:
+    """Scale the schedule of a config to ``--epochs``, and say what has changed.
+
+    What ``--cfg-options`` set of the schedule is of the new length, and stays.
+    """
+    if args.epochs is None:
+        return []
+    notes = set_epochs(cfg, args.epochs)
+    options = args.cfg_options or {}
+    apply_options(cfg, {k: v for k, v in options.items() if k.split('.')[0] in SCHEDULE})
+    return notes
+
+
+def apply_train_options(cfg: Config, args: Namespace) -> list[str]:
+    """Change a config as the arguments of train.py alone say.
+
+    Returns:
+        Sentences for the user.
+    """
+    apply_loader_options(cfg, args, 'train')
+    notes = apply_length(cfg, args)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.resume == 'auto':
@@ -121,9 +157,13 @@ def apply_train_options(cfg: Config, args: Namespace) -> None:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size')
         cfg.auto_scale_lr.enable = True
+    if args.batch_size is not None:
+        rate = sentence_on_rate(cfg, args.resume is not None)
+        notes.append(f'--batch-size {args.batch_size}: {rate}')
     set_randomness(cfg, args.seed, args.deterministic)
     if args.tensorboard:
         log_to_tensorboard(cfg)
+    return notes
 
 
 def set_randomness(cfg: Config, seed: int | None, deterministic: bool) -> None:

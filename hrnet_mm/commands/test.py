@@ -29,11 +29,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.base.config import as_list
-    from hrnet_mm.commands.from_arguments import config_from, weights_from
+    from hrnet_mm.commands.from_arguments import apply_loader_options, config_from, weights_from
     from hrnet_mm.training.run import test
     from hrnet_mm.weights.trust import trusting
 
     cfg = config_from(args)
+    apply_loader_options(cfg, args, 'test')
     if args.out is not None:
         dump = dict(type='DumpResults', out_file_path=args.out)
         cfg.test_evaluator = [*as_list(cfg.test_evaluator), dump]

@@ -2,18 +2,24 @@
 
 python tools/train.py CONFIG
 python tools/train.py CONFIG --resume
-python tools/train.py CONFIG --data-root data/mine --cfg-options train_cfg.max_epochs=20
+python tools/train.py CONFIG --data-root data/mine --epochs 20 --batch-size 8 --auto-scale-lr
 """
 
 from argparse import Namespace
 from collections.abc import Sequence
 
-from hrnet_mm.commands.arguments import Parser, add_fast, add_run, seed
+from hrnet_mm.commands.arguments import Parser, add_fast, add_run, positive, seed
 
 
 def parse_args(argv: Sequence[str] | None) -> Namespace:
     parser = Parser(__doc__)
     add_run(parser)
+    parser.add_argument(
+        '--epochs',
+        type=positive,
+        metavar='N',
+        help="train for N epochs: the config's whole schedule is scaled, warm-up included",
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -59,9 +65,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     from hrnet_mm.weights.trust import trusting
 
     cfg = config_from(args)
-    apply_train_options(cfg, args)
+    for sentence in apply_train_options(cfg, args):
+        say(sentence)
     if not args.no_check:
         make_sure(cfg, say, training_phases(cfg))
     with trusting(args.trust_checkpoint):
-        runner = train(cfg)
+        runner = train(cfg, keep_length=args.epochs is not None)
     print(f'trained; logs and checkpoints are in {runner.work_dir}')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from hrnet_mm.training.hooks.safe_checkpoint import (
     point_to,
 )
 from hrnet_mm.training.hooks.training_id import last_training_in, training_id_in
+from hrnet_mm.training.length import sentence_on_length
 from hrnet_mm.weights.read import read_checkpoint
 from hrnet_mm.weights.sources import is_local
 
 LATEST = 'latest'  # of a config's ``resume``: the latest checkpoint, once there is one
 
 
-def prepare_resume(cfg: Config) -> list[str]:
+def prepare_resume(cfg: Config, keep_length: bool = False) -> list[str]:
     """Make MMEngine resume from a checkpoint that is whole.
 
     That is ``cfg.load_from`` where it names one. Otherwise it is the newest whole checkpoint of the
@@ -34,15 +35,21 @@ def prepare_resume(cfg: Config) -> list[str]:
     Where ``cfg.resume`` is ``LATEST``, ``load_from`` is what a training begins with while there is
     no checkpoint yet, as at the first start of a job that is put back into its queue.
 
+    Args:
+        cfg: the config, which is changed.
+        keep_length: whether the training must have begun with the length that the config has.
+
     Returns:
         Sentences for the user.
 
     Raises:
-        UserError: the named checkpoint is broken; or there are some, and none is whole.
+        UserError: the named checkpoint is broken; or there are some, and none is whole; or the
+            training began with another length.
     """
     if cfg.get('load_from') and cfg.get('resume') != LATEST:
         if is_local(cfg.load_from):
-            return keep_seed(cfg, read_training_checkpoint(Path(cfg.load_from)))
+            path = Path(cfg.load_from)
+            return keep_settings(cfg, read_training_checkpoint(path), keep_length)
         return []
     work_dir, broken, earlier = Path(cfg.work_dir), [], []
     last_training = last_training_in(work_dir)
@@ -55,7 +62,7 @@ def prepare_resume(cfg: Config) -> list[str]:
         if last_training and training_id_in(checkpoint) != last_training:
             earlier.append(path.name)
             continue
-        notes = keep_seed(cfg, checkpoint)
+        notes = keep_settings(cfg, checkpoint, keep_length)
         cfg.resume, cfg.load_from = True, None
         if str(path.absolute()) == path_in_pointer(work_dir):
             return notes
@@ -119,7 +126,24 @@ def read_training_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def keep_seed(cfg: Config, checkpoint: dict[str, Any]) -> list[str]:
+def keep_settings(cfg: Config, checkpoint: Mapping[str, Any], keep_length: bool) -> list[str]:
+    """Let a resumed run go on as it began: with its seed and its length.
+
+    Returns:
+        Sentences for the user where the config asks for something else.
+
+    Raises:
+        UserError: the length must be kept and is not.
+    """
+    notes = keep_seed(cfg, checkpoint)
+    if sentence := sentence_on_length(cfg, checkpoint):
+        if keep_length:
+            raise UserError(f'--epochs with --resume: {sentence}: give the --epochs of its begin')
+        notes.append(sentence)
+    return notes
+
+
+def keep_seed(cfg: Config, checkpoint: Mapping[str, Any]) -> list[str]:
     """Let a resumed run shuffle as before: MMEngine reads its seed after it has built the sampler.
 
     Returns:

@@ -33,8 +33,12 @@ SAFETY_HOOKS = (
 Result = TypeVar('Result')
 
 
-def train(cfg: Config) -> Runner:
+def train(cfg: Config, keep_length: bool = False) -> Runner:
     """Train, evaluating on the way, as the config says.
+
+    Args:
+        cfg: the config.
+        keep_length: whether a training that is resumed must be as long as the config says.
 
     Raises:
         UserError: data or a checkpoint is absent or unreadable; or another training is at work in
@@ -46,7 +50,7 @@ def train(cfg: Config) -> Runner:
     folder, is_first = Path(cfg.work_dir), prepare_processes(cfg)
     with work_folder(folder, is_first), locked_folder(folder, is_first) as notes:
         if cfg.get('resume'):
-            notes += prepare_resume(cfg)
+            notes += prepare_resume(cfg, keep_length)
         if cfg.get('load_from') and not cfg.get('resume'):
             check_checkpoint(cfg.load_from)
 

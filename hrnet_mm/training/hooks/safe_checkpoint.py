@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
@@ -19,6 +20,9 @@ from hrnet_mm.training.hooks.training_id import LAST_TRAINING, last_training_in,
 
 POINTER = 'last_checkpoint'  # the name that MMEngine reads
 INTERRUPTED = 'interrupted.pth'
+# Without prefixes as in coco/AP; the first that is measured is the main one.
+MAIN_METRICS = ('segm_mAP', 'bbox_mAP', 'mAP', 'AP', 'Total AP', 'mIoU', 'mDice', 'mFscore')
+MAIN_METRICS += ('NME', 'PCKh', 'PCK', 'tPCK', 'AUC', 'EPE', 'top1', 'PQ')
 WHOLE_FILES = 'hrnet_mm.whole_files'  # the name of the backend below
 
 
@@ -40,12 +44,30 @@ class SafeCheckpointHook(CheckpointHook):
     no other training may save in the same folder. Checkpoints that go to another storage than local
     files are left to MMEngine.
 
+    The best checkpoint is kept, too. Which is the best says the task's main metric, see
+    :func:`main_metric`, unless ``save_best`` names another or is None.
+
     Raises:
         UserError: another training is at work in the folder.
 
     Example:
         >>> default_hooks = dict(checkpoint=dict(type='hrnet_mm.SafeCheckpointHook', interval=5))
     """
+
+    # In the names of metrics, capital or small; MMEngine's do not know those of poses.
+    _default_greater_keys: ClassVar[list[str]] = [
+        *CheckpointHook._default_greater_keys,
+        *('AP', 'AR', 'IoU', 'PCK', 'recall', 'f1-score', 'Fscore'),
+    ]
+    _default_less_keys: ClassVar[list[str]] = [
+        *CheckpointHook._default_less_keys,
+        *('EPE', 'MPJPE', 'NME', 'RMSE'),
+    ]
+
+    def __init__(
+        self, *args: Any, save_best: str | list[str] | None = 'auto', **options: Any
+    ) -> None:
+        super().__init__(*args, save_best=save_best, **options)
 
     def before_train(self, runner: Runner) -> None:
         folder = self.out_dir or runner.work_dir
@@ -120,6 +142,8 @@ class SafeCheckpointHook(CheckpointHook):
         return [Path(self.out_dir) / self.filename_tmpl.format(old) for old in outdated]
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
+        if self.save_best and 'auto' in self.key_indicators:
+            self._choose_metric(runner, metrics)
         if not self.is_local:
             super()._save_best_checkpoint(runner, metrics)
             return
@@ -133,6 +157,18 @@ class SafeCheckpointHook(CheckpointHook):
         for path in removals - best:
             backend.remove(path)
 
+    def _choose_metric(self, runner: Runner, metrics: Mapping[str, Any]) -> None:
+        """Let the main metric say what the best checkpoint is; without one, none is kept."""
+        name = main_metric(metrics)
+        try:
+            self._init_rule(self.rules, [name])
+        except ValueError:
+            self.save_best = None
+            runner.logger.warning(
+                f'No best checkpoint is kept: whether more or less of {name} is better is not '
+                'known; write save_best and rule into default_hooks.checkpoint'
+            )
+
 
 class DeferredRemovals(LocalBackend):
     """Notes which files are to be removed, so that they stay until the new ones are complete."""
@@ -142,6 +178,16 @@ class DeferredRemovals(LocalBackend):
 
     def remove(self, filepath: str | Path) -> None:
         self.removals.add(str(filepath))
+
+
+def main_metric(metrics: Mapping[str, Any]) -> str:
+    """The name of the metric that says most of a task, of all that an evaluation has measured.
+
+    For example ``coco/AP`` of people, ``coco/segm_mAP`` of masks and ``mIoU`` of label maps; if
+    none is known here, the first, as MMEngine has it.
+    """
+    last = {name.rpartition('/')[2]: name for name in reversed(metrics)}
+    return next((last[known] for known in MAIN_METRICS if known in last), next(iter(metrics)))
 
 
 def claim_work_folder(runner: Runner, is_resumed: bool) -> None:
