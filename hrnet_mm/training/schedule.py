@@ -230,7 +230,7 @@ def scale_counts(
 ) -> None:
     """Scale the numbers of a part of a config whose names say that they count what is scaled."""
     for name, value in part.items():
-        if not any(pattern.search(name) for pattern in counts) or isinstance(value, bool):
+        if not any(pattern.search(str(name)) for pattern in counts) or isinstance(value, bool):
             continue
         place = f'{key}.{name}'
         if isinstance(value, Mapping) and all(map(is_count, value)):
