@@ -65,6 +65,11 @@ class ExactResumeHook(Hook):
             # With another batch size there is no place in the epoch to go on from: repeat it.
             same_batches = self.position.get('batches') == len(loader)
             self.batches.first = self.position['trained'] if same_batches else 0
+            if self.position and not same_batches:
+                runner.logger.warning(
+                    f'an epoch has {len(loader)} batches, and had {self.position["batches"]} in '
+                    'the checkpoint: schedules that count iterations keep their old numbers'
+                )
 
     def before_train_epoch(self, runner: Runner) -> None:
         if self.batches is not None:
