@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
@@ -130,8 +131,11 @@ def apply_length(cfg: Config, args: Namespace) -> list[str]:
     if args.epochs is None:
         return []
     notes = set_epochs(cfg, args.epochs)
-    options = args.cfg_options or {}
-    apply_options(cfg, {k: v for k, v in options.items() if k.split('.')[0] in SCHEDULE})
+    given = {k: v for k, v in (args.cfg_options or {}).items() if k.split('.')[0] in SCHEDULE}
+    apply_options(cfg, given)
+    told = re.sub(r'\[(\d+)\]\.', r'.\1.', ' '.join(notes))  # param_scheduler[0].end
+    if kept := [key for key in given if key in told]:
+        notes.append(f'--cfg-options: what is given stays as it is: {", ".join(kept)}')
     return notes
 
 

@@ -117,6 +117,10 @@ def test_what_tools_share_they_check_by_the_same_words(
     [
         ('train', '--seed', '-1', "'-1' is no whole number from 0 to 4294967295"),
         ('train', '--seed', '4294967296', 'is no whole number from 0 to'),
+        ('train', '--epochs', '0', "'0' is no whole number above 0"),
+        ('train', '--epochs', '1.5', "'1.5' is no whole number above 0"),
+        ('train', '--workers', '-1', "'-1' is no whole number, 0 or more"),
+        ('test', '--batch-size', 'x', "'x' is no whole number above 0"),
         ('test', '--out', 'x.json', 'x.json: the name must end in .pkl or .pickle'),
         ('infer', '--batch-size', '0', "'0' is no whole number above 0"),
         ('infer', '--score-thr', 'nan', "'nan' is no number, as 0.3 is"),

@@ -111,6 +111,7 @@ def test_what_options_set_of_the_schedule_is_of_the_new_length(options) -> None:
     more = 'train_cfg.val_interval=7', 'default_hooks.logger.interval=2'
     cfg, notes = options(path, '--epochs', 30, '--cfg-options', *more)
     assert (cfg.train_cfg.max_epochs, cfg.train_cfg.val_interval) == (30, 7)
+    assert notes[-1].endswith('what is given stays as it is: train_cfg.val_interval')
     for key in ('train_cfg.max_epochs=4', 'train_cfg.max_iters=4'):
         with pytest.raises(UserError, match=re.escape('this is what --epochs says')):
             options(path, '--epochs', 30, '--cfg-options', key)
