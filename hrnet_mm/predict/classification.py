@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from mmpretrain.models import ImageClassifier
@@ -18,10 +18,10 @@ TOP = 5
 
 
 def draw_record(
-    classes: Classes, image: np.ndarray, record: dict[str, Any], score_thr: float
+    classes: Classes, image: np.ndarray, record: dict[str, Any], score_thr: float, opacity: float
 ) -> np.ndarray:
-    """Write the classes into the image."""
-    return draw_class_list(image, record['classes'], score_thr)
+    """Write the classes beside the image."""
+    return draw_class_list(image, record['classes'], classes.names, score_thr)
 
 
 class ClassificationPredictor(ClassPredictor):
@@ -30,6 +30,7 @@ class ClassificationPredictor(ClassPredictor):
     kinds = (ImageClassifier,)
     task = 'classification'
     drawing_of_classes = staticmethod(draw_record)
+    nothing: ClassVar[dict[str, Any]] = {'classes': []}
     batch_size = 8
     score_thr = 0.0
 

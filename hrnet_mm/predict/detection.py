@@ -21,12 +21,12 @@ from hrnet_mm.predict.results import rounded
 
 
 def draw_record(
-    classes: Classes, image: np.ndarray, record: dict[str, Any], score_thr: float
+    classes: Classes, image: np.ndarray, record: dict[str, Any], score_thr: float, opacity: float
 ) -> np.ndarray:
     """Draw boxes, names and masks."""
     instances = record['instances']
     colors = classes.colors_up_to(max((i['label'] for i in instances), default=0))
-    return draw_instances(image, instances, colors, score_thr)
+    return draw_instances(image, instances, colors, score_thr, opacity)
 
 
 def decoded(masks: Sequence[dict[str, Any]], size: tuple[int, int]) -> np.ndarray:
@@ -44,8 +44,8 @@ class DetectionPredictor(ClassPredictor):
 
     def __init__(self, model: HostModel, cfg: Config, batch_size: int | None) -> None:
         super().__init__(model, cfg, batch_size)
-        has_masks = getattr(model.module, 'with_mask', False)
-        self.task = 'instance segmentation' if has_masks else 'detection'
+        self.draws_areas = getattr(model.module, 'with_mask', False)
+        self.task = 'instance segmentation' if self.draws_areas else 'detection'
 
     def detect(self, frames: Sequence[Frame]) -> Iterator[InstanceData]:
         """Find instances.

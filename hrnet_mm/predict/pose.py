@@ -146,7 +146,7 @@ class PosePredictor(Predictor):
 
 
 def draw_record(
-    image: np.ndarray, record: dict[str, Any], score_thr: float, **look: Any
+    image: np.ndarray, record: dict[str, Any], score_thr: float, opacity: float, **look: Any
 ) -> np.ndarray:
     """Draw boxes, skeletons and keypoints; ``look``: see ``draw_poses``."""
     return draw_poses(image, record['instances'], score_thr=score_thr, **look)

@@ -56,8 +56,10 @@ class Predictor:
         takes_boxes: whether ``predict`` takes boxes beside the images, as of top-down pose models.
         batch_size: the number of images, or boxes, in one forward pass.
         score_thr: what scores less is not drawn by default; None where nothing has a score.
-        drawing: takes an image, its record and a threshold, and returns the picture; it can be kept
-            without the model.
+        draws_areas: whether masks or label maps are drawn, which have an opacity.
+        nothing: the record of an image of which nothing is known.
+        drawing: takes an image, its record, a threshold and an opacity, and returns the picture; it
+            can be kept without the model.
 
     Args:
         model: of one of the ``kinds``.
@@ -67,11 +69,13 @@ class Predictor:
 
     kinds: ClassVar[tuple[type, ...]]
     task: str
-    drawing: Callable[[np.ndarray, dict[str, Any], float], np.ndarray]
+    drawing: Callable[[np.ndarray, dict[str, Any], float, float], np.ndarray]
     header: dict[str, Any]
     takes_boxes = False
     batch_size = 1
     score_thr: float | None = 0.3
+    draws_areas = False
+    nothing: ClassVar[dict[str, Any]] = {'instances': []}
 
     def __init__(self, model: HostModel, cfg: Config, batch_size: int | None) -> None:
         self.model = model
@@ -81,12 +85,18 @@ class Predictor:
         """Return one prediction for each frame."""
         raise NotImplementedError
 
-    def check_takes(self, score_thr: float | None, boxes_of: BoxesOf | None) -> None:
+    def check_takes(
+        self, score_thr: float | None, boxes_of: BoxesOf | None, opacity: float | None = None
+    ) -> None:
         """Make sure that what is given means something to the model.
 
         Raises:
-            UserError: it gives no scores, or takes no boxes.
+            UserError: it gives no scores, takes no boxes, or nothing of its drawings is opaque.
         """
+        if opacity is not None and not self.draws_areas:
+            raise UserError(
+                f'--opacity is of masks and label maps; of {self.task} neither is drawn'
+            )
         if score_thr is not None and self.score_thr is None:
             raise UserError('--score-thr: the model gives no scores; every pixel is drawn')
         if boxes_of and not self.takes_boxes:
@@ -94,10 +104,6 @@ class Predictor:
                 'boxes (--boxes, --bbox, --detector) are for top-down pose models; the model of '
                 'this config looks at whole images'
             )
-
-    def draw(self, frame: Frame, record: dict[str, Any], score_thr: float) -> np.ndarray:
-        """Return the frame with its record drawn: (H, W, 3) uint8 BGR."""
-        return self.drawing(frame.image, record, score_thr)
 
 
 def predictions(

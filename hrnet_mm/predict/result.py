@@ -14,6 +14,7 @@ import numpy as np
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
 from hrnet_mm.predict.coco_results import instances, poses
+from hrnet_mm.predict.drawing import OPACITY
 from hrnet_mm.predict.predictor import Prediction, Predictor
 from hrnet_mm.predict.results import best_where_nothing_is_drawn, whole_record, write_image
 
@@ -99,31 +100,42 @@ class Result:
             raise UserError(f'{self.path} is not the image any more that the result is of')
         return image
 
-    def plot(self, score_thr: float | None = None) -> np.ndarray:
-        """Draw the result into a copy of the image: (H, W, 3) uint8 BGR.
+    def plot(self, score_thr: float | None = None, opacity: float = OPACITY) -> np.ndarray:
+        """Draw the result into a copy of the image: (h, w, 3) uint8 BGR.
+
+        It is the image's size, but that images of less than 320 pixels are enlarged by a whole
+        number, and that label maps and classes have a legend on the right.
 
         Args:
             score_thr: what scores less is not drawn. Default: ``score_thr`` of the result.
-        """
-        return self._drawing(self.image, self._record, self._threshold(score_thr))
+            opacity: of masks and label maps, from 0 to 1.
 
-    def save(self, path: str | Path, score_thr: float | None = None) -> Path:
+        Raises:
+            UserError: the opacity is no such number.
+        """
+        if not 0 <= opacity <= 1:
+            raise UserError(f'opacity={opacity} is no number from 0 to 1')
+        return self._drawing(self.image, self._record, self._threshold(score_thr), opacity)
+
+    def save(
+        self, path: str | Path, score_thr: float | None = None, opacity: float = OPACITY
+    ) -> Path:
         """Write the picture into a file, whose suffix says in which form; its folder is made.
 
         Raises:
             UserError: pictures of this form cannot be written.
         """
         path = Path(path)
-        write_image(path, self.plot(score_thr), remedy='.jpg and .png can')
+        write_image(path, self.plot(score_thr, opacity), remedy='.jpg and .png can')
         return path
 
-    def show(self, score_thr: float | None = None) -> None:
+    def show(self, score_thr: float | None = None, opacity: float = OPACITY) -> None:
         """Show the picture in a window until a key is pressed.
 
         Raises:
             UserError: there is no screen.
         """
-        picture, remedy = self.plot(score_thr), "save('picture.jpg') writes the picture"
+        picture, remedy = self.plot(score_thr, opacity), "save('picture.jpg') writes the picture"
         screens = ('DISPLAY', 'WAYLAND_DISPLAY')
         if sys.platform == 'linux' and not any(map(os.environ.get, screens)):
             raise UserError(f'there is no screen here; {remedy}')

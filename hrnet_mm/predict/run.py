@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hrnet_mm.base.boxes import BoxesOf
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.base.images import Frame, ImageFiles, VideoFile
-from hrnet_mm.predict.drawing import as_picture
+from hrnet_mm.predict.drawing import OPACITY
 from hrnet_mm.predict.predictor import Predictor, predictions
 from hrnet_mm.predict.results import (
     RecordFile,
@@ -152,7 +154,7 @@ class PredictionRun:
         """Draw and write the record of a frame."""
         try:
             if self._write:
-                self._write(frame, self._predictor.draw(frame, record, self._score_thr))
+                self._write(frame, self._drawn(frame, record))
         except OSError:
             raise  # a full disk is not the image's fault
         except Exception as error:
@@ -165,6 +167,9 @@ class PredictionRun:
             self._note_what_is_not_drawn(frame, record)
         if 'instances' in record:
             self._instances = (self._instances or 0) + len(record['instances'])
+
+    def _drawn(self, frame: Frame, record: dict[str, Any]) -> np.ndarray:
+        return self._predictor.drawing(frame.image, record, self._score_thr, OPACITY)
 
     def _note_what_is_not_drawn(self, frame: Frame, record: dict[str, Any]) -> None:
         """Say so if something was found in an image and all of it scores too little to be drawn."""
@@ -198,7 +203,7 @@ class PredictionRun:
         if self._failed == MOST_FAILED and not self._records.count:
             self._raise_failures()
         if frame.index is not None and self._write:  # a drawn video keeps its length
-            self._write(frame, as_picture(frame.image))
+            self._write(frame, self._drawn(frame, self._predictor.nothing))
 
     def _raise_failures(self) -> None:
         if self._first_failure is None:

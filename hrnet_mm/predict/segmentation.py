@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.structures import BaseDataElement
@@ -17,11 +17,12 @@ from hrnet_mm.predict.predictor import Prediction
 
 
 def draw_record(
-    classes: Classes, image: np.ndarray, record: dict[str, Any], score_thr: float
+    classes: Classes, image: np.ndarray, record: dict[str, Any], score_thr: float, opacity: float
 ) -> np.ndarray:
-    """Lay the colours of the classes over the image."""
-    labels = record['label_map']
-    return draw_label_map(image, labels, classes.colors_up_to(int(labels.max())))
+    """Lay the colours of the classes over the image, with a legend."""
+    found = record['classes']
+    colors = classes.colors_up_to(max((entry['label'] for entry in found), default=0))
+    return draw_label_map(image, record['label_map'], found, colors, classes.names, opacity)
 
 
 class SegmentationPredictor(ClassPredictor):
@@ -30,6 +31,8 @@ class SegmentationPredictor(ClassPredictor):
     kinds = (BaseSegmentor,)
     task = 'semantic segmentation'
     drawing_of_classes = staticmethod(draw_record)
+    nothing: ClassVar[dict[str, Any]] = {'label_map': None, 'classes': []}
+    draws_areas = True
     score_thr = None
 
     def predict(self, frames: Sequence[Frame]) -> list[Prediction]:

@@ -9,6 +9,7 @@ from mmpretrain.apis import ImageClassificationInferencer
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
 from hrnet_mm.base.safe_load import safe_load
+from hrnet_mm.predict.canvas import canvas_of
 from tests.models_of_hosts import TinyModel
 from tests.predict.helpers import Document, Run, Tiny
 
@@ -50,14 +51,15 @@ def test_five_likeliest_classes_equal_mmpretrain(
         assert_equals_mmpretrain(record, read_image(with_gray / record['file']), host_classifier)
 
 
-def test_classes_are_written_into_the_image_unless_they_score_less(
+def test_classes_are_written_beside_the_image_unless_they_score_less(
     run: Run, folder: Path, classifier: TinyModel
 ) -> None:
-    original = cv2.imread(str(folder / 'b.bmp'))
-    for score_thr, differs in ((None, True), (0.99, False)):
+    original = canvas_of(cv2.imread(str(folder / 'b.bmp')))
+    for score_thr, written in ((None, True), (0.99, False)):
         run(classifier, folder / 'b.bmp', score_thr=score_thr)
         drawn = cv2.imread(str(folder.parent / 'out' / 'b.bmp.png'))
-        assert (drawn != original).any() == differs
+        assert (drawn[:, : original.shape[1]] == original).all()
+        assert (drawn[:, original.shape[1] :] > 200).any() == written
 
 
 def test_other_than_the_model_s_number_of_names_is_told_so(

@@ -12,6 +12,7 @@ from pycocotools import mask as coco_mask
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
 from hrnet_mm.base.safe_load import safe_load
+from hrnet_mm.predict.canvas import canvas_of
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
 from tests.predict.helpers import Document, Run
@@ -122,13 +123,13 @@ def test_where_nothing_is_found_there_are_no_instances(
     assert record['instances'] == []
     assert str(summary).startswith('1 image, 0 instances, ')
     drawn = cv2.imread(str(tmp_path / 'out' / 'b.bmp.png'))
-    assert (drawn == cv2.imread(str(folder / 'b.bmp'))).all()
+    assert (drawn == canvas_of(cv2.imread(str(folder / 'b.bmp')))).all()
 
 
 def test_drawings_show_what_scores_enough(
     run: Run, folder: Path, tiny_detector: TinyModel, tmp_path: Path
 ) -> None:
-    original = cv2.imread(str(folder / 'b.bmp'))
+    original = canvas_of(cv2.imread(str(folder / 'b.bmp')))
     for score_thr, differs in ((0.0, True), (1.1, False)):
         run(tiny_detector, folder / 'b.bmp', score_thr=score_thr)
         drawn = cv2.imread(str(tmp_path / 'out' / 'b.bmp.png'))

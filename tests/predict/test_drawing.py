@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from hrnet_mm.predict.canvas import GROUND, Labels, as_picture, shortened, text_size
 from hrnet_mm.predict.drawing import (
     POSE_BOX_COLOR,
-    as_picture,
     draw_class_list,
     draw_instances,
     draw_label_map,
     draw_poses,
+    is_background,
 )
 
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)
@@ -21,7 +22,7 @@ BYTES = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
 
 def poses(keypoints: list, box: tuple = (10, 10, 60, 60), **changes: Any) -> np.ndarray:
     instance = {'bbox': box, 'bbox_score': 1.0, 'keypoints': keypoints, **changes}
-    image = np.zeros((80, 100, 3), np.uint8)
+    image = np.zeros((80, 320, 3), np.uint8)
     drawn = draw_poses(image, [instance], [(0, 1), (1, 2)], COLORS[:2], COLORS, score_thr=0.3)
     assert not image.any()
     return drawn
@@ -66,13 +67,13 @@ def instance(box: tuple = (60, 60, 100, 100), label: int = 1, **changes: Any) ->
 
 
 def mask_of(rows: slice, columns: slice) -> dict[str, Any]:
-    mask = np.zeros((200, 300), np.uint8, order='F')
+    mask = np.zeros((200, 320), np.uint8, order='F')
     mask[rows, columns] = 1
     return coco_mask.encode(mask)
 
 
 def instances(*instances: dict[str, Any], score_thr: float = 0.3) -> np.ndarray:
-    image = np.full((200, 300, 3), GRAY, np.uint8)
+    image = np.full((200, 320, 3), GRAY, np.uint8)
     drawn = draw_instances(image, instances, COLORS, score_thr)
     assert (image == GRAY).all()
     return drawn
@@ -85,16 +86,37 @@ def test_box_has_the_color_of_its_class() -> None:
     assert (drawn[100, 100] == GRAY).all()
 
 
-def test_label_stands_above_the_box_or_inside_at_the_upper_edge() -> None:
-    above, inside = instances(instance()), instances(instance((60, 0, 100, 100)))
-    assert tuple(above[58, 62]) == GREEN
-    assert (above[64, 66] == GRAY).all()
-    assert tuple(inside[2, 62]) == GREEN
+def test_labels_stand_beside_their_boxes_in_the_picture() -> None:
+    above, below = instances(instance()), instances(instance((60, 0, 100, 100)))
+    assert tuple(above[58, 62]) == tuple(below[102, 62]) == GREEN
+    assert (above[64, 66] == GRAY).all() and (below[3, 66] == GRAY).all()
+    at_the_right = instances(instance((290, 60, 29, 50)))
+    assert tuple(at_the_right[43, 319]) == GREEN
+    beside = instances(instance((0, 0, 100, 199)))
+    assert tuple(beside[2, 103]) == GREEN and (beside[3, 50] == GRAY).all()
+    inside = instances(instance((0, 0, 319, 199)))
+    assert tuple(inside[3, 3]) == GREEN
 
 
-def test_label_of_a_box_at_the_right_edge_stays_in_the_image() -> None:
-    drawn = instances(instance((290, 60, 9, 50)))
-    assert tuple(drawn[58, 260]) == GREEN
+def test_labels_of_many_boxes_do_not_cover_each_other() -> None:
+    canvas = np.zeros((300, 400, 3), np.uint8)
+    boxes = [(30 + 40 * (i % 6), 100 + 3 * (i // 6), 20, 40) for i in range(12)]
+    labels = Labels(canvas, boxes)
+    for number in range(12):
+        labels.write(number, 'cat', GREEN)
+    places = labels._written
+    assert places.min() >= 0 and (places[:, 2:] < [400, 300]).all()
+    seen = np.zeros((300, 400), int)
+    for x1, y1, x2, y2 in places:
+        seen[y1 : y2 + 1, x1 : x2 + 1] += 1
+    assert seen.max() == 1
+
+
+def test_text_that_is_too_wide_is_shortened() -> None:
+    short = shortened('a very long name of a class', 60, 0.4)
+    assert short.startswith('a v') and short.endswith('..')
+    assert text_size(short, 0.4)[0] <= 60
+    assert shortened('cat', 60, 0.4) == 'cat'
 
 
 def test_text_is_dark_on_bright_colors_and_bright_on_dark_ones() -> None:
@@ -105,7 +127,7 @@ def test_text_is_dark_on_bright_colors_and_bright_on_dark_ones() -> None:
 
 def test_mask_is_half_transparent_with_a_contour() -> None:
     drawn = instances(instance(mask=mask_of(slice(80, 120), slice(70, 130))))
-    assert drawn[100, 100].tolist() == [GRAY // 2, GRAY // 2 + 127, GRAY // 2]
+    assert np.abs(drawn[100, 100] - np.array([50, 178, 50])).max() <= 1
     assert tuple(drawn[80, 100]) == GREEN
     assert (drawn[70, 100] == GRAY).all()
 
@@ -127,15 +149,78 @@ def test_boxes_of_instances_far_outside_do_not_fail() -> None:
     assert tuple(drawn[199, 100]) == GREEN
 
 
-def test_every_pixel_is_under_the_color_of_its_class() -> None:
-    image = np.full((2, 3, 3), GRAY, np.uint8)
-    labels = np.uint8([[0, 1, 1], [2, 0, 0]])
-    colors = np.uint8([[0, 0, 0], [200, 100, 0], [0, 0, 255]])
-    drawn = draw_label_map(image, labels, colors)
-    assert drawn[0, 0].tolist() == [45, 45, 45]
-    assert drawn[0, 1].tolist() == drawn[0, 2].tolist() == [155, 100, 45]
-    assert drawn[1, 0].tolist() == [45, 45, 185]
+@pytest.mark.parametrize(('opacity', 'expected'), [(0, 100), (0.25, 75), (1, 0)])
+def test_masks_are_as_opaque_as_is_asked_for(opacity: float, expected: int) -> None:
+    found = instance(mask=mask_of(slice(80, 120), slice(70, 130)))
+    image = np.full((200, 320, 3), GRAY, np.uint8)
+    drawn = draw_instances(image, [found], COLORS, 0.3, opacity)
+    assert drawn[100, 100, 0] == expected
+
+
+NAMES = ('background', 'road', 'a car')
+
+
+def label_map(shape: tuple[int, int], opacity: float = 0.5, **more: Any) -> np.ndarray:
+    """The left half of an image is background, the right is road but for a pixel of a car."""
+    labels = np.zeros(shape, np.uint8)
+    labels[:, shape[1] // 2 :] = 1
+    labels[0, -1] = 2
+    counts = np.bincount(labels.ravel(), minlength=3) / labels.size
+    classes = [dict(label=i, category=NAMES[i], share=counts[i]) for i in (1, 0, 2) if counts[i]]
+    image = np.full((*shape, 3), GRAY, np.uint8)
+    arguments = dict(labels=labels, classes=classes, class_names=NAMES, opacity=opacity) | more
+    drawn = draw_label_map(image, colors=COLORS, **arguments)
     assert (image == GRAY).all()
+    return drawn
+
+
+def test_every_pixel_but_the_backgrounds_is_under_the_color_of_its_class() -> None:
+    drawn = label_map((200, 400))
+    assert (drawn[:, :200] == GRAY).all()
+    assert np.abs(drawn[:, 200:399] - np.array([50, 178, 50])).max() <= 1
+    assert drawn[0, 399].tolist() in ([178, 50, 50], [177, 50, 50])
+    assert (label_map((200, 400), opacity=1)[:, 200:399] == GREEN).all()
+    assert (label_map((200, 400), opacity=0)[:, :400] == GRAY).all()
+
+
+@pytest.mark.parametrize('name', ['background', 'Background', '_background_', 'bg'])
+def test_what_a_background_is_called(name: str) -> None:
+    assert is_background(name)
+    assert not is_background('road') and not is_background('0')
+
+
+def test_a_legend_has_a_line_for_each_class_that_is_there() -> None:
+    legend = label_map((200, 400))[:, 400:]
+    assert lines(legend[:, 25:]) == 3
+    squares = legend[:, 8]
+    assert tuple(squares[10]) == GREEN and BLUE in map(tuple, squares)
+    assert RED not in map(tuple, legend.reshape(-1, 3))  # the background has no colour
+    assert (legend[150:] == GROUND).all()
+
+
+def test_small_images_are_enlarged_by_a_whole_number() -> None:
+    drawn = label_map((6, 8), opacity=1)
+    assert (drawn[:240, 160:280] == GREEN).all() and tuple(drawn[39, 280]) == BLUE
+    assert tuple(drawn[40, 319]) == GREEN and (drawn[:240, :160] == GRAY).all()
+    pose = {'bbox': [2, 1, 4, 3], 'bbox_score': 1.0, 'keypoints': [[3, 2, 1.0]]}
+    drawn = draw_poses(np.zeros((6, 8, 3), np.uint8), [pose], [], COLORS[:0], COLORS[:1], 0.3)
+    assert drawn.shape == (240, 320, 3)
+    assert tuple(drawn[100, 140]) == RED  # the middle of pixel (3, 2)
+    assert tuple(drawn[40, 100]) == tuple(drawn[160, 160]) == POSE_BOX_COLOR
+    found = instance((1, 1, 5, 4), mask=coco_mask.encode(np.ones((6, 8), np.uint8, order='F')))
+    drawn = draw_instances(np.zeros((6, 8), np.uint8), [found], COLORS, 0.3)
+    assert drawn.shape == (240, 320, 3) and tuple(drawn[200, 100]) == GREEN
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 300), (3000, 2), (60, 4000), (333, 500)])
+def test_pictures_of_one_size_of_images_are_of_one_size(shape: tuple[int, int]) -> None:
+    """Of whatever is in them, as a video has to be."""
+    sizes = {
+        label_map(shape).shape,
+        label_map(shape, labels=None, classes=[]).shape,
+        label_map(shape, classes=[dict(label=1, category='road', share=0.001)] * 99).shape,
+    }
+    assert len(sizes) == 1
 
 
 def class_list(height: int, width: int, score_thr: float) -> np.ndarray:
@@ -144,33 +229,34 @@ def class_list(height: int, width: int, score_thr: float) -> np.ndarray:
         {'category': 'goldfish', 'score': 0.1},
     ]
     image = np.full((height, width, 3), 90, np.uint8)
-    drawn = draw_class_list(image, classes, score_thr)
+    drawn = draw_class_list(image, classes, ('goldfish', 'tench, Tinca tinca'), score_thr)
     assert (image == 90).all()
     return drawn
 
 
 def lines(drawn: np.ndarray) -> int:
-    """The number of scores, which stand at the left: runs of rows with white ink."""
+    """The number of lines: runs of rows with white ink at the left."""
     # A score of OpenCV 4 has rows that are less than white; the ground is darker than 100.
     ink = (drawn[:, :24].min(axis=2) > 150).any(axis=1)
     return int((ink[1:] & ~ink[:-1]).sum())
 
 
-def test_a_line_for_each_class_on_dark_ground() -> None:
+def test_classes_are_written_beside_the_image() -> None:
     drawn = class_list(300, 400, score_thr=0)
-    assert lines(drawn) == 2
-    assert drawn[0, 0].tolist() == [30, 30, 30]
-    assert (drawn[200:] == 90).all() and (drawn[:, 390:] == 90).all()
+    assert (drawn[:, :400] == 90).all()
+    assert lines(drawn[:, 400:]) == 2
+    assert drawn.shape[0] == 300 and 500 < drawn.shape[1] < 600
 
 
 def test_classes_that_score_less_are_not_written() -> None:
-    assert lines(class_list(300, 400, score_thr=0.5)) == 1
-    assert (class_list(300, 400, score_thr=0.9) == 90).all()
+    assert lines(class_list(300, 400, score_thr=0.5)[:, 400:]) == 1
+    assert (class_list(300, 400, score_thr=0.9)[:, 400:] == GROUND).all()
 
 
-def test_small_images_hold_what_fits() -> None:
-    drawn = class_list(10, 30, score_thr=0)
-    assert drawn.shape == (10, 30, 3) and (drawn != 90).any()
+def test_the_classes_of_a_small_image_are_legible() -> None:
+    drawn = class_list(10, 80, score_thr=0)
+    assert (drawn[:40, :320] == 90).all() and (drawn[40:, :320] == GROUND).all()
+    assert lines(drawn[:, 320:]) == 2
 
 
 @pytest.mark.parametrize('number', [np.uint8, np.float32, np.float64])

@@ -17,6 +17,7 @@ from pycocotools.cocoeval import COCOeval
 
 import hrnet_mm
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.predict.canvas import canvas_of
 from hrnet_mm.predict.result import Result
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
@@ -83,13 +84,13 @@ def test_pictures_are_those_of_infer(
 def test_a_threshold_is_of_the_model_or_of_the_picture(loaded: Loaded, pose: TinyModel) -> None:
     result = loaded('pose')(IMAGE)
     plain, all_drawn = result.plot(score_thr=9), result.plot(score_thr=-1)
-    assert np.array_equal(plain, IMAGE) and (all_drawn != IMAGE).any()
+    assert np.array_equal(plain, canvas_of(IMAGE)) and (all_drawn != plain).any()
     other = hrnet_mm.load(pose.config, pose.checkpoint, device='cpu', score_thr=-1)
     assert np.array_equal(other(IMAGE).plot(), all_drawn)
 
 
 def test_pictures_are_of_forms_that_opencv_knows(loaded: Loaded, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r'x\.qqq, 87 x 61 .* as \.qqq; \.jpg and \.png can'):
+    with pytest.raises(UserError, match=r'x\.qqq, 348 x 244 .* as \.qqq; \.jpg and \.png can'):
         loaded('pose')(IMAGE).save(tmp_path / 'x.qqq')
     assert files_in(tmp_path) == []
 
@@ -110,7 +111,7 @@ def test_a_screen_shows_the_picture(loaded: Loaded, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(cv2, 'waitKey', shown.append)
     monkeypatch.setattr(cv2, 'destroyWindow', shown.append)
     loaded('pose')(IMAGE).show()
-    assert shown == [('array', (61, 87, 3)), 0, 'array']
+    assert shown == [('array', (244, 348, 3)), 0, 'array']
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from mmseg.datasets import CityscapesDataset
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame, read_image
+from hrnet_mm.predict.canvas import canvas_of
 from hrnet_mm.predict.results import write_label_map
 from tests.models_of_hosts import TinyModel
 from tests.predict.helpers import Document, Run, Tiny, files_in
@@ -77,9 +78,12 @@ def test_drawing_has_the_colors_of_the_dataset(
     run(segmentor, folder / 'b.bmp')
     image = read_image(folder / 'b.bmp')
     palette = np.array(CityscapesDataset.METAINFO['palette'])[:, ::-1]
-    colors = palette[label_map_of(host_segmentor, image)]
-    drawn = cv2.imread(str(folder.parent / 'out' / 'b.bmp.png'))
-    assert np.abs(drawn - (0.45 * image + 0.55 * colors)).max() < 1
+    colors = np.kron(palette[label_map_of(host_segmentor, image)], np.ones((5, 5, 1)))
+    drawn = cv2.imread(str(folder.parent / 'out' / 'b.bmp.png'))[:320, :320]
+    assert np.abs(drawn - (0.5 * canvas_of(image) + 0.5 * colors)).max() < 1
+    run(segmentor, folder / 'b.bmp', opacity=1)
+    drawn = cv2.imread(str(folder.parent / 'out' / 'b.bmp.png'))[:320, :320]
+    assert (drawn == colors).all()
 
 
 def test_video_has_a_label_map_for_every_frame(
