@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.base.images import Frame, ImageFiles, VideoFile
+from hrnet_mm.base.images import Frame, ImageFiles
+from hrnet_mm.base.inputs import Inputs
 
 FORMATS = (
     'a mapping from image file name to a list of [x, y, w, h], a COCO file with "images" and '
@@ -28,7 +29,7 @@ BoxesOf = Callable[[Sequence[Frame]], list[np.ndarray]]
 
 def boxes_by_frame(
     boxes: Path | Sequence[Sequence[float]],
-    frames: ImageFiles | VideoFile,
+    frames: ImageFiles | Inputs,
     report: Callable[[str], None],
 ) -> BoxesOf:
     """Make a function that gives boxes which the user has typed or has in a file.
@@ -44,10 +45,10 @@ def boxes_by_frame(
     if not isinstance(boxes, Path):
         same = as_boxes(boxes, '--bbox')
         return lambda frames: [same] * len(frames)
-    if isinstance(frames, VideoFile):
+    if frames.unit != 'image':
         raise UserError(f'{boxes}: a file of boxes is for images; a video takes --bbox')
-    by_path = _boxes_by_path(read_boxes(boxes), frames, boxes, report)
-    return lambda frames: [by_path[frame.path] for frame in frames]
+    of_image = _boxes_of_images(read_boxes(boxes), frames.names, boxes, report)
+    return lambda frames: [of_image[frame.name] for frame in frames]
 
 
 def as_boxes(boxes: Any, place: str) -> np.ndarray:
@@ -106,29 +107,29 @@ def _checked_box(box: Any, place: str) -> list[float]:
     raise UserError(f'{place} is {box}, not [x, y, w, h] in pixels with w and h above 0')
 
 
-def _boxes_by_path(
+def _boxes_of_images(
     by_name: dict[str, list[list[float]]],
-    frames: ImageFiles,
+    images: dict[Path, str],
     file: Path,
     report: Callable[[str], None],
-) -> dict[Path, np.ndarray]:
+) -> dict[str, np.ndarray]:
     """Give every image the boxes of the longest name in the file that its path ends with."""
-    by_path, unnamed = {}, []
-    for path in frames.names:
+    of_image, unnamed = {}, []
+    for path, own_name in images.items():
         parts = path.absolute().parts
         endings = ('/'.join(parts[i:]) for i in range(1, len(parts)))
         name = next((ending for ending in endings if ending in by_name), None)
-        by_path[path] = _as_array(by_name.get(name, []))
+        of_image[own_name] = _as_array(by_name.get(name, []))
         if name is None:
             unnamed.append(path)
-    if len(unnamed) == len(frames):
+    if len(unnamed) == len(images):
         raise UserError(
             f'{file} names none of the images: its first name is {next(iter(by_name))}, '
             f'the first image {unnamed[0]}'
         )
     if unnamed:
-        report(f'{len(unnamed)} of {len(frames)} images are not in {file}: no boxes for them')
-    return by_path
+        report(f'{len(unnamed)} of {len(images)} images are not in {file}: no boxes for them')
+    return of_image
 
 
 def _plain(box: Any) -> Any:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from uuid import uuid4
+from weakref import finalize
 
 from hrnet_mm.base.errors import UserError
 
@@ -35,6 +38,18 @@ def replacing(path: Path, mark: str = '', number: int | None = None) -> Iterator
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class TemporaryFolder:
+    """A folder that is removed once nobody refers to this object any more.
+
+    Attributes:
+        path: of the folder.
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(mkdtemp(prefix='hrnet_mm-'))
+        self.remove = finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -1,9 +1,10 @@
-"""Finding and reading what to predict on: images, folders and globs of images, videos."""
+"""Reading images, videos and a camera, as frames."""
 
 from __future__ import annotations
 
-import glob
 import itertools
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,14 @@ import cv2
 import numpy as np
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.files import TemporaryFolder
 from hrnet_mm.base.image_size import MOST_PIXELS, UnreadableImage, check_size
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 LABEL_MAP_SUFFIX = '.labels.png'  # of a segmentation's results, which are no inputs
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 FPS_WHERE_UNKNOWN = 25.0
+HIGHEST_FPS = 250  # containers say 1000 or 90000 where they know only the times of the frames
 
 # Gives Frame.loaded of a file, or of a frame of a video.
 Load = Callable[[Path, np.ndarray | None], dict[str, Any]]
@@ -36,7 +39,9 @@ class Frame:
         decoded: of a video the frame as it is, (H, W, 3) uint8 BGR; None for an image.
         pixels: of an array in the place of a file, the array, BGR; else None.
         number: its place in a list of images, from 0; None where there is no list.
-        lasts: whether the file stays where it is once the frame has been looked at.
+        temporary: the folder of the file, if it is there only as long as somebody refers to it.
+        seconds: of a video, how long after its first frame this one is shown.
+        fps: of a video, its frames per second.
     """
 
     path: Path
@@ -46,28 +51,48 @@ class Frame:
     decoded: np.ndarray | None = None
     pixels: np.ndarray | None = None
     number: int | None = None
-    lasts: bool = True
+    temporary: TemporaryFolder | None = None
+    seconds: float | None = None
+    fps: float = FPS_WHERE_UNKNOWN
 
     @property
     def image(self) -> np.ndarray:
         """What the model looks at: (H, W) or (H, W, C), colours as BGR, of any number type."""
         return self.loaded['img']
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the file stays where it is once the frame has been looked at."""
+        return self.temporary is None
+
+    @property
+    def place(self) -> str:
+        """What a message calls it: ``'photos/a.jpg'``, ``'frame 3 of clip.mp4'``."""
+        where = str(self.path) if self.lasts else self.name
+        return where if self.index is None else f'frame {self.index} of {where}'
+
 
 class ImageFiles:
-    """Image files as frames. Of several, one that cannot be read is reported and skipped.
+    """Image files as frames. One that cannot be read is reported and skipped, or an error.
 
     Args:
         paths: the files.
         root: the folder their names are relative to.
         report: takes one line for every skipped file.
+
+    Attributes:
+        names: of the files, relative to the root, with forward slashes.
+        skipped: how many files could not be read.
+        strict: a file that cannot be read is an error; it is if there is only one.
     """
 
     unit = 'image'
+    is_endless = False
 
     def __init__(self, paths: Sequence[Path], root: Path, report: Callable[[str], None]) -> None:
         self.names = {path: path.relative_to(root).as_posix() for path in paths}
         self.skipped = 0
+        self.strict = len(paths) == 1
         self._report = report
 
     def __len__(self) -> int:
@@ -80,13 +105,13 @@ class ImageFiles:
             load: see ``loading.ImageLoader.load``.
 
         Raises:
-            UnreadableImage: the only image cannot be read, or none of them can.
+            UnreadableImage: one cannot be read and none is to be skipped, or none can be read.
         """
         for path, name in self.names.items():
             try:
                 loaded = load(path, None)
             except UnreadableImage as error:
-                if len(self) == 1:
+                if self.strict:
                     raise
                 self.skipped += 1
                 self._report(f'skipped: {error}')
@@ -111,6 +136,7 @@ class VideoFile:
     """
 
     unit = 'frame'
+    is_endless = False
     skipped = 0
 
     def __init__(self, path: Path, report: Callable[[str], None]) -> None:
@@ -122,7 +148,7 @@ class VideoFile:
         if width * height > MOST_PIXELS:
             raise UserError(f'{path} has frames of {width} x {height} pixels, which is too many')
         self.names = {path: path.name}
-        self.fps = capture.get(cv2.CAP_PROP_FPS) or FPS_WHERE_UNKNOWN
+        self.fps = _fps_of(capture)
         self._length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self._report = report
         capture.release()
@@ -138,20 +164,28 @@ class VideoFile:
             load: see ``loading.ImageLoader.load``.
 
         Raises:
-            UserError: there is not a single one, or the model's config cannot take them.
+            UnreadableImage: there is not a single one.
+            UserError: the model's config cannot take them.
         """
         [(path, name)] = self.names.items()
         capture = cv2.VideoCapture(str(path))
+        first, seconds = 0.0, -1 / self.fps
         try:
             for index in itertools.count():
                 decoded, image = capture.read()
                 if not decoded:
                     break
-                yield Frame(path, name, load(path, image), index, image)
+                shown = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                first = first if index else shown
+                # Where the file gives no times, or they run back, frames come one after another.
+                later = math.isfinite(shown) and shown - first > seconds
+                seconds = shown - first if later else seconds + 1 / self.fps
+                loaded = load(path, image)
+                yield Frame(path, name, loaded, index, image, seconds=seconds, fps=self.fps)
         finally:
             capture.release()
         if index == 0:
-            raise UserError(f'{path} is a video without a readable frame')
+            raise UnreadableImage(f'{path} is a video without a readable frame')
         if index < len(self):
             self._report(f'{path} ends after {index} of {len(self)} frames')
 
@@ -166,11 +200,19 @@ class Camera:
         UserError: there is no such camera, or it gives no pictures.
     """
 
+    unit = 'frame'
+    is_endless = True
+    skipped = 0
+
     def __init__(self, number: int) -> None:
         self._capture = cv2.VideoCapture(number)
-        self.name = f'camera {number}'
+        name = f'camera {number}'
         if not self._capture.isOpened():
-            raise UserError(f'there is no {self.name}, or another program has it')
+            raise UserError(f'there is no {name}, or another program has it')
+        self.names = {Path(name): name}
+
+    def __len__(self) -> int:
+        return 0  # unknown
 
     def read(self, load: Load) -> Iterator[Frame]:
         """Frames until the camera gives none any more; then it is free again.
@@ -178,61 +220,24 @@ class Camera:
         Args:
             load: see ``loading.ImageLoader.load``.
         """
-        path = Path(self.name)
+        [(path, name)] = self.names.items()
+        fps, started = _fps_of(self._capture), time.monotonic()
         try:
             for index in itertools.count():
                 decoded, image = self._capture.read()
                 if not decoded:
-                    raise UserError(f'{self.name} gives no pictures any more, after {index}')
-                yield Frame(path, self.name, load(path, image), index, image)
+                    raise UserError(f'{path} gives no pictures any more, after {index}')
+                now = time.monotonic()
+                started = started if index else now
+                loaded = load(path, image)
+                yield Frame(path, name, loaded, index, image, seconds=now - started, fps=fps)
         finally:
             self._capture.release()
 
 
-def find_frames(source: str, out: Path, report: Callable[[str], None]) -> ImageFiles | VideoFile:
-    """Find what ``source`` names.
-
-    Args:
-        source: an image or a video, a folder (read recursively), or a glob of images. Of several,
-            label maps (``.labels.png``) are left out.
-        out: the folder of the results; images in it are not inputs.
-        report: takes one line for every image that cannot be read, when it is its turn.
-
-    Raises:
-        UserError: nothing is there, or nothing that can be read.
-    """
-    path = Path(source)
-    if path.is_dir():
-        found, root = path.rglob('*'), path
-    elif path.is_file():
-        if path.suffix.lower() in VIDEO_SUFFIXES:
-            return VideoFile(path, report)
-        return ImageFiles([path], path.parent, report)
-    elif glob.has_magic(source):
-        found = map(Path, glob.iglob(source, recursive=True))
-        root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
-    elif path.exists():
-        raise UserError(f'{source} is neither a file nor a folder')
-    else:
-        raise UserError(f'there is no image, folder or video {source}')
-    images = sorted(set(_visible_images(found, root, out)))
-    if not images:
-        what = f'the folder {source} holds' if path.is_dir() else f'{source} matches'
-        raise UserError(f'{what} no images ({" ".join(IMAGE_SUFFIXES)})')
-    return ImageFiles(images, root, report)
-
-
-def _visible_images(found: Iterator[Path], root: Path, out: Path) -> Iterator[Path]:
-    results = out.resolve()
-    # An earlier run's drawings are no inputs, unless all inputs lie in the folder of the results.
-    excluded = results if root.resolve() in results.parents else None
-    for path in found:
-        if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
-            continue
-        hidden = any(part.startswith('.') for part in path.relative_to(root).parts)
-        left_out = hidden or path.name.lower().endswith(LABEL_MAP_SUFFIX)
-        if not left_out and (excluded is None or excluded not in path.resolve().parents):
-            yield path
+def _fps_of(capture: cv2.VideoCapture) -> float:
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    return fps if 0 < fps <= HIGHEST_FPS else FPS_WHERE_UNKNOWN
 
 
 def read_image(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:

@@ -46,8 +46,11 @@ class Parser(ArgumentParser):
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Namespace | None = None
     ) -> Namespace:
-        """As argparse's, and an unknown flag is told with the one that may be meant."""
-        found, unknown = self.parse_known_args(args, namespace)
+        """As argparse's, and an unknown flag is told with the one that may be meant.
+
+        Flags may stand between the inputs of a tool: ``a.jpg --out DIR b.jpg``.
+        """
+        found, unknown = self.parse_known_intermixed_args(args, namespace)
         if unknown:
             flag = next((text for text in unknown if text.startswith('-')), '')
             meant = self._meant(flag.partition('=')[0])
@@ -256,6 +259,14 @@ def seed(text: str) -> int:
 def score(text: str) -> float:
     """A finite number."""
     return _finite(text, 'no number, as 0.3 is')
+
+
+def fraction(text: str) -> float:
+    """A number from 0 to 1."""
+    number = _finite(text, 'no number from 0 to 1')
+    if not 0 <= number <= 1:
+        raise ArgumentTypeError(f'{text!r} is no number from 0 to 1')
+    return number
 
 
 def seconds(text: str) -> float:

@@ -1,7 +1,9 @@
-"""Predict on images, folders or videos; draw the results and write them as JSON.
+"""Predict on images, folders, videos or a camera; draw the results and write them as JSON.
 
 python tools/infer.py CONFIG CHECKPOINT photo.jpg
 python tools/infer.py CONFIG CHECKPOINT 'photos/*/*.jpg' --out results
+python tools/infer.py CONFIG CHECKPOINT photos/ clip.mp4 https://example.org/photo.jpg
+python tools/infer.py CONFIG CHECKPOINT --camera 0
 python tools/infer.py CONFIG CHECKPOINT clip.mp4 --device cuda:0
 python tools/infer.py POSE_CONFIG CHECKPOINT photos/ --boxes annotations.json
 python tools/infer.py POSE_CONFIG CHECKPOINT photos/ --detector DETECTOR_CONFIG CHECKPOINT
@@ -22,6 +24,8 @@ from hrnet_mm.commands.arguments import (
     add_device,
     add_fast,
     add_trust,
+    count,
+    fraction,
     positive,
     score,
 )
@@ -36,7 +40,13 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     add_config(parser)
     add_checkpoint(parser)
     parser.add_argument(
-        'input', metavar='INPUT', help="an image, a folder, a glob ('photos/*.jpg') or a video"
+        'inputs',
+        nargs='*',
+        metavar='INPUT',
+        help="images, folders, globs ('photos/*.jpg'), videos or URLs, any number",
+    )
+    parser.add_argument(
+        '--camera', type=count, metavar='N', help='look at a camera, the first is 0, until Ctrl-C'
     )
     parser.add_argument(
         '--out',
@@ -59,6 +69,12 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
         help='images, or boxes, in one forward pass; default: 8, for detection, segmentation and '
         'bottom-up pose 1',
     )
+    parser.add_argument(
+        '--opacity',
+        type=fraction,
+        metavar='X',
+        help='of the masks and label maps that are drawn, from 0 to 1; default: 0.5',
+    )
     parser.add_argument('--no-draw', action='store_true', help='write no drawings')
     add_changes(parser)
     add_fast(parser)
@@ -66,8 +82,11 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     args = parser.parse_args(argv)
     if args.detector is None and (args.det_class, args.det_score_thr) != (None, None):
         parser.error('--det-class and --det-score-thr are of a --detector')
-    if args.no_draw and args.score_thr is not None:
-        parser.error('--score-thr is of the drawings, which --no-draw leaves out')
+    if (args.camera is None) == (not args.inputs):
+        parser.error('give INPUT, one or several, or a --camera')
+    for flag in ('--score-thr', '--opacity'):
+        if args.no_draw and getattr(args, flag[2:].replace('-', '_')) is not None:
+            parser.error(f'{flag} is of the drawings, which --no-draw leaves out')
     return args
 
 
@@ -106,7 +125,7 @@ def add_boxes(parser: ArgumentParser) -> None:
 def infer(
     config: str | Path,
     checkpoint: str | Path,
-    source: str | Path,
+    source: str | Path | int | Sequence[str | Path],
     out: str | Path | None = None,
     boxes: Path | Sequence[Sequence[float]] | None = None,
     detector: Detector | None = None,
@@ -118,14 +137,17 @@ def infer(
     trust: bool = False,
     fast: str | None = None,
     takeover: bool = False,
+    opacity: float | None = None,
 ) -> Summary:
-    """Predict on images or a video; write drawings, label maps and ``predictions.json``.
+    """Predict on images or videos; write drawings, label maps and ``predictions.json``.
 
     Args:
         config: of a host in ``hrnet_mm.predict.predictor.PREDICTORS``; its path, or a name as
             ``hrnet_mm.load`` takes it.
         checkpoint: the weights, or a file that tools/export.py wrote.
-        source: an image or a video, a folder (read recursively), or a glob of images.
+        source: an image or a video, a folder (read recursively), a glob of images, or an address
+            of the web; a list of these; or the number of a camera, which is looked at until
+            Ctrl-C.
         out: the folder of the results. Default: ``work_dirs/infer/<name of the config>``.
         boxes: for a top-down pose model: a file (see ``hrnet_mm.base.boxes.read_boxes``),
             or the boxes of every image as [x, y, w, h] in pixels. Default: the whole image.
@@ -139,6 +161,7 @@ def infer(
         trust: run what the checkpoints, the detector's too, or a .pt2 file ask to be run.
         fast: the precision in which an engine of ``hrnet_mm.deploy`` runs backbone and neck.
         takeover: put our HRNet in the place of the hosts', from now on in this process.
+        opacity: of the masks and label maps that are drawn, from 0 to 1. Default: 0.5.
 
     Raises:
         UserError: naming what is wrong with an argument or a file; or, once the results of all
@@ -148,14 +171,15 @@ def infer(
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.base.boxes import boxes_by_frame
     from hrnet_mm.base.config import check_not_set_twice
-    from hrnet_mm.base.images import find_frames
+    from hrnet_mm.base.inputs import Inputs
     from hrnet_mm.commands.load import load
-    from hrnet_mm.predict.results import report
+    from hrnet_mm.predict.results import name_apart, report
     from hrnet_mm.predict.run import PredictionRun, check_out
 
-    source = str(source)
+    sources = [source] if isinstance(source, str | Path | int) else list(source)
     out = Path(out or Path('work_dirs/infer') / Path(config).stem)
-    frames = find_frames(source, out, report)
+    frames = Inputs(sources, out, report)
+    name_apart(frames)
     check_out(out, frames, draw)
     boxes_of = None if boxes is None else boxes_by_frame(boxes, frames, report)
     arguments = dict(load_from='CHECKPOINT', resume='CHECKPOINT', work_dir='--out')
@@ -171,11 +195,14 @@ def infer(
         trust=trust,
         takeover=takeover,
     )
-    origin = {'config': str(config), 'checkpoint': str(checkpoint), 'input': source}
+    given = [part if isinstance(part, int) else str(part) for part in sources]
+    origin = {'config': str(config), 'checkpoint': str(checkpoint)}
+    origin['input'] = given[0] if len(given) == 1 else given
     if detector:
         origin['detector'] = detector.origin
     boxes_of = boxes_of if detector is None else model.boxes_of
-    return PredictionRun(model.predictor, frames, out, origin, draw, score_thr, boxes_of).run()
+    run = PredictionRun(model.predictor, frames, out, origin, draw, score_thr, boxes_of, opacity)
+    return run.run()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -191,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     summary = infer(
         args.config,
         args.checkpoint,
-        args.input,
+        args.inputs if args.camera is None else args.camera,
         out=args.out,
         boxes=args.boxes or args.bbox,
         detector=detector,
@@ -203,5 +230,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         trust=args.trust_checkpoint,
         fast=args.fast,
         takeover=args.takeover,
+        opacity=args.opacity,
     )
     print(summary)

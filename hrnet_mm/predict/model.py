@@ -74,8 +74,9 @@ class Model:
         """Predict on an image or many.
 
         Args:
-            source: an image: a path, an http(s) address, an array, or an image of Pillow; a list
-                of these, a folder (read recursively), a glob or a video; or the number of a camera.
+            source: an image: a path, an http(s) address, an array, or an image of Pillow; a
+                folder (read recursively), a glob or a video; a list of all these; or the number of
+                a camera.
                 Arrays are (H, W, 3) uint8 as OpenCV reads images, also (H, W, 4), grey (H, W), or
                 uint16, and are loaded as a PNG file of these pixels would be.
             boxes: where a top-down pose model looks: [x, y, w, h] in pixels, with a score behind it
@@ -93,8 +94,8 @@ class Model:
         Raises:
             UserError: the source is not there or cannot be read, or the model fails on an image.
         """
-        loader, size = self.predictor.model.loader, self.predictor.batch_size
-        found = open_source(source, loader, channel_order, skip_unreadable, size)
+        loader = self.predictor.model.loader
+        found = open_source(source, loader, channel_order, skip_unreadable)
         if found.is_endless and not stream:
             raise UserError('a camera gives pictures without end: say stream=True')
         boxes_of = self.boxes_of if boxes is None else boxes_given(boxes, source)
@@ -113,10 +114,7 @@ class Model:
     ) -> Iterator[Result]:
         for frame, found in predictions(self.predictor, frames, boxes_of, batch_size):
             if isinstance(found, UserError):
-                where = (
-                    frame.name if frame.index is None else f'frame {frame.index} of {frame.name}'
-                )
-                raise UserError(f'{where}: {sentence_of(found)}') from found
+                raise UserError(f'{frame.place}: {sentence_of(found)}') from found
             if isinstance(found, Exception):
                 raise found
             yield Result(frame, found, self.predictor, self.score_thr)

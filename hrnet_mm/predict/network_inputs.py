@@ -15,7 +15,8 @@ from torch import Tensor
 
 from hrnet_mm.base.boxes import boxes_by_frame
 from hrnet_mm.base.errors import UserError, sentence_of
-from hrnet_mm.base.images import Frame, ImageFiles, find_frames
+from hrnet_mm.base.images import Frame, ImageFiles
+from hrnet_mm.base.inputs import find_frames
 from hrnet_mm.predict.host_model import HostModel
 
 NOISE_SIZE = (480, 640)  # height and width of the picture that the default example is made of

@@ -7,7 +7,8 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.files import replacing
-from hrnet_mm.base.images import LABEL_MAP_SUFFIX, VIDEO_SUFFIXES, Frame, ImageFiles, VideoFile
+from hrnet_mm.base.images import LABEL_MAP_SUFFIX, Frame
+from hrnet_mm.base.inputs import Inputs
+from hrnet_mm.predict.video import Writer, open_video
 
 PREDICTIONS = 'predictions.json'
 LINES = 'predictions.jsonl'
@@ -146,53 +149,98 @@ def write_label_map(out: Path, frame: Frame, labels: np.ndarray) -> str:
         Its name in the folder: the input's, with ``.labels.png`` appended, which no drawing has;
         of a video a folder of that name without ``.png``, with a file for each frame.
     """
-    name = f'{frame.name}{LABEL_MAP_SUFFIX}'
+    name = label_map_name(frame.name, frame.index is not None)
     if frame.index is not None:
-        name = f'{name.removesuffix(".png")}/{frame.index:06d}.png'
+        name = f'{name}/{frame.index:06d}.png'
     write_image(out / name, labels)
     return name
 
 
-def drawing_path(out: Path, name: str) -> Path:
+def label_map_name(name: str, is_video: bool) -> str:
+    """Of an image the file of its label map, of a video the folder of those of its frames."""
+    return f'{name}{LABEL_MAP_SUFFIX.removesuffix(".png") if is_video else LABEL_MAP_SUFFIX}'
+
+
+def drawing_path(out: Path, name: str, is_video: bool) -> Path:
     """Where the drawing of an input goes: its own name, made one of .jpg, .png or .mp4.
 
     The suffix is appended, so that inputs which differ in it only have drawings of their own.
     """
-    suffix = Path(name).suffix.lower()
-    if suffix in VIDEO_SUFFIXES:
-        return out / (name if suffix == '.mp4' else f'{name}.mp4')
-    return out / (name if suffix in KEPT_SUFFIXES else f'{name}.png')
+    kept, otherwise = (('.mp4',), '.mp4') if is_video else (KEPT_SUFFIXES, '.png')
+    return out / (name if Path(name).suffix.lower() in kept else f'{name}{otherwise}')
+
+
+def files_of(inputs: Inputs, names: dict[Path, str]) -> Iterator[tuple[Path, set[str]]]:
+    """For each input the names of the files that its results may go to: drawing, label map."""
+    videos = set(inputs.videos)
+    for path, name in names.items():
+        drawing = drawing_path(Path(), name, path in videos)
+        yield path, {drawing.as_posix(), label_map_name(name, path in videos)}
+
+
+def name_apart(inputs: Inputs) -> None:
+    """Give inputs names of their own: of two ``a.jpg`` the second becomes ``a (2).jpg``."""
+    taken: set[str] = set()
+    for path, name in inputs.names.items():
+        own = Path(name)
+        for number in itertools.count(2):
+            [(_, files)] = files_of(inputs, {path: name})
+            if not files & taken:
+                break
+            name = own.with_name(f'{own.stem} ({number}){own.suffix}').as_posix()
+        taken |= files
+        inputs.names[path] = name
 
 
 @contextmanager
-def drawing_writer(out: Path, frames: ImageFiles | VideoFile) -> Iterator[Write]:
+def drawing_writer(out: Path) -> Iterator[Write]:
     """Write drawings, BGR: of images each into its file, of a video into one of the same speed.
+
+    A video is there once all its frames are: where the block ends with an error, nothing is left of
+    the one that was being written.
 
     Yields:
         A function that takes a frame and its drawing.
 
     Raises:
-        UserError: OpenCV cannot write the video.
+        UserError: a video cannot be written.
     """
-    if isinstance(frames, ImageFiles):
-        yield lambda frame, image: write_image(drawing_path(out, frame.name), image)
-        return
-    [name] = frames.names.values()
-    with replacing(drawing_path(out, name)) as temporary:
-        writer = cv2.VideoWriter()
+    begun: Path | None = None
+    video = ExitStack()
+    add: Write | None = None
+    report_once = cache(report)
 
-        def write(frame: Frame, image: np.ndarray) -> None:
-            if not writer.isOpened():
-                height, width = image.shape[:2]
-                codec = cv2.VideoWriter_fourcc(*'mp4v')
-                if not writer.open(str(temporary), codec, frames.fps, (width, height)):
-                    raise UserError(f'OpenCV cannot write an mp4 video to {out}; try --no-draw')
-            writer.write(image)
+    def write(frame: Frame, image: np.ndarray) -> None:
+        nonlocal begun, add
+        path = drawing_path(out, frame.name, frame.index is not None)
+        if path != begun:
+            video.close()  # it had its last frame
+            begun = path
+            add = (
+                video.enter_context(_video(path, report_once)) if frame.index is not None else None
+            )
+        if frame.index is None:
+            write_image(path, image)
+        else:
+            add(frame, image)
 
-        try:
-            yield write
-        finally:
-            writer.release()
+    with video:
+        yield write
+
+
+@contextmanager
+def _video(path: Path, report: Callable[[str], None]) -> Iterator[Write]:
+    with replacing(path) as temporary, ExitStack() as at_end:
+        writer: Writer | None = None
+
+        def add(frame: Frame, image: np.ndarray) -> None:
+            nonlocal writer
+            if writer is None:
+                writer = open_video(temporary, frame.fps, image.shape[:2], report)
+                at_end.callback(writer.close)
+            writer.write(image, frame.seconds)
+
+        yield add
 
 
 def write_image(path: Path, image: np.ndarray, remedy: str = 'try --no-draw') -> None:

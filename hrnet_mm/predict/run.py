@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +16,16 @@ import numpy as np
 
 from hrnet_mm.base.boxes import BoxesOf
 from hrnet_mm.base.errors import UserError, sentence_of
-from hrnet_mm.base.images import Frame, ImageFiles, VideoFile
+from hrnet_mm.base.images import Frame
+from hrnet_mm.base.inputs import Inputs
 from hrnet_mm.predict.drawing import OPACITY
 from hrnet_mm.predict.predictor import Predictor, predictions
 from hrnet_mm.predict.results import (
     RecordFile,
     Write,
     best_where_nothing_is_drawn,
-    drawing_path,
     drawing_writer,
+    files_of,
     progress_bar,
     report,
     whole_record,
@@ -38,7 +42,7 @@ class Summary:
 
     Attributes:
         count: the number of images, or of frames of a video.
-        unit: ``'image'`` or ``'frame'``.
+        unit: ``'image'``, ``'frame'``, or ``'picture'`` where there were both.
         skipped: the number of images that could not be read.
         instances: how many were found; None for tasks that look for none.
         seconds: the time the run took, without building the model.
@@ -66,17 +70,46 @@ def _plural(count: int, noun: str) -> str:
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
-def check_out(out: Path, frames: ImageFiles | VideoFile, draw: bool) -> None:
+def check_out(out: Path, inputs: Inputs, draw: bool) -> None:
     """Make sure, before a model is built, that the results can go where they are to go.
 
     Raises:
-        UserError: ``out`` is a file, or a drawing would replace its image.
+        UserError: ``out`` is a file, or a drawing would replace an input.
     """
     if out.exists() and not out.is_dir():
         raise UserError(f'--out {out} is a file; the results need a folder')
-    for path, name in frames.names.items():
-        if draw and drawing_path(out, name).resolve() == path.resolve():
-            raise UserError(f'the drawing of {path} would replace it; choose another --out')
+    sources = {path.resolve() for path in inputs.names}
+    for path, files in files_of(inputs, inputs.names) if draw else ():
+        for file in files:
+            if (out / file).resolve() in sources:
+                which = 'it' if (out / file).resolve() == path.resolve() else out / file
+                raise UserError(
+                    f'the drawing of {path} would replace {which}; choose another --out'
+                )
+
+
+@contextmanager
+def until_interrupted() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C end a run regularly; a second is as any other.
+
+    Yields:
+        A function that says whether it has come.
+    """
+    if threading.current_thread() is not threading.main_thread():  # as Python demands
+        yield lambda: False
+        return
+    before = signal.getsignal(signal.SIGINT)
+    came = threading.Event()
+
+    def note(number: int, frame: object) -> None:
+        came.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield came.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class PredictionRun:
@@ -84,36 +117,39 @@ class PredictionRun:
 
     Args:
         predictor: of any task.
-        frames: the images of a folder, or a video.
+        frames: what to predict on, under names that are apart.
         out: the folder of the results.
         header: the first entries of predictions.json, before the predictor's own.
         draw: whether to draw.
         score_thr: what scores less is written but not drawn. Default: the predictor's.
         boxes_of: gives the boxes of frames, for a predictor that takes them. Default: the whole
             images.
+        opacity: of masks and label maps, from 0 to 1.
 
     Raises:
-        UserError: the predictor gives no scores, or takes no boxes.
+        UserError: the predictor gives no scores, takes no boxes, or draws nothing with an opacity.
     """
 
     def __init__(
         self,
         predictor: Predictor,
-        frames: ImageFiles | VideoFile,
+        frames: Inputs,
         out: Path,
         header: dict[str, Any],
         draw: bool = True,
         score_thr: float | None = None,
         boxes_of: BoxesOf | None = None,
+        opacity: float | None = None,
     ) -> None:
-        predictor.check_takes(score_thr, boxes_of)
+        predictor.check_takes(score_thr, boxes_of, opacity)
         self._predictor = predictor
         self._frames = frames
         self._out = out
         self._score_thr = predictor.score_thr if score_thr is None else score_thr
         self._boxes_of = boxes_of
+        self._opacity = OPACITY if opacity is None else opacity
         self._records = RecordFile(out, header | predictor.header)
-        self._drawings = drawing_writer(out, frames) if draw else nullcontext()
+        self._drawings = drawing_writer(out) if draw else nullcontext()
         self._write: Write | None = None
         self._instances: int | None = None
         self._nothing_drawn: list[float] = []  # of each such frame the best score
@@ -121,7 +157,7 @@ class PredictionRun:
         self._first_failure: tuple[str, Exception] | None = None
 
     def run(self) -> Summary:
-        """Go through all frames, in order, and sum up.
+        """Go through all frames, in order, and sum up. A camera is looked at until Ctrl-C.
 
         Raises:
             UserError: the first ``MOST_FAILED`` frames failed, every one; or, once the results of
@@ -132,13 +168,19 @@ class PredictionRun:
         self._out.mkdir(parents=True, exist_ok=True)
         frames = self._frames.read(self._predictor.model.loader.load)
         progress = progress_bar(len(self._frames), self._frames.unit)
-        with self._records, self._drawings as self._write, progress as show:
-            for frame, result in predictions(self._predictor, frames, self._boxes_of):
+        is_endless = self._frames.is_endless
+        until_told = until_interrupted() if is_endless else nullcontext(lambda: False)
+        # A camera's picture is not to wait until a batch is full.
+        found = predictions(self._predictor, frames, self._boxes_of, 1 if is_endless else None)
+        with self._records, self._drawings as self._write, progress as show, until_told as told:
+            for frame, result in found:
                 if isinstance(result, Exception):
                     self._fail(frame, result)
                 else:
                     self._finish(frame, result.record)
                 show(self._records.count + self._failed + self._frames.skipped)
+                if told():
+                    break
         self._sum_up_what_is_not_drawn()
         self._raise_failures()
         return Summary(
@@ -169,7 +211,7 @@ class PredictionRun:
             self._instances = (self._instances or 0) + len(record['instances'])
 
     def _drawn(self, frame: Frame, record: dict[str, Any]) -> np.ndarray:
-        return self._predictor.drawing(frame.image, record, self._score_thr, OPACITY)
+        return self._predictor.drawing(frame.image, record, self._score_thr, self._opacity)
 
     def _note_what_is_not_drawn(self, frame: Frame, record: dict[str, Any]) -> None:
         """Say so if something was found in an image and all of it scores too little to be drawn."""
@@ -178,7 +220,7 @@ class PredictionRun:
             return
         self._nothing_drawn.append(best)
         if frame.index is None and len(self._nothing_drawn) <= MOST_TOLD and len(self._frames) > 1:
-            report(f'nothing drawn in {frame.path}: the best score is {best:.2g}')
+            report(f'nothing drawn in {frame.place}: the best score is {best:.2g}')
 
     def _sum_up_what_is_not_drawn(self) -> None:
         if not self._nothing_drawn:
@@ -195,8 +237,7 @@ class PredictionRun:
 
     def _fail(self, frame: Frame, error: Exception) -> None:
         """Report what is wrong with a frame, and count it."""
-        where = frame.path if frame.index is None else f'frame {frame.index} of {frame.path}'
-        sentence = f'{where}: {sentence_of(error)}'
+        sentence = f'{frame.place}: {sentence_of(error)}'
         self._first_failure = self._first_failure or (sentence, error)
         self._failed += 1
         report(f'failed: {sentence}')

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from glob import has_magic
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from hrnet_mm.base.download import WEB, download_into, file_name
+from hrnet_mm.base.download import file_name
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.image_size import UnreadableImage
-from hrnet_mm.base.images import VIDEO_SUFFIXES, Camera, Frame, ImageFiles, VideoFile, find_frames
+from hrnet_mm.base.images import VIDEO_SUFFIXES, Frame, ImageFiles
+from hrnet_mm.base.inputs import Input, find_input, is_address
 from hrnet_mm.predict.loading import ImageLoader
 from hrnet_mm.predict.results import report
 
 NOWHERE = Path(os.devnull)  # where results go: no image lies there
 ORDERS = ('bgr', 'rgb')
 KINDS = (
-    'a path, an http(s) address, an array (H, W, 3), an image of Pillow, a list of these, '
-    'a folder, a glob, a video, or the number of a camera'
+    'a path, an http(s) address, an array (H, W, 3), an image of Pillow, '
+    'a folder, a glob, a video, a list of these, or the number of a camera'
 )
 # Pillow's modes that a PNG file holds as they are; others become RGB.
 GREY_MODES = {'1': 'L', 'L': 'L', 'I;16': 'I;16', 'I;16L': 'I;16', 'I;16B': 'I;16'}
@@ -46,9 +46,7 @@ class Source:
     is_endless: bool = False
 
 
-def open_source(
-    source: Any, loader: ImageLoader, channel_order: str, skip: bool | None, batch_size: int
-) -> Source:
+def open_source(source: Any, loader: ImageLoader, channel_order: str, skip: bool | None) -> Source:
     """Find what is meant, and make sure that it is there.
 
     Args:
@@ -56,57 +54,54 @@ def open_source(
         loader: of the model's config.
         channel_order: of arrays, ``'bgr'`` or ``'rgb'``.
         skip: leave out, with a line on stderr, what cannot be read. Default: of a folder or a glob.
-        batch_size: the number of frames that are in use at a time.
 
     Raises:
         UserError: it is nothing that can be looked at, or is not there.
     """
     if channel_order not in ORDERS:
         raise UserError(f'channel_order={channel_order!r} is not {" or ".join(map(repr, ORDERS))}')
-    if isinstance(source, int) and not isinstance(source, bool):
-        return Source(Camera(source).read(loader.load), is_endless=True)
-    if isinstance(source, str | Path) and not _is_address(source):
-        return _of_path(source, loader, bool(skip is None or skip), batch_size)
-    if _is_address(source) and Path(file_name(source)).suffix.lower() in VIDEO_SUFFIXES:
-        return Source(_video_at(source, loader))
+    if isinstance(source, str | Path | int) and not isinstance(source, bool):
+        return _of_path(source, loader, bool(skip is None or skip))
     is_single = _is_picture(source)
     if not is_single and (hasattr(source, 'shape') or not isinstance(source, Iterable)):
         raise UserError(f'a model takes {KINDS}, not a {type(source).__name__}')
     if isinstance(source, dict | bytes):
         raise UserError(f'a model takes {KINDS}, not {type(source).__name__}')
-    pictures = Pictures(loader, channel_order, bool(skip) and not is_single, batch_size)
+    pictures = Pictures(loader, channel_order, bool(skip) and not is_single)
     return Source(pictures.read([source] if is_single else source, is_single), is_single)
 
 
-def _of_path(source: str | Path, loader: ImageLoader, skip: bool, batch_size: int) -> Source:
+def _of_path(source: str | Path | int, loader: ImageLoader, skip: bool) -> Source:
     if not str(source):
         raise UserError(f'the path is empty; a model takes {KINDS}')
-    path = Path(source).expanduser()
-    found = find_frames(str(path), NOWHERE, report)
-    is_single = isinstance(found, ImageFiles) and path.is_file()
-    if isinstance(found, VideoFile) or is_single or skip:
-        return Source(found.read(loader.load), is_single)
-    pictures = Pictures(loader, 'bgr', False, batch_size)
-    return Source(pictures.read(list(found.names)))
+    found = _find(source)
+    is_folder = isinstance(found, ImageFiles) and not Path(source).expanduser().is_file()
+    if is_folder and not skip:
+        found.strict = True
+    is_single = found.unit == 'image' and not is_folder
+    return Source(found.read(loader.load), is_single, found.is_endless)
+
+
+def _find(source: str | Path | int) -> Input:
+    found = find_input(source, NOWHERE, report)
+    if is_address(source):  # which says more than the file's name alone
+        found.names = dict.fromkeys(found.names, str(source))
+    return found
 
 
 class Pictures:
-    """Images one by one, as frames.
+    """What is in a list, as frames: images, and all that a path or an address may mean.
 
     Args:
         loader: of the model's config.
         channel_order: of arrays.
         skip: leave out what cannot be read.
-        batch_size: how many files of addresses are kept at a time.
     """
 
-    def __init__(
-        self, loader: ImageLoader, channel_order: str, skip: bool, batch_size: int
-    ) -> None:
+    def __init__(self, loader: ImageLoader, channel_order: str, skip: bool) -> None:
         self._loader = loader
         self._channel_order = channel_order
         self._skip = skip
-        self._batch_size = batch_size
 
     def read(self, items: Iterable[Any], is_single: bool = False) -> Iterator[Frame]:
         """Frames in the order of the items.
@@ -115,37 +110,30 @@ class Pictures:
             UnreadableImage: one cannot be read, and none is to be left out.
             UserError: one is no image, but something else.
         """
-        downloaded: deque[Path] = deque()
-        with TemporaryDirectory(prefix='hrnet_mm-') as folder:
-            for number, item in enumerate(items):
-                name = 'array' if is_single else f'array {number}'
-                try:
-                    frame = self._frame(item, name, Path(folder, str(number)))
-                    frame = replace(frame, number=number)
-                except UnreadableImage as error:
-                    if not self._skip:
-                        raise
-                    report(f'skipped: {error}')
-                    continue
-                if not frame.lasts:
-                    downloaded.append(frame.path)
-                    if len(downloaded) > self._batch_size:
-                        downloaded.popleft().unlink()
-                yield frame
-
-    def _frame(self, item: Any, name: str, folder: Path) -> Frame:
-        if _is_address(item):
-            path = folder / file_name(item)
+        for number, item in enumerate(items):
             try:
-                folder.mkdir()
-                download_into(item, path)
-            except UserError as error:
-                raise UnreadableImage(str(error)) from error
-            return Frame(path, item, self._loader.load(path), lasts=False)
+                if _holds_several(item):
+                    yield from self._of_several(item)
+                else:
+                    name = 'array' if is_single else f'array {number}'
+                    yield replace(self._frame(item, name), number=number)
+            except UnreadableImage as error:
+                if not self._skip:
+                    raise
+                report(f'skipped: {error}')
+
+    def _of_several(self, item: str | Path) -> Iterator[Frame]:
+        found = _find(item)
+        if isinstance(found, ImageFiles):
+            found.strict = not self._skip
+        yield from found.read(self._loader.load)
+
+    def _frame(self, item: Any, name: str) -> Frame:
+        if is_address(item):
+            [frame] = _find(item).read(self._loader.load)
+            return frame
         if isinstance(item, str | Path):
             path = Path(item).expanduser()
-            if path.is_dir() or path.suffix.lower() in VIDEO_SUFFIXES:
-                raise UserError(f'{item}: a list is of images; call the model with it alone')
             return Frame(path, path.as_posix(), self._loader.load(path))
         if isinstance(item, np.ndarray):
             pixels = as_bgr(item, self._channel_order)
@@ -156,6 +144,18 @@ class Pictures:
             raise UserError(f'a list is of images, not of a {type(item).__name__}')
         path = Path(name)
         return Frame(path, str(name), self._loader.load_pixels(path, pixels), pixels=pixels)
+
+
+def _holds_several(item: Any) -> bool:
+    """Whether it is a folder, a glob or a video."""
+    if not isinstance(item, str | Path):
+        return False
+    if is_address(item):
+        return Path(file_name(item)).suffix.lower() in VIDEO_SUFFIXES
+    path = Path(item).expanduser()
+    if path.is_file() or not has_magic(str(item)):
+        return path.is_dir() or path.suffix.lower() in VIDEO_SUFFIXES
+    return True
 
 
 def as_bgr(image: np.ndarray, channel_order: str = 'bgr') -> np.ndarray:
@@ -204,24 +204,13 @@ def bgr_of_pillow(image: Any, upright: bool) -> np.ndarray:
     return as_bgr(np.asarray(image.convert('RGBA' if has_alpha else 'RGB')), 'rgb')
 
 
-def _video_at(address: str, loader: ImageLoader) -> Iterator[Frame]:
-    with TemporaryDirectory(prefix='hrnet_mm-') as folder:
-        path = Path(folder, file_name(address))
-        download_into(address, path)
-        yield from VideoFile(path, report).read(loader.load)
-
-
 def _name_of(image: Any, otherwise: str = 'an image') -> str:
     """The file that an image of Pillow was opened from, if it was one."""
     return str(getattr(image, 'filename', '') or otherwise)
 
 
-def _is_address(source: Any) -> bool:
-    return isinstance(source, str) and source.startswith(WEB)
-
-
 def _is_picture(source: Any) -> bool:
-    return _is_address(source) or isinstance(source, np.ndarray) or _is_pillow(source)
+    return isinstance(source, np.ndarray) or _is_pillow(source)
 
 
 def _is_pillow(source: Any) -> bool:

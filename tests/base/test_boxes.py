@@ -6,7 +6,7 @@ import pytest
 
 from hrnet_mm.base.boxes import boxes_by_frame, read_boxes
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.base.images import find_frames
+from hrnet_mm.base.inputs import find_frames
 from tests.helpers import load_in_color
 
 BOX = [1, 2, 30, 40]

@@ -23,7 +23,8 @@ from hrnet_mm.base.image_size import (
     check_size,
     claimed_size,
 )
-from hrnet_mm.base.images import find_frames, read_image
+from hrnet_mm.base.images import read_image
+from hrnet_mm.base.inputs import find_frames
 from hrnet_mm.predict.loading import ImageLoader
 from tests.helpers import load_in_color, picture
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.base.images import find_frames, read_image
+from hrnet_mm.base.images import read_image
+from hrnet_mm.base.inputs import find_frames
 from tests.helpers import load_in_color, picture
 
 

@@ -46,6 +46,16 @@ def test_flags_are_not_abbreviated(load_tool: LoadTool, capsys, tool: str) -> No
     assert mistake(load_tool, capsys, tool, '--zzz').endswith('unrecognized arguments: --zzz\n')
 
 
+def test_flags_may_stand_between_inputs(load_tool: LoadTool, capsys) -> None:
+    parse = load_tool('infer').parse_args
+    args = parse(['c.py', 'x.pth', '--out', 'o', 'a', '--bbox', '1', '-2', '3', '4', 'b'])
+    assert (args.inputs, str(args.out), args.bbox) == (['a', 'b'], 'o', [[1, -2, 3, 4]])
+    assert parse(['c.py', 'x.pth', '--camera', '0']).camera == 0
+    with pytest.raises(SystemExit):
+        parse(['c.py', 'x.pth'])
+    assert 'give INPUT, one or several, or a --camera' in capsys.readouterr().err
+
+
 class Made(Exception):
     """Ends a tool once its parser is made; holds it."""
 
@@ -124,6 +134,8 @@ def test_what_tools_share_they_check_by_the_same_words(
         ('test', '--out', 'x.json', 'x.json: the name must end in .pkl or .pickle'),
         ('infer', '--batch-size', '0', "'0' is no whole number above 0"),
         ('infer', '--score-thr', 'nan', "'nan' is no number, as 0.3 is"),
+        ('infer', '--opacity', '1.5', "'1.5' is no number from 0 to 1"),
+        ('infer', '--camera', '-1', "'-1' is no whole number, 0 or more"),
         ('infer', '--det-score-thr', 'high', "'high' is no number"),
         ('export', '--size', '16x64', '16x64 is too small: give at least 32x32'),
         ('export', '--size', '64X64', "'64X64' is not HEIGHTxWIDTH"),
@@ -168,6 +180,8 @@ def test_mim_and_launchers_are_understood(load_tool: LoadTool) -> None:
     [
         ('train', '--no-validate --show-dir x', '--no-validate takes that away'),
         ('infer', '--no-draw --score-thr 0.5', '--score-thr is of the drawings'),
+        ('infer', '--no-draw --opacity 0.5', '--opacity is of the drawings'),
+        ('infer', '--camera 0', 'give INPUT, one or several, or a --camera'),
         ('infer', '--det-class person', 'are of a --detector'),
         ('infer', '--boxes x.json --bbox 1 2 3 4', 'not allowed with argument --boxes'),
         ('infer', '--detector x y --bbox 1 2 3 4', 'not allowed with argument --detector'),

@@ -12,8 +12,7 @@ from typing import Any
 import cv2
 import pytest
 
-from hrnet_mm.base import config_names
-from hrnet_mm.predict import sources
+from hrnet_mm.base import config_names, inputs
 from hrnet_mm.weights import sources as checkpoints
 from tests.helpers import ROOT, picture
 from tests.models_of_hosts import make_tiny_model
@@ -30,6 +29,9 @@ class Camera:
 
     def isOpened(self) -> bool:  # noqa: N802 (OpenCV's name)
         return True
+
+    def get(self, what: int) -> float:
+        return 0.0
 
     def read(self) -> tuple[bool, Any]:
         return True, picture(40, 50, seed=0)
@@ -67,7 +69,7 @@ def at_work(tmp_path: Path, tiny: Any, video: Path, monkeypatch: pytest.MonkeyPa
     fetch = checkpoints.fetch
     published = dict.fromkeys(['https://example.org/x.pth'], 'pose.pth')
     monkeypatch.setattr(checkpoints, 'fetch', lambda source: fetch(published.get(source, source)))
-    monkeypatch.setattr(sources, 'download_into', lambda url, path: shutil.copy('photo.jpg', path))
+    monkeypatch.setattr(inputs, 'download_into', lambda url, path: shutil.copy('photo.jpg', path))
     monkeypatch.setattr(cv2, 'VideoCapture', Camera)
 
 

@@ -87,9 +87,9 @@ def loaded(tiny: Tiny, pose: TinyModel) -> Loaded:
 def run(tmp_path: Path) -> Run:
     """Predict with a tiny model, on the CPU and into ``out``."""
 
-    def run(model: TinyModel, source: Path, **options: Any) -> Summary:
+    def run(model: TinyModel, source: Any, **options: Any) -> Summary:
         options = {'out': tmp_path / 'out', 'device': 'cpu', **options}
-        return infer(Path(model.config), Path(model.checkpoint), str(source), **options)
+        return infer(Path(model.config), Path(model.checkpoint), source, **options)
 
     return run
 

@@ -9,12 +9,14 @@ import torch
 from mmengine.config import Config
 from mmpose.apis import inference_topdown
 
+import hrnet_mm
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.safe_load import safe_load
 from hrnet_mm.inference import infer
+from hrnet_mm.predict.canvas import canvas_of
 from hrnet_mm.predict.predictor import make_predictor
 from hrnet_mm.weights.checkpoint import Checkpoint
-from tests.helpers import RunsCode
+from tests.helpers import RunsCode, picture
 from tests.models_of_hosts import TinyModel
 from tests.predict.helpers import Document, Run, files_in
 
@@ -89,14 +91,16 @@ def test_predictions_name_their_origin_and_keypoints(
     ]
 
 
-def test_drawings_keep_names_and_sizes(run: Run, pose: TinyModel, folder: Path) -> None:
+def test_drawings_keep_names_and_the_form_of_the_image(
+    run: Run, pose: TinyModel, folder: Path
+) -> None:
     out = folder.parent / 'out'
     run(pose, folder, score_thr=-1)
     assert files_in(out) == ['a.jpg', 'b.bmp.png', 'predictions.json', 'süb folder/c [1].PNG']
     drawn = cv2.imread(str(out / 'b.bmp.png'))
     original = cv2.imread(str(folder / 'b.bmp'))
-    assert drawn.shape == original.shape
-    assert (drawn != original).any()
+    assert drawn.shape == (320, 320, 3)  # 5 times the size
+    assert (drawn != canvas_of(original)).any()
 
 
 def test_no_draw_writes_predictions_only(run: Run, pose: TinyModel, folder: Path) -> None:
@@ -116,8 +120,43 @@ def test_video_is_drawn_as_a_video_of_the_same_speed(
     drawn = cv2.VideoCapture(str(out / 'my clip.mp4'))
     assert drawn.get(cv2.CAP_PROP_FPS) == 12.5
     frames = [drawn.read()[1] for _ in range(5)]
-    assert frames[-1].shape == (48, 64, 3)
+    assert frames[-1].shape == (240, 320, 3)
     assert drawn.read()[0] is False
+
+
+def test_several_inputs_have_results_of_their_own(
+    run: Run, document: Document, pose: TinyModel, folder: Path, video: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / 'more/a.jpg'
+    other.parent.mkdir()
+    cv2.imwrite(str(other), picture(50, 400, seed=5))
+    sources = [folder / 'a.jpg', video, other]
+    summary = run(pose, sources)
+    assert str(summary).startswith('7 pictures, 7 instances')
+    names = ['more/a.jpg', 'my clip.mp4', 'photos/a.jpg']
+    assert files_in(tmp_path / 'out') == [*names, 'predictions.json']
+    assert [r['file'] for r in document()['images']] == [names[2], *[names[1]] * 5, names[0]]
+    assert document()['input'] == [str(source) for source in sources]
+    assert cv2.imread(str(tmp_path / 'out/more/a.jpg')).shape == (50, 400, 3)
+    results = hrnet_mm.load(pose.config, pose.checkpoint, device='cpu')([*map(str, sources)])
+    for result, record in zip(results, document()['images'], strict=True):
+        assert result.to_json()['instances'] == record['instances']
+
+
+def test_drawings_of_one_name_are_kept_apart(
+    run: Run, document: Document, pose: TinyModel, tmp_path: Path
+) -> None:
+    (tmp_path / 'photos').mkdir()
+    for name in ('x.bmp', 'x.bmp.png'):
+        cv2.imwrite(str(tmp_path / 'photos' / name), picture(40, 40, seed=0))
+    run(pose, tmp_path / 'photos')
+    assert files_in(tmp_path / 'out') == ['predictions.json', 'x.bmp (2).png', 'x.bmp.png']
+    assert [record['file'] for record in document()['images']] == ['x.bmp', 'x.bmp (2).png']
+
+
+def test_an_opacity_is_of_areas(run: Run, pose: TinyModel, folder: Path) -> None:
+    with pytest.raises(UserError, match='--opacity is of masks and label maps; of top-down pose'):
+        run(pose, folder, opacity=0.3)
 
 
 def test_skipped_images_are_counted(
@@ -138,7 +177,7 @@ def test_an_image_that_fails_does_not_stop_the_others(
         run(pose, folder, boxes=[[100, 10, 20, 20]], batch_size=batch_size)
     assert files_in(folder.parent / 'out') == ['a.jpg', 'predictions.json']
     assert [r['file'] for r in document()['images']] == ['a.jpg']
-    assert cv2.imread(str(folder.parent / 'out' / 'a.jpg')).shape == (96, 128, 3)
+    assert cv2.imread(str(folder.parent / 'out' / 'a.jpg')).shape == (288, 384, 3)
 
 
 def test_earlier_predictions_survive_a_failure(run: Run, pose: TinyModel, folder: Path) -> None:
@@ -153,6 +192,14 @@ def test_inputs_are_never_overwritten(run: Run, pose: TinyModel, folder: Path) -
     before = (folder / 'a.jpg').read_bytes()
     with pytest.raises(UserError, match=r'the drawing of .*a\.jpg would replace it'):
         run(pose, folder, out=folder)
+    other = folder.parent / 'other/a.jpg'
+    other.parent.mkdir()
+    other.write_bytes(before)
+    message = r'the drawing of .*other/a\.jpg would replace .*photos/other/a\.jpg; choose another'
+    (folder / 'other').mkdir()
+    (folder / 'other/a.jpg').write_bytes(before)
+    with pytest.raises(UserError, match=message):
+        run(pose, [other, folder / 'other/a.jpg'], out=folder)
     assert (folder / 'a.jpg').read_bytes() == before
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_mm.base.images import find_frames
+from hrnet_mm.base.inputs import Inputs
 from hrnet_mm.predict.results import best_where_nothing_is_drawn, drawing_path, drawing_writer
 from tests.helpers import load_in_color
 from tests.models_of_hosts import TinyModel
@@ -10,9 +10,9 @@ from tests.predict.helpers import Run
 
 
 def test_video_is_there_whole_or_not_at_all(video: Path, tmp_path: Path) -> None:
-    frames = find_frames(str(video), Path('out'), print)
+    frames = Inputs([video], Path('out'), print)
     out = tmp_path / 'out'
-    with pytest.raises(RuntimeError), drawing_writer(out, frames) as write:
+    with pytest.raises(RuntimeError), drawing_writer(out) as write:
         for frame in frames.read(load_in_color):
             write(frame, frame.image)
         raise RuntimeError
@@ -28,10 +28,12 @@ def test_video_is_there_whole_or_not_at_all(video: Path, tmp_path: Path) -> None
         ('b.bmp', 'b.bmp.png'),
         ('clip.mp4', 'clip.mp4'),
         ('clip.avi', 'clip.avi.mp4'),
+        ('camera 0', 'camera 0.mp4'),
     ],
 )
 def test_drawing_has_the_name_of_its_input(name: str, drawing: str) -> None:
-    assert drawing_path(Path('out'), name) == Path('out') / drawing
+    is_video = name.startswith(('clip', 'camera'))
+    assert drawing_path(Path('out'), name, is_video) == Path('out') / drawing
 
 
 def test_an_image_in_which_nothing_is_drawn_is_told(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import hrnet_mm
 from hrnet_mm.base import images
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.predict.result import Result
@@ -44,6 +45,31 @@ def test_several_images_are_a_list(loaded: Loaded, folder: Path) -> None:
     assert model([]) == []
 
 
+def test_a_list_may_hold_folders_globs_and_videos(
+    loaded: Loaded, folder: Path, video: Path
+) -> None:
+    results = loaded('pose')([video, picture(40, 50, seed=1), f'{folder}/*.jpg', folder])
+    assert [result.frame for result in results[:5]] == [0, 1, 2, 3, 4]
+    names = [result.file for result in results[5:]]
+    assert names == ['array 1', 'a.jpg', 'a.jpg', 'b.bmp', 'süb folder/c [1].PNG']
+    (folder / 'b.bmp').write_text('no image')
+    with pytest.raises(UserError, match=r'b\.bmp cannot be read as an image'):
+        loaded('pose')([folder, folder])
+    assert len(loaded('pose')([folder, folder], skip_unreadable=True)) == 4
+
+
+def test_a_detector_looks_at_what_was_downloaded(
+    folder: Path, loaded: Loaded, pose: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads the file once more, when the pose model's loader has gone on."""
+    handler = type('Handler', (Photos,), {'folder': folder})
+    finds = dict(detector=loaded('detection'), det_class='mouse', det_score_thr=0.1)
+    with web_server(handler, tmp_path / 'home', monkeypatch) as address:
+        model = hrnet_mm.load(pose.config, pose.checkpoint, device='cpu', **finds)
+        found = model(f'{address}/a.jpg')
+        assert found.to_json()['instances'] == model(folder / 'a.jpg').to_json()['instances'] != []
+
+
 @pytest.mark.parametrize('source', ['file', 'folder', 'array', 'list', 'generator', 'video'])
 def test_every_source_can_be_streamed(
     source: str, loaded: Loaded, folder: Path, video: Path
@@ -67,7 +93,7 @@ def test_a_video_is_a_list_of_frames(loaded: Loaded, video: Path) -> None:
     results = loaded('pose')(video)
     assert [result.frame for result in results] == [0, 1, 2, 3, 4]
     assert {result.file for result in results} == {'my clip.mp4'}
-    assert results[0].plot().shape == (48, 64, 3)
+    assert results[0].plot().shape == (240, 320, 3)
     assert 'my clip.mp4, frame 3, 64 x 48' in repr(results[3])
 
 
@@ -152,7 +178,7 @@ def test_a_damaged_file_of_pillows_is_told_so(loaded: Loaded, tmp_path: Path) ->
         ([3], 'a list is of images, not of a int'),
         ('nowhere.jpg', 'there is no image, folder or video nowhere.jpg'),
         ('nowhere/*.jpg', r'nowhere/\*.jpg matches no images'),
-        (['clip.mp4'], 'clip.mp4: a list is of images; call the model with it alone'),
+        (['clip.mp4'], 'there is no image, folder or video clip.mp4'),
     ],
     ids=str,
 )
@@ -225,7 +251,7 @@ def test_addresses_are_downloaded_and_nothing_is_kept(
         result = model(f'{address}/a.jpg?size=large')
         assert same(result, model(folder / 'a.jpg'))
         assert result.file == f'{address}/a.jpg?size=large' and result.path is None
-        assert result.plot().shape == (96, 128, 3)
+        assert result.plot().shape == (288, 384, 3)
         several = model([f'{address}/a.jpg'] * 20 + [folder / 'b.bmp'])
         assert len(several) == 21
         assert len(model(f'{address}/clip.mp4')) == 5
@@ -248,6 +274,9 @@ class Camera:
     def isOpened(self) -> bool:  # noqa: N802 (OpenCV's name)
         return True
 
+    def get(self, what: int) -> float:
+        return 12.5
+
     def read(self) -> tuple[bool, Any]:
         self.left -= 1
         return self.left >= 0, picture(40, 50, seed=max(self.left, 0))
@@ -259,7 +288,7 @@ class Camera:
 def test_a_camera_is_streamed(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match='there is no camera 77'):
         loaded('pose')(77, stream=True)
-    monkeypatch.setattr(images, 'cv2', SimpleNamespace(VideoCapture=Camera))
+    monkeypatch.setattr(images, 'cv2', SimpleNamespace(VideoCapture=Camera, CAP_PROP_FPS=5))
     with pytest.raises(UserError, match='a camera gives pictures without end: say stream=True'):
         loaded('pose')(0)
     results = loaded('pose')(0, stream=True)
