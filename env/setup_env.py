@@ -67,7 +67,7 @@ class Step:
 NETWORK = 'Check that pip reaches a package index, then run the same command again.'
 COMPILER = 'Check that a C++ compiler works (g++ --version; set CXX to choose one), then run again.'
 NO_ISOLATION = ('--no-deps', '--no-build-isolation')
-ENGINES = ('openvino', 'onnx', 'onnxruntime', 'nncf')
+ENGINES = ('openvino', 'onnx', 'onnxruntime', 'nncf', 'av')
 CHECKS = ('pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'timm', 'tensorboard', 'pre-commit')
 # Of mim's requirements opendatalab is left out: it fetches data sets for `mim download`, and would
 # itself replace setuptools, requests and rich by versions of years ago.
