@@ -6,8 +6,8 @@ from pathlib import Path
 
 FLOORS = dict(hrnet_mm=0, base=1, registry=1, fixes=2, models=3, weights=4, takeover=4)
 FLOORS |= dict(kernels=4, standins=4, predict=5, training=5, check=5, deploy=5, doctor=5, compat=5)
-FLOORS |= dict(install=1, commands=6)
-FLOORS |= dict(inference=7, checkpoints=7, __main__=7)  # what docs/ gives to Python's users
+FLOORS |= dict(install=1, report=6, commands=7)
+FLOORS |= dict(inference=8, checkpoints=8, __main__=8)  # what docs/ gives to Python's users
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = [*ROOT.glob('hrnet_mm/*.py'), *ROOT.glob('hrnet_mm/[!.]*/**/*.py')]
 NAMES = ['.'.join(p.relative_to(ROOT).with_suffix('').parts) for p in PATHS]

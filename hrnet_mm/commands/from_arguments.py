@@ -47,11 +47,9 @@ def weights_from(source: str | Path, fast: str | None = None) -> FillsModel:
 
 
 def config_from(args: Namespace) -> Config:
-    """Read the config of train.py, test.py or check.py, and apply the options they share."""
+    """Read the config of train.py or test.py, and apply the options they share."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config, args.cfg_options, args.data_root, keys_set_by(args))
-    if args.takeover:
-        take_over(cfg)
+    cfg = changed_config(args)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -62,9 +60,17 @@ def config_from(args: Namespace) -> Config:
     return cfg
 
 
+def changed_config(args: Namespace) -> Config:
+    """Read a config as --cfg-options, --data-root and --takeover change it."""
+    cfg = read_config(args.config, args.cfg_options, args.data_root, keys_set_by(args))
+    if args.takeover:
+        take_over(cfg)
+    return cfg
+
+
 def keys_set_by(args: Namespace) -> dict[str, str]:
     """The keys of a config that the arguments set, ``{'work_dir': '--work-dir', ...}``."""
-    keys_set = dict(launcher='--launcher')
+    keys_set = dict(launcher='--launcher') if 'launcher' in args else {}
     phase = 'test' if 'checkpoint' in args else 'train'
     if 'checkpoint' in args:
         keys_set |= dict(load_from='CHECKPOINT', resume='CHECKPOINT')

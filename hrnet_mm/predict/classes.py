@@ -66,9 +66,13 @@ def read_classes(meta: dict[str, Any], cfg: Config) -> Classes:
         meta: ``dataset_meta`` of the checkpoint, empty if it has none.
         cfg: a config with ``test_dataloader``.
     """
-    known = {**_config_meta(cfg), **meta}
-    names = tuple(known.get('classes') or ())
-    palette = known.get('palette')
+    return classes_of({**_config_meta(cfg), **meta})
+
+
+def classes_of(meta: dict[str, Any]) -> Classes:
+    """The classes that a dataset's meta names; without a palette that fits them, none."""
+    names = tuple(meta.get('classes') or ())
+    palette = meta.get('palette')
     if palette is None or isinstance(palette, str) or len(palette) != len(names):
         palette = []
     return Classes(names, np.asarray(palette, np.uint8).reshape(-1, 3)[:, ::-1])

@@ -102,10 +102,11 @@ class DetectionPredictor(ClassPredictor):
         ]
         if 'masks' in found:
             for instance, mask in zip(instances, found.masks, strict=True):
-                instance['mask'] = _run_lengths(mask)
+                instance['mask'] = run_lengths(mask)
         return instances
 
 
-def _run_lengths(mask: np.ndarray) -> dict[str, Any]:
+def run_lengths(mask: np.ndarray) -> dict[str, Any]:
+    """COCO's run-length encoding of a mask (H, W), of what JSON knows."""
     encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
     return {'size': encoded['size'], 'counts': encoded['counts'].decode('ascii')}

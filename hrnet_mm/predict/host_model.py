@@ -56,8 +56,8 @@ class HostModel:
         contents = tested_copy(cfg, weights.read())
         self._scope = cfg.default_scope
         with DefaultScope.overwrite_default_scope(self._scope):
-            self.module = revert_sync_batchnorm(_build(cfg))
-            pipeline = Compose(_image_pipeline(cfg)).transforms
+            self.module = revert_sync_batchnorm(build_model(cfg))
+            pipeline = Compose(image_pipeline(cfg)).transforms
         self.loader = ImageLoader(pipeline)
         self._after_loading = Compose(pipeline[len(self.loader.steps) :])
         if not isinstance(self.module, kinds):
@@ -122,7 +122,8 @@ class HostModel:
             hook.remove()
 
 
-def _build(cfg: Config) -> nn.Module:
+def build_model(cfg: Config) -> nn.Module:
+    """Build the model of a config as a Runner does, without weights."""
     model = cfg.model.copy()
     if 'data_preprocessor' in cfg:  # of the Runner's conventions; mmpretrain's configs rely on it
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
@@ -132,7 +133,7 @@ def _build(cfg: Config) -> nn.Module:
         return MODELS.build(model)
 
 
-def _image_pipeline(cfg: Config) -> list[Any]:
+def image_pipeline(cfg: Config) -> list[Any]:
     """The steps of the test pipeline, without those that load annotations."""
     loader = cfg.get('test_dataloader')
     datasets = [] if loader is None else [loader['dataset'], *datasets_of(loader)]

@@ -43,6 +43,16 @@ def test_check_of_clean_data_exits_with_0(people: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_check_draws_what_the_network_gets(people: Path, tmp_path: Path) -> None:
+    flags = '--data-root', people, '--show', 'samples', '--show-samples', 2
+    run = Run('check.py', CONFIG, *flags, cwd=tmp_path)
+    assert run.wait() == 0, run.output
+    assert 'samples/sample_01.jpg: ' in run.output and ' of 17 keypoints' in run.output
+    assert len(list((tmp_path / 'samples').iterdir())) == 3
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+@pytest.mark.slow
 def test_training_stops_at_a_mistake_unless_it_is_told_not_to_look(
     spoilt: Path, tmp_path: Path
 ) -> None:

@@ -131,6 +131,7 @@ def test_what_tools_share_they_check_by_the_same_words(
         ('train', '--epochs', '1.5', "'1.5' is no whole number above 0"),
         ('train', '--workers', '-1', "'-1' is no whole number, 0 or more"),
         ('test', '--batch-size', 'x', "'x' is no whole number above 0"),
+        ('check', '--show-samples', '0', "'0' is no whole number above 0"),
         ('test', '--out', 'x.json', 'x.json: the name must end in .pkl or .pickle'),
         ('infer', '--batch-size', '0', "'0' is no whole number above 0"),
         ('infer', '--score-thr', 'nan', "'nan' is no number, as 0.3 is"),
@@ -179,6 +180,10 @@ def test_mim_and_launchers_are_understood(load_tool: LoadTool) -> None:
     ('tool', 'flags', 'message'),
     [
         ('train', '--no-validate --show-dir x', '--no-validate takes that away'),
+        ('check', '--show-samples 3', '--show-samples is of what --show draws'),
+        ('check', '--seed 3', '--seed is of what --show draws'),
+        ('check', '--launcher pytorch', 'unrecognized arguments: --launcher'),
+        ('check', '--show-dir x', 'did you mean --show'),
         ('infer', '--no-draw --score-thr 0.5', '--score-thr is of the drawings'),
         ('infer', '--no-draw --opacity 0.5', '--opacity is of the drawings'),
         ('infer', '--camera 0', 'give INPUT, one or several, or a --camera'),
