@@ -1,11 +1,14 @@
 """Evaluate a checkpoint on the config's test data, with the metrics of the host.
 
 python tools/test.py CONFIG CHECKPOINT
+python tools/test.py CONFIG CHECKPOINT --report report
 python tools/test.py CONFIG CHECKPOINT --out predictions.pkl --show-dir drawn
 """
 
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from hrnet_mm.commands.arguments import Parser, add_checkpoint, add_fast, add_run
 
@@ -17,6 +20,12 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     add_fast(parser)
     parser.add_argument(
         '--out', metavar='FILE.pkl', help='write the predictions to this pickle file'
+    )
+    parser.add_argument(
+        '--report',
+        type=Path,
+        metavar='DIR',
+        help='write DIR/report.html: metrics, every class, the worst and the best images',
     )
     args = parser.parse_args(argv)
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
@@ -30,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.base.config import as_list
     from hrnet_mm.commands.from_arguments import apply_loader_options, config_from, weights_from
+    from hrnet_mm.report.evaluation import Collector, about_test, check_folder, write_page
     from hrnet_mm.training.run import test
     from hrnet_mm.weights.trust import trusting
 
@@ -38,6 +48,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.out is not None:
         dump = dict(type='DumpResults', out_file_path=args.out)
         cfg.test_evaluator = [*as_list(cfg.test_evaluator), dump]
+    if args.report is not None:
+        check_folder(args.report)
+    collector = Collector()
+    hooks = [] if args.report is None else [collector]
     with trusting(args.trust_checkpoint):
-        metrics = test(cfg, weights_from(args.checkpoint, args.fast))
-    print(', '.join(f'{name} {value:.4g}' for name, value in metrics.items()))
+        metrics = test(cfg, weights_from(args.checkpoint, args.fast), hooks)
+    printed = {name: text_of(value) for name, value in metrics.items()}
+    try:
+        if args.report is not None and collector.is_first:
+            about = about_test(cfg, args.checkpoint, args.fast, collector.images)
+            print(f'report: {write_page(args.report, about, printed, collector, cfg)}')
+    finally:  # a page that cannot be written takes no metrics away
+        print(', '.join(f'{name} {text}' for name, text in printed.items()), flush=True)
+
+
+def text_of(value: Any) -> str:
+    """A metric as it is printed; most are numbers, a matrix of confusions is none."""
+    try:
+        return f'{value:.4g}'
+    except (TypeError, ValueError):
+        return ' '.join(str(value).split())

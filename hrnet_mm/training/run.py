@@ -68,19 +68,20 @@ def training_phases(cfg: Config) -> tuple[str, ...]:
     return ('train',) if cfg.get('val_dataloader') is None else ('train', 'val')
 
 
-def test(cfg: Config, weights: FillsModel) -> dict[str, float]:
+def test(cfg: Config, weights: FillsModel, hooks: Sequence[Hook] = ()) -> dict[str, float]:
     """Evaluate the model of a config on the test data and return the metrics.
 
     Args:
         cfg: the config.
         weights: what fills the model.
+        hooks: those that the Runner has beside the config's and the test's own.
 
     Raises:
         UserError: data or the checkpoint is absent or unreadable.
     """
     check_paths(cfg, ('test',))
     add_hooks(cfg, 'hrnet_mm.DataFaultsHook')
-    hooks: list[Hook] = []
+    hooks = list(hooks)
     cfg.load_from = weights.load_from
     if weights.load_from is not None:
         check_checkpoint(weights.load_from)
