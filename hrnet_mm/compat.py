@@ -4,8 +4,10 @@
 * :mod:`hrnet_mm.fixes`: faults of the hosts on current versions of PyTorch, numpy and setuptools.
 """
 
+from hrnet_mm.base.garbage import uncollected
 from hrnet_mm.standins import put_in_place
 
 put_in_place()
 
-import hrnet_mm.fixes  # noqa: E402, F401  (imports mmengine, which may need a stand-in)
+with uncollected():
+    import hrnet_mm.fixes  # noqa: F401  (imports mmengine, which may need a stand-in)

@@ -3,8 +3,8 @@
 Import it before any host. Each fix looks first whether it is needed, so that it does nothing on a
 stack that does not have the fault:
 
-* ``torchvision`` from PyPI beside a CPU-only torch fails to import, and mmengine's Runner imports
-  it: :func:`make_torchvision_importable`.
+* ``torchvision`` from PyPI beside a CPU-only torch fails to import, and mmpretrain imports it:
+  :class:`TorchvisionFinder`.
 * setuptools warns that pkg_resources, which mmengine imports, is deprecated: silenced.
 * torch 2.6 loads checkpoints with ``weights_only=True``, which refuses the log history that
   mmengine 0.10 saves in every checkpoint: :func:`allow_mmengine_checkpoints`.
@@ -19,7 +19,9 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -34,28 +36,49 @@ from hrnet_mm.base.safe_load import TORCH_IS_SAFE, safe_load
 _KEPT_LIBRARIES: list[torch.library.Library] = []  # a schema lives as long as its Library
 
 
-def make_torchvision_importable() -> None:
-    """Declare the operators whose absence stops torchvision's import beside a CPU-only torch.
+class TorchvisionFinder:
+    """Finds torchvision as the other finders do, to mend its import where that fails.
 
     PyPI's wheel holds operators linked against CUDA; beside a CPU-only torch they do not load, and
     torchvision then fails while it registers the fake kernel of an operator that does not exist.
     A bare schema is enough for the import. Calling the operator still fails, with torch's message
     that it has no kernel; mmcv's operators, which the hosts use, are not concerned.
     """
-    if 'torchvision' in sys.modules or find_spec('torchvision') is None:
-        return
+
+    @classmethod
+    def find_spec(
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != 'torchvision':
+            return None
+        others = [finder for finder in sys.meta_path if finder is not cls]
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((spec for spec in found if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader.exec_module = partial(_run_or_mend, spec.loader.exec_module)
+        return spec
+
+
+def _run_or_mend(run: Callable[[ModuleType], None], module: ModuleType) -> None:
     try:
-        importlib.import_module('torchvision')
+        run(module)
     except RuntimeError as error:
         if 'torchvision::nms' not in str(error):
             raise
-        for name in [name for name in sys.modules if name.split('.')[0] == 'torchvision']:
+        for name in [name for name in sys.modules if name.startswith('torchvision.')]:
             del sys.modules[name]
         library = torch.library.Library('torchvision', 'DEF')
         for operator in ('nms', 'qnms'):
             library.define(f'{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
         _KEPT_LIBRARIES.append(library)
-        importlib.import_module('torchvision')
+        run(module)
+
+
+def make_torchvision_importable() -> None:
+    """Let torchvision be mended when it is imported, if it ever is: that takes a second."""
+    known = [getattr(finder, '__name__', '') for finder in sys.meta_path]
+    if TorchvisionFinder.__name__ not in known:  # this module may be run again
+        sys.meta_path.insert(0, TorchvisionFinder)
 
 
 def allow_mmengine_checkpoints() -> None:

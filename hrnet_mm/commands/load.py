@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hrnet_mm.base.garbage import uncollected
+
 if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import device as Device
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from hrnet_mm.predict.predictor import Predictor
 
 
+@uncollected()
 def load(
     config: str | Path | Config,
     checkpoint: str | Path | None = None,

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 from mmengine.structures import InstanceData
-from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.models import BottomupPoseEstimator, TopdownPoseEstimator
 
 from hrnet_mm.base.errors import UserError
@@ -153,6 +152,9 @@ def draw_record(
 
 
 def _config_meta(cfg: Config) -> dict[str, Any]:
+    # Not at the top of the file: it imports the hosts' inferencers, and checkpoints have a meta.
+    from mmpose.apis.inference import dataset_meta_from_config
+
     with warnings.catch_warnings():
         # mmpose says that it reads the names of the keypoints from its own folder.
         warnings.filterwarnings('ignore', message='The metainfo config file')
