@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import torch
+from typing import TYPE_CHECKING
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.formats import INT8, TYPES
 
-PRECISIONS = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16, int8=torch.int8)
+if TYPE_CHECKING:
+    import torch
 
+PRECISIONS = TYPES | {INT8: INT8}  # torch's names of their types
+
+UPSAMPLE = dict(pose='nearest', seg='bilinear', det='nearest', backbone='nearest')  # by task
+MODES = ('infer', 'train')
 NETWORKS = ('ours', 'mmpose', 'mmdet', 'mmseg', 'timm')
 EXECUTIONS = dict(
     compile='torch.compile of the whole network',
@@ -42,6 +47,13 @@ SHORT = dict(
     openvino='mmpose+openvino',
 )
 DEFAULT = ('ours', 'optimised', *NETWORKS[1:], 'compile', 'onnxruntime', 'openvino')
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """The type of one of PRECISIONS."""
+    import torch  # late: who asks for --help is not to wait for it
+
+    return getattr(torch, PRECISIONS[precision])
 
 
 class LeftOut(Exception):

@@ -12,9 +12,7 @@ from argparse import Namespace, _ArgumentGroup
 from collections.abc import Sequence
 from pathlib import Path
 
-import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from benchmark import candidates as spec
-from benchmark.networks import MODES, UPSAMPLE
 from benchmark.paper_models import PAPER_TASKS
 from hrnet_mm.commands.arguments import Parser, add_device, add_size, positive, seconds
 
@@ -87,7 +85,7 @@ def add_workloads(group: _ArgumentGroup) -> None:
     group.add_argument(
         '--task',
         nargs='+',
-        choices=tuple(UPSAMPLE),
+        choices=tuple(spec.UPSAMPLE),
         default=['pose'],
         help='whose network; default: pose',
     )
@@ -100,7 +98,9 @@ def add_workloads(group: _ArgumentGroup) -> None:
     )
     add_size(group, nargs='+', help='of the images; default: of the task')
     group.add_argument('--batch', nargs='+', type=positive, metavar='N', help='images; default 1')
-    group.add_argument('--mode', nargs='+', choices=MODES, default=['infer'], help='default: infer')
+    group.add_argument(
+        '--mode', nargs='+', choices=spec.MODES, default=['infer'], help='default: infer'
+    )
     group.add_argument(
         '--precision',
         nargs='+',
@@ -153,6 +153,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     command = ['tools/benchmark.py', *(sys.argv[1:] if argv is None else argv)]
     # Imported late: a wrong argument should not wait for them.
+    import hrnet_mm.compat  # noqa: F401  (before any host is imported)
     from benchmark import run
 
     if args.paper_table is None:

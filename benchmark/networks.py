@@ -12,15 +12,13 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from benchmark.candidates import LeftOut
+from benchmark.candidates import UPSAMPLE, LeftOut
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.models import HRNet, HRNetV2, HRNetV2p
 from hrnet_mm.models.archs import stages_from_arch
 from hrnet_mm.weights.peers import host_hrnet
 
-UPSAMPLE = dict(pose='nearest', seg='bilinear', det='nearest', backbone='nearest')  # by task
 ONLY_UPSAMPLES = dict(mmdet='nearest', mmseg='bilinear', timm='nearest')  # mmpose does both
-MODES = ('infer', 'train')
 MULTIPLE = 32  # pixels; the hosts pad images to multiples of it
 PYRAMID_CHANNELS = 256
 # Our neck's names in mmseg's head; all other names are the same everywhere.

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.candidates import PRECISIONS
+from benchmark.candidates import dtype_of
 from benchmark.timing import seconds_of
 from papers.count import count_model
 
@@ -61,7 +61,7 @@ class Work:
         rate = peaks.operations.get(precision)
         if rate is None:
             return None
-        width = PRECISIONS[precision].itemsize
+        width = dtype_of(precision).itemsize
         return self.passes * sum(
             max(layer.operations / rate, layer.numbers * width / peaks.bytes)
             for layer in self.layers
@@ -87,7 +87,7 @@ def measured_peaks(
     side, num_bytes = side or MATMUL_SIDE[kind], num_bytes or COPY_BYTES[kind]
     operations = {}
     for precision in precisions:
-        dtype = PRECISIONS[precision]
+        dtype = dtype_of(precision)
         if dtype.is_floating_point:
             operations[precision] = max(
                 _product_rate(side, dtype, device, seconds),

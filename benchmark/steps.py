@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.candidates import PRECISIONS, Candidate, LeftOut
+from benchmark.candidates import Candidate, LeftOut, dtype_of
 from benchmark.other_engines import random_images, run_by_onnxruntime, run_by_openvino
 from hrnet_mm.base.torch_versions import grad_scaler
 from hrnet_mm.kernels.memory import keep_freed_memory
@@ -172,7 +172,7 @@ class RandomTargets:
 def _forward_of_torch(candidate: Candidate, net: nn.Module, image: Tensor) -> Forward:
     if 'channels_last' in candidate.switches:
         net.to(memory_format=torch.channels_last)  # as ChannelsLastHook: the weights decide
-    dtype = PRECISIONS[candidate.precision]
+    dtype = dtype_of(candidate.precision)
     if 'cast' in candidate.switches:
         net.to(dtype)
         image = image.to(dtype)
@@ -195,4 +195,4 @@ def mixed_precision(precision: str, device_type: str) -> AbstractContextManager:
     """Autocast to bf16 or fp16; nothing for anything else."""
     if precision not in ('bf16', 'fp16'):
         return nullcontext()
-    return torch.autocast(device_type, PRECISIONS[precision])
+    return torch.autocast(device_type, dtype_of(precision))

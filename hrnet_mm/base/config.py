@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +12,9 @@ from mmengine.registry import Registry
 
 from hrnet_mm.base.config_changes import apply_options
 from hrnet_mm.base.config_names import find_config
-from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.given import LOADERS, check_not_set_twice
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
 # The variable in which each launcher gives a process its number.
 RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
@@ -73,18 +73,6 @@ def read_config(
         set_data_root(cfg, data_root)
     apply_options(cfg, options or {})
     return cfg
-
-
-def check_not_set_twice(options: Iterable[str], arguments: Mapping[str, str]) -> None:
-    """Refuse ``--cfg-options load_from=x.pth`` beside the argument CHECKPOINT, which sets it too.
-
-    Raises:
-        UsageError: naming the argument.
-    """
-    for key in options:
-        for name, argument in arguments.items():
-            if key == name or key.startswith(f'{name}.') or name.startswith(f'{key}.'):
-                raise UsageError(f'--cfg-options {key}: this is what {argument} says')
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-from mmengine.config import Config
-
 from hrnet_mm.base.errors import UserError, did_you_mean
 
 
@@ -57,6 +54,8 @@ def models_beside(config: Path) -> Iterator[dict[str, Any]]:
 
     Metafiles are ours and those of the hosts: the same form under several names.
     """
+    import yaml  # of the hosts, and not needed to find a config
+
     for path in sorted((*config.parent.glob('*.yml'), *config.parent.glob('*.yaml'))):
         try:
             document = yaml.safe_load(path.read_text(encoding='utf-8'))
@@ -68,6 +67,8 @@ def models_beside(config: Path) -> Iterator[dict[str, Any]]:
 
 
 def _of_package(config: str, package: str, inner: str) -> Path:
+    from mmengine.config import Config  # late: it takes seconds, a misspelt name should not
+
     try:
         found, _ = Config._get_cfg_path(config, '')  # as MMEngine finds the bases of configs
         if Path(found).is_file():

@@ -12,6 +12,7 @@ from pathlib import Path
 from hrnet_mm.base.download import WEB, download_into, file_name
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.files import TemporaryFolder
+from hrnet_mm.base.given import check_images
 from hrnet_mm.base.image_size import UnreadableImage
 from hrnet_mm.base.images import (
     IMAGE_SUFFIXES,
@@ -116,6 +117,7 @@ def find_frames(source: str, out: Path, report: Report) -> ImageFiles | VideoFil
     Raises:
         UserError: nothing is there, or nothing that can be read.
     """
+    check_images(source)
     path = Path(source)
     if path.is_dir():
         found, root = path.rglob('*'), path
@@ -126,10 +128,8 @@ def find_frames(source: str, out: Path, report: Report) -> ImageFiles | VideoFil
     elif glob.has_magic(source):
         found = map(Path, glob.iglob(source, recursive=True))
         root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
-    elif path.exists():
-        raise UserError(f'{source} is neither a file nor a folder')
     else:
-        raise UserError(f'there is no image, folder or video {source}')
+        raise UserError(f'{source} is neither a file nor a folder')
     images = sorted(set(_visible_images(found, root, out)))
     if not images:
         what = f'the folder {source} holds' if path.is_dir() else f'{source} matches'

@@ -18,6 +18,7 @@ from argparse import (
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hrnet_mm.base.formats import TYPES
 from hrnet_mm.commands.cfg_options import ConfigOptions
 
 LEAST_SIDE = 32  # of an image, in pixels, for every HRNet
@@ -148,7 +149,7 @@ def add_size(
 
 def add_fast(
     parser: ArgumentParser,
-    precisions: Sequence[str] = ('fp32', 'bf16', 'fp16'),
+    precisions: Sequence[str] = tuple(TYPES),
     help: str = 'run backbone and neck by the fastest engine of this machine',
 ) -> None:
     """``--fast``, alone or followed by a precision."""

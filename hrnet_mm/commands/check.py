@@ -17,6 +17,7 @@ from hrnet_mm.commands.arguments import (
     positive,
     seed,
 )
+from hrnet_mm.commands.at_once import check_at_once
 
 SAMPLES = 8
 
@@ -54,6 +55,7 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    check_at_once(args)
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.check import make_sure, say

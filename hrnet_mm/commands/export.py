@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-import hrnet_mm.compat  # noqa: F401  (before any host is imported)
+from hrnet_mm.base.formats import PRECISIONS, SUFFIXES, check_precision, kind_of
 from hrnet_mm.commands.arguments import (
     Parser,
     add_changes,
@@ -23,7 +23,7 @@ from hrnet_mm.commands.arguments import (
     add_size,
     add_trust,
 )
-from hrnet_mm.deploy.table import PRECISIONS, SUFFIXES, format_of
+from hrnet_mm.commands.at_once import check_at_once
 
 
 def parse_args(argv: Sequence[str] | None) -> Namespace:
@@ -72,17 +72,21 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    format = format_of(args.out, args.aot)
-    format.check(args.out, args.precision)
+    kind = kind_of(args.out, args.aot)
+    check_precision(kind, args.out, args.precision)
+    check_at_once(args)
     # Imported late: the hosts take seconds, a wrong argument should not.
+    import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.base.config import read_config
     from hrnet_mm.commands.cfg_options import as_typed
     from hrnet_mm.commands.export_file import compared_metrics, export
     from hrnet_mm.commands.from_arguments import find_device, take_over
+    from hrnet_mm.deploy.table import FORMATS
 
+    format = FORMATS[kind]
+    format.check(args.out, args.precision)
     warnings.simplefilter('ignore')  # the hosts and torch.export warn about their own innards
-    said = dict(load_from='CHECKPOINT', resume='CHECKPOINT')
-    cfg = read_config(args.config, args.cfg_options, args.data_root, said)
+    cfg = read_config(args.config, args.cfg_options, args.data_root)
     if args.takeover:
         take_over(cfg)
     done = export(

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.base.formats import INT8, SUFFIXES
 from hrnet_mm.commands.from_arguments import weights_from
 from hrnet_mm.deploy.export import ExportSummary, describe, exportable_trunk, write_export
 from hrnet_mm.deploy.exported import ExportDescription
-from hrnet_mm.deploy.table import INT8, SUFFIXES, Format
+from hrnet_mm.deploy.table import Format
 from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.network_inputs import (
     Calibration,

@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, ConfigDict
 
-from hrnet_mm.base.config import LOADERS, as_list, name_of, read_config
+from hrnet_mm.base.config import as_list, name_of, read_config
 from hrnet_mm.base.config_changes import apply_options
 from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.base.formats import SUFFIXES
+from hrnet_mm.commands.at_once import keys_set_by
 from hrnet_mm.deploy.exported import open_export
 from hrnet_mm.deploy.optimize import optimize_on_first_image
-from hrnet_mm.deploy.table import SUFFIXES
 from hrnet_mm.training.length import set_epochs
 from hrnet_mm.training.loaders import sentence_on_rate, set_batch_size, set_workers
 from hrnet_mm.training.resume import LATEST
@@ -66,31 +67,6 @@ def changed_config(args: Namespace) -> Config:
     if args.takeover:
         take_over(cfg)
     return cfg
-
-
-def keys_set_by(args: Namespace) -> dict[str, str]:
-    """The keys of a config that the arguments set, ``{'work_dir': '--work-dir', ...}``."""
-    keys_set = dict(launcher='--launcher') if 'launcher' in args else {}
-    phase = 'test' if 'checkpoint' in args else 'train'
-    if 'checkpoint' in args:
-        keys_set |= dict(load_from='CHECKPOINT', resume='CHECKPOINT')
-    flags = {
-        '--work-dir': ('work_dir',),
-        '--seed': ('randomness.seed',),
-        '--deterministic': ('randomness.deterministic',),
-        '--resume': ('resume', 'load_from'),
-        '--auto-scale-lr': ('auto_scale_lr.enable',),
-        '--epochs': ('train_cfg.max_epochs', 'train_cfg.max_iters'),
-        '--batch-size': (f'{phase}_dataloader.batch_size',),
-        '--workers': tuple(f'{key}.num_workers' for key in LOADERS),
-    }
-    for flag, keys in flags.items():
-        value = getattr(args, flag[2:].replace('-', '_'), None)
-        if value is not None and value is not False:
-            keys_set |= dict.fromkeys(keys, flag)
-    if getattr(args, 'resume', None) == 'auto':
-        del keys_set['load_from']
-    return keys_set
 
 
 def take_over(cfg: Config) -> None:

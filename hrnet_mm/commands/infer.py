@@ -11,11 +11,18 @@ python tools/infer.py POSE_CONFIG CHECKPOINT photos/ --detector DETECTOR_CONFIG 
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hrnet_mm.base.given import (
+    check_checkpoint,
+    check_config,
+    check_images,
+    check_not_set_twice,
+)
 from hrnet_mm.commands.arguments import (
     Parser,
     add_changes,
@@ -167,23 +174,27 @@ def infer(
         UserError: naming what is wrong with an argument or a file; or, once the results of all
             other images are written, how many images failed.
     """
+    arguments = dict(load_from='CHECKPOINT', resume='CHECKPOINT', work_dir='--out')
+    check_not_set_twice(cfg_options or {}, arguments)
+    check_config(config)
+    check_checkpoint(checkpoint)
+    sources = [source] if isinstance(source, str | Path | int) else list(source)
+    for part in sources:
+        if not isinstance(part, int) and '://' not in str(part):
+            check_images(os.path.expanduser(part))
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.base.boxes import boxes_by_frame
-    from hrnet_mm.base.config import check_not_set_twice
     from hrnet_mm.base.inputs import Inputs
     from hrnet_mm.commands.load import load
     from hrnet_mm.predict.results import name_apart, report
     from hrnet_mm.predict.run import PredictionRun, check_out
 
-    sources = [source] if isinstance(source, str | Path | int) else list(source)
     out = Path(out or Path('work_dirs/infer') / Path(config).stem)
     frames = Inputs(sources, out, report)
     name_apart(frames)
     check_out(out, frames, draw)
     boxes_of = None if boxes is None else boxes_by_frame(boxes, frames, report)
-    arguments = dict(load_from='CHECKPOINT', resume='CHECKPOINT', work_dir='--out')
-    check_not_set_twice(cfg_options or {}, arguments)
     model = load(
         config,
         checkpoint,
@@ -207,10 +218,13 @@ def infer(
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    from hrnet_mm.predict.detector import Detector  # late, see infer
-
     detector = None
     if args.detector:
+        check_config(args.detector[0])
+        check_checkpoint(args.detector[1])
+        import hrnet_mm.compat  # noqa: F401  (late, see infer)
+        from hrnet_mm.predict.detector import Detector
+
         given = dict(category=args.det_class, score_thr=args.det_score_thr)
         given = {key: value for key, value in given.items() if value is not None}
         config, checkpoint = args.detector

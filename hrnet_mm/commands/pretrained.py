@@ -77,11 +77,12 @@ def from_pretrained(source: str | Path, *, trust: bool = False, **options: Any) 
     """
     import hrnet_mm.compat  # noqa: F401  (before a host is imported)
     from hrnet_mm.base.errors import UserError
+    from hrnet_mm.base.given import is_local
     from hrnet_mm.commands.load import load
     from hrnet_mm.weights.description import MODEL, read_about
     from hrnet_mm.weights.folder import backbone_from
     from hrnet_mm.weights.read import weights_of
-    from hrnet_mm.weights.sources import described_folder, is_local, read_source
+    from hrnet_mm.weights.sources import described_folder, read_source
 
     folder = described_folder(source)
     if folder is None:

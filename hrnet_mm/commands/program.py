@@ -10,10 +10,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 
 from hrnet_mm.base.errors import UsageError, sentence_of
 from hrnet_mm.base.image_size import lower_opencvs_limit
 from hrnet_mm.commands.streams import outlive_readers
+from hrnet_mm.install.packages import TASKS
 from hrnet_mm.standins import put_in_place
 
 # What says how OpenMP's threads wait for work: the standard, GNU's OpenMP, LLVM's and Intel's.
@@ -51,6 +53,12 @@ def run_reporting(main: Callable[[], int | None]) -> int | None:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and find_spec('mmengine') is None:
+            tasks = ', '.join(TASKS)
+            sys.exit(
+                f"error: {sentence_of(error)}: OpenMMLab's packages are not installed yet; run "
+                f'hrnet install TASK, of {tasks} those you need'
+            )
         hint = 'run again with --debug for the traceback'
         if is_of_a_package(error):
             hint = f'python -m hrnet_mm.doctor says which packages are at fault; {hint}'

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hrnet_mm.commands.arguments import Parser, add_checkpoint, add_fast, add_run
+from hrnet_mm.commands.at_once import check_at_once
 
 
 def parse_args(argv: Sequence[str] | None) -> Namespace:
@@ -35,6 +36,7 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    check_at_once(args)
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.base.config import as_list

@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from hrnet_mm.commands.arguments import Parser, add_fast, add_run, positive, seed
+from hrnet_mm.commands.at_once import check_at_once
 
 
 def parse_args(argv: Sequence[str] | None) -> Namespace:
@@ -57,6 +58,7 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    check_at_once(args)
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.check import make_sure, say

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from hrnet_mm.base.difference import relative_difference
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.deploy.table import BACKENDS, INT8, PRECISIONS, Backend, suitable_backends
+from hrnet_mm.base.formats import INT8, PRECISIONS
+from hrnet_mm.deploy.table import BACKENDS, Backend, suitable_backends
 from hrnet_mm.deploy.trunk import (
     MIN_SIDE,
     ImageSpec,

@@ -16,7 +16,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.formats import INT8, KINDS, PRECISIONS, TYPES, check_precision, kind_of
 from hrnet_mm.base.torch_versions import is_older_than, require_torch
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.kernels.bundled import bundled_file
@@ -28,9 +29,7 @@ from hrnet_mm.kernels.library import find_compiler
 # every shape has a method ``run_uncached``, which computes the same and keeps nothing.
 Engine = Callable[[Tensor], tuple[Tensor, ...]]
 
-DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-INT8 = 'int8'  # not one type throughout: convolutions in integers, the rest in float32
-PRECISIONS = (*DTYPES, INT8)
+DTYPES = {name: getattr(torch, kind) for name, kind in TYPES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,12 +173,7 @@ class Format(Runtime):
         Raises:
             UserError: the format cannot hold this precision, or something is not installed.
         """
-        if precision not in self.precisions:
-            possible = ', '.join(self.precisions)
-            raise UsageError(
-                f'--precision {precision}: {self.title} holds {possible} ({out.name} ends in '
-                f'{out.suffix})'
-            )
+        check_precision(self.name, out, precision)
         require_torch(self.torch, self.title)
         if missing := self.missing_packages(precision):
             raise UserError(f'{out} needs {" and ".join(missing)}: pip install {" ".join(missing)}')
@@ -194,8 +188,6 @@ OPENVINO = dict(module='open_vino', packages=('openvino',), int8_packages=('nncf
 PT2 = dict(
     module='torch_compiled',
     torch='2.6',
-    suffixes=('.pt2',),
-    precisions=('fp32', 'fp16', 'bf16'),
     runs_code=True,
     side_factor=2,
 )
@@ -227,25 +219,12 @@ BACKENDS = {
 FORMATS = {
     format.name: format
     for format in (
-        Format(
-            name='onnx',
-            title='ONNX',
-            suffixes=('.onnx',),
-            precisions=('fp32', 'fp16', INT8),
-            **ONNX,
-        ),
-        Format(
-            name='openvino',
-            title='OpenVINO IR',
-            suffixes=('.xml', '.bin'),
-            precisions=('fp32', 'fp16', 'bf16', INT8),
-            **OPENVINO,
-        ),
-        Format(name='torch_program', title='torch.export program', **PT2),
-        Format(name='aotinductor', title='AOTInductor package', compiles=True, **PT2),
+        Format(name='onnx', **KINDS['onnx'], **ONNX),
+        Format(name='openvino', **KINDS['openvino'], **OPENVINO),
+        Format(name='torch_program', **KINDS['torch_program'], **PT2),
+        Format(name='aotinductor', compiles=True, **KINDS['aotinductor'], **PT2),
     )
 }
-SUFFIXES = tuple(sorted({format.suffixes[0] for format in FORMATS.values()}))
 
 
 def suitable_backends(device: torch.device, precision: str) -> list[Backend]:
@@ -274,18 +253,5 @@ def format_named(name: str, out: Path) -> Format:
 
 
 def format_of(out: Path, aot: bool) -> Format:
-    """The format that the ending of a file's name asks for.
-
-    Args:
-        out: the file.
-        aot: for ``.pt2``: compiled by AOTInductor, not the program itself.
-
-    Raises:
-        UserError: no format has that ending, or ``aot`` does not go with it.
-    """
-    matching = [format for format in FORMATS.values() if format.suffixes[0] == out.suffix]
-    if not matching:
-        raise UsageError(f'{out}: the name must end in one of {", ".join(SUFFIXES)}')
-    if aot and len(matching) == 1:
-        raise UsageError(f'--aot writes a .pt2 file, not {out.name}')
-    return matching[-1 if aot else 0]
+    """The format that a file's name asks for, see ``base.formats.kind_of``."""
+    return FORMATS[kind_of(out, aot)]

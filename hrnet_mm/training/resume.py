@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.given import is_local
 from hrnet_mm.training.hooks.safe_checkpoint import (
     INTERRUPTED,
     POINTER,
@@ -20,7 +21,6 @@ from hrnet_mm.training.hooks.safe_checkpoint import (
 from hrnet_mm.training.hooks.training_id import last_training_in, training_id_in
 from hrnet_mm.training.length import sentence_on_length
 from hrnet_mm.weights.read import read_checkpoint
-from hrnet_mm.weights.sources import is_local
 
 LATEST = 'latest'  # of a config's ``resume``: the latest checkpoint, once there is one
 

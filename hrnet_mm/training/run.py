@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from hrnet_mm.base.config import check_paths, name_of
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.given import is_local
 from hrnet_mm.training.faults import explanation
 from hrnet_mm.training.folder_lock import locked_folder
 from hrnet_mm.training.processes import leave_process_group, prepare_processes
@@ -21,7 +22,7 @@ from hrnet_mm.training.start import StartingRunner, work_folder
 from hrnet_mm.weights.checkpoint import FillsModel
 from hrnet_mm.weights.pretrained import AnyWeightsHook
 from hrnet_mm.weights.read import read_checkpoint
-from hrnet_mm.weights.sources import is_local, use_our_readers
+from hrnet_mm.weights.sources import use_our_readers
 
 SAFETY_HOOKS = (
     'hrnet_mm.DataFaultsHook',

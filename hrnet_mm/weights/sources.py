@@ -14,20 +14,15 @@ from mmengine.runner.checkpoint import get_deprecated_model_names, get_external_
 
 from hrnet_mm.base.download import WEB, download, forget
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.given import HUB, is_local
 from hrnet_mm.weights.description import ABOUT, WEIGHTS, read_about
 from hrnet_mm.weights.read import NotInstalled, import_extra, read_checkpoint
 from hrnet_mm.weights.trust import is_trusted
 
-HUB = 'hf-hub:'
 HUB_FILES = ('model.safetensors', 'pytorch_model.bin')
 ZOOS = ('open-mmlab://', 'openmmlab://')
 _HUB_NAME = re.compile(r'(?!.*\.\.)\w[\w.-]*(/\w[\w.-]*)?')
 _REVISION = re.compile(r'(?!.*\.\.)\w[\w./+-]*')
-
-
-def is_local(source: str | Path) -> bool:
-    """Whether a source is a path on this machine."""
-    return isinstance(source, Path) or ('://' not in source and not source.startswith(HUB))
 
 
 def read_source(source: str | Path, **how: Any) -> dict[str, Any]:

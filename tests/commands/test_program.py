@@ -63,9 +63,10 @@ def test_other_errors_do_not(error: Exception) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(library_of_torch('GOMP_parallel') is None, reason="asks GNU's OpenMP")
 def test_openmp_is_told_before_torch_is_imported() -> None:
+    code = "from hrnet_mm.commands.program import run_program; run_program('torch')"
     unset = {name: value for name, value in os.environ.items() if name not in program.WAITING}
     done = subprocess.run(
-        [sys.executable, TOOLS / 'export.py', '-h'],
+        [sys.executable, '-c', code],
         env=unset | dict(OMP_DISPLAY_ENV='verbose'),
         capture_output=True,
         text=True,

@@ -17,9 +17,10 @@ import torch
 from safetensors.torch import save_file
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.given import is_local
 from hrnet_mm.models import HRNet
 from hrnet_mm.weights.convert_file import check_writable, convert_file
-from hrnet_mm.weights.sources import fetch, is_local, read_source
+from hrnet_mm.weights.sources import fetch, read_source
 from tests.helpers import small_extra, web_server
 
 WEIGHTS = {'conv1.weight': torch.ones(2)}

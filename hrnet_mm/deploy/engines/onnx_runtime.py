@@ -14,9 +14,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from hrnet_mm.base.formats import INT8
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.fused.translator import Translator
-from hrnet_mm.deploy.table import INT8, Engine, NetworkToWrite
+from hrnet_mm.deploy.table import Engine, NetworkToWrite
 
 OPSET, IR_VERSION = 17, 8  # read by every ONNX Runtime since 1.12
 

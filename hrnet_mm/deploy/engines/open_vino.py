@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hrnet_mm.base.formats import INT8
 from hrnet_mm.deploy.engines.open_vino_core import check_process, core, openvino
 from hrnet_mm.deploy.engines.open_vino_int8 import quantized
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.fused.translator import Translator
-from hrnet_mm.deploy.table import DTYPES, INT8, Engine, NetworkToWrite
+from hrnet_mm.deploy.table import DTYPES, Engine, NetworkToWrite
 from hrnet_mm.kernels.cpu import computes_in
 
 ops = openvino.opset13
