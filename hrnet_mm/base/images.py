@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hrnet_mm.base.beside import ahead
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.files import TemporaryFolder
 from hrnet_mm.base.image_size import MOST_PIXELS, UnreadableImage, check_size
@@ -98,18 +99,23 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.names)
 
-    def read(self, load: Load) -> Iterator[Frame]:
+    def read(self, load: Load, workers: int = 0, most: int = 1) -> Iterator[Frame]:
         """Frames in the order of the paths.
 
         Args:
             load: see ``loading.ImageLoader.load``.
+            workers: threads that load images before they are asked for.
+            most: images that may wait, fewer if they are large.
 
         Raises:
             UnreadableImage: one cannot be read and none is to be skipped, or none can be read.
         """
-        for path, name in self.names.items():
+        found = ahead(
+            lambda item: load(item[0], None), self.names.items(), workers, most, _bytes_of
+        )
+        for (path, name), result in found:
             try:
-                loaded = load(path, None)
+                loaded = result()
             except UnreadableImage as error:
                 if self.strict:
                     raise
@@ -119,6 +125,10 @@ class ImageFiles:
             yield Frame(path, name, loaded)
         if self.skipped == len(self):
             raise UnreadableImage(f'none of the {len(self)} images can be read')
+
+
+def _bytes_of(loaded: dict[str, Any]) -> int:
+    return loaded['img'].nbytes
 
 
 class VideoFile:
@@ -157,16 +167,33 @@ class VideoFile:
         """The number of frames by the file's header, which may be wrong; 0 where unknown."""
         return max(self._length, 0)
 
-    def read(self, load: Load) -> Iterator[Frame]:
+    def read(self, load: Load, workers: int = 0, most: int = 1) -> Iterator[Frame]:
         """Frames until the first that cannot be decoded.
 
         Args:
             load: see ``loading.ImageLoader.load``.
+            workers: whether a thread, never several, reads frames before they are asked for.
+            most: frames that may wait, fewer if they are large.
 
         Raises:
             UnreadableImage: there is not a single one.
             UserError: the model's config cannot take them.
         """
+        frames = self._read(load)
+        found = ahead(
+            lambda _: next(frames, None),
+            itertools.count(),
+            min(workers, 1),
+            most,
+            lambda frame: 0 if frame is None else 2 * frame.image.nbytes,
+        )
+        for _, result in found:
+            frame = result()
+            if frame is None:
+                return
+            yield frame
+
+    def _read(self, load: Load) -> Iterator[Frame]:
         [(path, name)] = self.names.items()
         capture = cv2.VideoCapture(str(path))
         first, seconds = 0.0, -1 / self.fps

@@ -201,11 +201,13 @@ class Inputs:
     def videos(self) -> list[Path]:
         return [path for part in self._parts if part.unit == 'frame' for path in part.names]
 
-    def read(self, load: Load) -> Iterator[Frame]:
+    def read(self, load: Load, workers: int = 0, most: int = 1) -> Iterator[Frame]:
         """Frames in their order. Of several inputs, one that cannot be read is skipped.
 
         Args:
             load: see ``loading.ImageLoader.load``.
+            workers: threads that read files, of images and videos, before they are asked for.
+            most: frames that may wait, fewer if they are large.
 
         Raises:
             UnreadableImage: the only input cannot be read, or none can.
@@ -213,8 +215,9 @@ class Inputs:
         unread = 0
         for part in self._parts:
             part.names = {path: self.names[path] for path in part.names}
+            beside = (workers, most) if isinstance(part, ImageFiles | VideoFile) else ()
             try:
-                yield from part.read(load)
+                yield from part.read(load, *beside)
             except UnreadableImage as error:
                 if len(self._parts) == 1:
                     raise

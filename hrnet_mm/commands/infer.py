@@ -82,6 +82,14 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
         metavar='X',
         help='of the masks and label maps that are drawn, from 0 to 1; default: 0.5',
     )
+    parser.add_argument(
+        '--workers',
+        type=count,
+        default=1,
+        metavar='N',
+        help='threads that read images ahead of the model, while another draws and writes; 0: none '
+        'of them; default: 1',
+    )
     parser.add_argument('--no-draw', action='store_true', help='write no drawings')
     add_changes(parser)
     add_fast(parser)
@@ -145,6 +153,7 @@ def infer(
     fast: str | None = None,
     takeover: bool = False,
     opacity: float | None = None,
+    workers: int = 1,
 ) -> Summary:
     """Predict on images or videos; write drawings, label maps and ``predictions.json``.
 
@@ -169,6 +178,8 @@ def infer(
         fast: the precision in which an engine of ``hrnet_mm.deploy`` runs backbone and neck.
         takeover: put our HRNet in the place of the hosts', from now on in this process.
         opacity: of the masks and label maps that are drawn, from 0 to 1. Default: 0.5.
+        workers: threads that read images ahead of the model; with some, another draws and writes
+            behind it. 0: all is done in turn.
 
     Raises:
         UserError: naming what is wrong with an argument or a file; or, once the results of all
@@ -212,7 +223,9 @@ def infer(
     if detector:
         origin['detector'] = detector.origin
     boxes_of = boxes_of if detector is None else model.boxes_of
-    run = PredictionRun(model.predictor, frames, out, origin, draw, score_thr, boxes_of, opacity)
+    run = PredictionRun(
+        model.predictor, frames, out, origin, draw, score_thr, boxes_of, opacity, workers
+    )
     return run.run()
 
 
@@ -245,5 +258,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         fast=args.fast,
         takeover=args.takeover,
         opacity=args.opacity,
+        workers=args.workers,
     )
     print(summary)

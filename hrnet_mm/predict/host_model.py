@@ -6,6 +6,7 @@ import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from threading import Lock
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ class HostModel:
         is_replaced: an engine runs it, or an exported file.
         loader: gives images as the config's pipeline loads them.
         meta: what the checkpoint knows of the data it was trained on; empty where it does not.
+        seconds: that the network has taken so far, and what the host does right before and after.
 
     Args:
         cfg: a config of a host, with ``default_scope``, ``model`` and ``test_dataloader``.
@@ -70,6 +72,7 @@ class HostModel:
         self.is_replaced = weights.replaces_model
         self.module = weights.put_into(self.module.to(device).eval(), contents, device)
         self.meta = _dataset_meta(contents)
+        self.seconds = 0.0
 
     def predict(
         self, inputs: Sequence[dict[str, Any]], batch_size: int
@@ -93,7 +96,9 @@ class HostModel:
             with _ONE_AT_A_TIME, scope, torch.no_grad():
                 packed = map(self._prepared, inputs[start : start + batch_size])
                 for _, group in itertools.groupby(packed, key=_shape):
+                    start = perf_counter()
                     samples += self._run(list(group))
+                    self.seconds += perf_counter() - start
             yield from samples
 
     def _prepared(self, loaded: dict[str, Any]) -> dict[str, Any]:

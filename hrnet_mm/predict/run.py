@@ -7,19 +7,21 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hrnet_mm.base.beside import Behind
 from hrnet_mm.base.boxes import BoxesOf
 from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.base.images import Frame
 from hrnet_mm.base.inputs import Inputs
 from hrnet_mm.predict.drawing import OPACITY
-from hrnet_mm.predict.predictor import Predictor, predictions
+from hrnet_mm.predict.network_clock import NetworkClock
+from hrnet_mm.predict.predictor import Prediction, Predictor, predictions
 from hrnet_mm.predict.results import (
     RecordFile,
     Write,
@@ -47,6 +49,8 @@ class Summary:
         instances: how many were found; None for tasks that look for none.
         seconds: the time the run took, without building the model.
         out: the folder of the results.
+        network_rate: images a second in the time of the networks alone, after the first batch; None
+            where there is only one.
     """
 
     count: int
@@ -55,19 +59,28 @@ class Summary:
     instances: int | None
     seconds: float
     out: Path
+    network_rate: float | None = None
 
     def __str__(self) -> str:
         skipped = f' ({self.skipped} skipped)' if self.skipped else ''
         found = '' if self.instances is None else f', {_plural(self.instances, "instance")}'
-        rate = self.count / self.seconds
+        alone = f' (the network alone {_rate(self.network_rate)})' if self.network_rate else ''
         return (
             f'{_plural(self.count, self.unit)}{skipped}{found}, '
-            f'{rate:.{1 if rate >= 1 else 3}f} {self.unit}s/s: {self.out}'
+            f'{_rate(self.count / self.seconds)} {self.unit}s/s{alone}: {self.out}'
         )
+
+
+def _rate(rate: float) -> str:
+    return f'{rate:.{1 if rate >= 1 else 3}f}'
 
 
 def _plural(count: int, noun: str) -> str:
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
+
+
+def _bytes_of(found: tuple[Frame, Any]) -> int:
+    return found[0].image.nbytes
 
 
 def check_out(out: Path, inputs: Inputs, draw: bool) -> None:
@@ -125,6 +138,8 @@ class PredictionRun:
         boxes_of: gives the boxes of frames, for a predictor that takes them. Default: the whole
             images.
         opacity: of masks and label maps, from 0 to 1.
+        workers: threads that read images ahead of the model; with some, another draws and writes
+            behind it. 0: all is done in turn.
 
     Raises:
         UserError: the predictor gives no scores, takes no boxes, or draws nothing with an opacity.
@@ -140,17 +155,22 @@ class PredictionRun:
         score_thr: float | None = None,
         boxes_of: BoxesOf | None = None,
         opacity: float | None = None,
+        workers: int = 1,
     ) -> None:
         predictor.check_takes(score_thr, boxes_of, opacity)
         self._predictor = predictor
         self._frames = frames
         self._out = out
         self._score_thr = predictor.score_thr if score_thr is None else score_thr
-        self._boxes_of = boxes_of
+        self._clock = NetworkClock()
+        self._boxes_of = None if boxes_of is None else self._clock.timing(boxes_of)
+        # A camera's picture is not to wait, nor to be written when Ctrl-C has come.
+        self._workers = 0 if frames.is_endless else workers
         self._opacity = OPACITY if opacity is None else opacity
         self._records = RecordFile(out, header | predictor.header)
         self._drawings = drawing_writer(out) if draw else nullcontext()
         self._write: Write | None = None
+        self._show: Callable[[int], None]
         self._instances: int | None = None
         self._nothing_drawn: list[float] = []  # of each such frame the best score
         self._failed = 0
@@ -166,19 +186,26 @@ class PredictionRun:
         """
         start = time.perf_counter()
         self._out.mkdir(parents=True, exist_ok=True)
-        frames = self._frames.read(self._predictor.model.loader.load)
+        most = 2 * self._predictor.batch_size  # one batch is looked at while the next is read
+        load = self._predictor.model.loader.load
+        frames = self._frames.read(load, self._workers, most)
         progress = progress_bar(len(self._frames), self._frames.unit)
         is_endless = self._frames.is_endless
         until_told = until_interrupted() if is_endless else nullcontext(lambda: False)
+        behind = Behind(self._take, most if self._workers else 0, _bytes_of)
         # A camera's picture is not to wait until a batch is full.
         found = predictions(self._predictor, frames, self._boxes_of, 1 if is_endless else None)
-        with self._records, self._drawings as self._write, progress as show, until_told as told:
-            for frame, result in found:
-                if isinstance(result, Exception):
-                    self._fail(frame, result)
-                else:
-                    self._finish(frame, result.record)
-                show(self._records.count + self._failed + self._frames.skipped)
+        with (
+            self._records,
+            self._drawings as self._write,
+            progress as self._show,
+            until_told as told,
+            closing(frames),
+            behind,
+        ):
+            for one in found:
+                self._clock.note(self._predictor.model.seconds)
+                behind.put(one)
                 if told():
                     break
         self._sum_up_what_is_not_drawn()
@@ -190,7 +217,16 @@ class PredictionRun:
             instances=self._instances,
             seconds=time.perf_counter() - start,
             out=self._out,
+            network_rate=self._clock.rate(self._predictor.batch_size),
         )
+
+    def _take(self, found: tuple[Frame, Prediction | Exception]) -> None:
+        frame, result = found
+        if isinstance(result, Exception):
+            self._fail(frame, result)
+        else:
+            self._finish(frame, result.record)
+        self._show(self._records.count + self._failed + self._frames.skipped)
 
     def _finish(self, frame: Frame, record: dict[str, Any]) -> None:
         """Draw and write the record of a frame."""

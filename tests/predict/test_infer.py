@@ -271,6 +271,7 @@ def test_device_that_is_not_there_is_told_so(run: Run, pose: TinyModel, folder: 
 )
 def test_broken_configs_are_told_so(tmp_path: Path, folder: Path, text: str, message: str) -> None:
     (tmp_path / 'x.py').write_text(text)
+    (tmp_path / 'x.pth').touch()
     with pytest.raises((UserError, FileNotFoundError), match=message):
         infer(tmp_path / 'x.py', tmp_path / 'x.pth', str(folder), out=tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
