@@ -48,10 +48,9 @@ def ahead(
     for thread in threads:
         thread.start()
     waiting: deque[tuple[Item, Future[Result]]] = deque()
-    largest, remaining = 1, iter(items)
+    allowed, largest, remaining = min(workers, most), 1, iter(items)
     try:
         while True:
-            allowed = max(1, min(most, MOST_BYTES // largest))
             for item in islice(remaining, max(0, allowed - len(waiting))):
                 waiting.append((item, Future()))
                 tasks.put(waiting[-1])
@@ -61,6 +60,7 @@ def ahead(
             yield item, future.result
             if future.done() and future.exception() is None:
                 largest = max(largest, bytes_of(future.result()))
+                allowed = max(1, min(most, MOST_BYTES // largest))
             del future  # the result is not to be kept until the next is there
     finally:
         for _, future in waiting:
