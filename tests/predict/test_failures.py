@@ -12,39 +12,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from mmcv.transforms import BaseTransform
-from mmengine.registry import TRANSFORMS
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import read_image
 from hrnet_mm.predict.results import RecordFile
 from tests.helpers import picture
 from tests.models_of_hosts import TinyModel
-from tests.predict.helpers import Document, Run, Tiny, files_in
+from tests.predict.helpers import PIPELINE, Document, Run, Tiny, failing, files_in
 from tests.predict.image_kinds import KINDS, make_segmentor
 
 HEADER = {'config': 'x.py', 'class_names': ['a', 'b']}
-PIPELINE = 'test_dataloader.dataset.pipeline'
-
-
-@TRANSFORMS.register_module()
-class FailOnBright(BaseTransform):
-    """A step that fails on bright images, by any error."""
-
-    def __init__(self, above: float, error: type[BaseException] = ZeroDivisionError) -> None:
-        self.above = above
-        self.error = error
-
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        if results['img'].mean() > self.above:
-            raise self.error('too bright')
-        return results
-
-
-def failing(**options: Any) -> dict[str, Any]:
-    """The change to a segmentor's config that puts ``FailOnBright`` into its test pipeline."""
-    step = dict(type='mmengine.FailOnBright', **options)
-    return {PIPELINE: [dict(type='LoadImageFromFile'), step, dict(type='PackSegInputs')]}
 
 
 @pytest.fixture

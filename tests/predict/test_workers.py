@@ -13,9 +13,8 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.predict.network_clock import NetworkClock
 from hrnet_mm.predict.run import Summary
 from tests.models_of_hosts import TinyModel
-from tests.predict.helpers import Run, files_in
+from tests.predict.helpers import Run, failing, files_in
 from tests.predict.image_kinds import KINDS, make_segmentor
-from tests.predict.test_failures import failing
 
 
 def contents(folder: Path) -> dict[str, bytes]:
