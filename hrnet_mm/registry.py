@@ -4,6 +4,11 @@ MMEngine imports this module by itself when it meets the scope ``hrnet_mm`` and 
 ImportError on the way, so nothing else may be imported here.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
 from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import WEIGHT_INITIALIZERS as ROOT_WEIGHT_INITIALIZERS
@@ -11,8 +16,36 @@ from mmengine.registry import Registry
 
 SCOPE = 'hrnet_mm'
 
+
+class LateRegistry(Registry):
+    """A registry of which some modules are imported once one of their names is asked for.
+
+    MMEngine imports all ``locations`` when anything of the scope is built. What imports a host is
+    not among them, so that ``hrnet_mm.HRNet`` costs mmdet's users no mmpose.
+
+    Args:
+        late: the module that registers each name.
+    """
+
+    def __init__(self, *args: Any, late: dict[str, str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.late = late
+
+    def get(self, key: str) -> type | None:
+        name = key.removeprefix(f'{SCOPE}.')
+        if name in self.late:
+            import_module(self.late[name])
+        return super().get(key)
+
+
 # MMEngine imports the modules of ``locations`` when something of the scope is first built.
-MODELS = Registry('model', parent=ROOT_MODELS, scope=SCOPE, locations=['hrnet_mm.models'])
+MODELS = LateRegistry(
+    'model',
+    parent=ROOT_MODELS,
+    scope=SCOPE,
+    locations=['hrnet_mm.models'],
+    late=dict.fromkeys(('AssociativeEmbeddingHead', 'HigherHRNetHead'), 'hrnet_mm.bottomup.heads'),
+)
 HOOKS = Registry(
     'hook',
     parent=ROOT_HOOKS,

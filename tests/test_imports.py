@@ -4,7 +4,7 @@ import ast
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-FLOORS = dict(hrnet_mm=0, base=1, registry=1, fixes=2, models=3, weights=4, takeover=4)
+FLOORS = dict(hrnet_mm=0, base=1, registry=1, fixes=2, models=3, weights=4, takeover=4, bottomup=4)
 FLOORS |= dict(kernels=4, standins=4, predict=5, training=5, check=5, deploy=5, doctor=5, compat=5)
 FLOORS |= dict(install=1, report=6, commands=7)
 FLOORS |= dict(inference=8, checkpoints=8, __main__=8)  # what docs/ gives to Python's users

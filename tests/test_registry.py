@@ -36,6 +36,18 @@ def test_host_registries_build_by_scope_without_import(host: str) -> None:
     ]
 
 
+def test_parts_that_need_mmpose_are_imported_once_they_are_asked_for() -> None:
+    printed = run_python(
+        f'{START}from mmengine.registry import MODELS\n'
+        "MODELS.build(dict(type='hrnet_mm.HRNet', arch=8))\n"
+        "before = 'mmpose' in sys.modules\n"
+        "cfg = dict(type='hrnet_mm.HigherHRNetHead', in_channels=8, num_keypoints=3)\n"
+        'head = MODELS.build(cfg)\n'
+        "print(before, 'mmpose' in sys.modules, type(head).__module__)"
+    )
+    assert printed == 'False True hrnet_mm.bottomup.heads'
+
+
 def test_bare_import_brings_neither_torch_nor_mmengine() -> None:
     printed = run_python(
         "import sys, hrnet_mm\nprint([m for m in ('torch', 'mmengine') if m in sys.modules])"
