@@ -11,6 +11,7 @@ from typing import Any
 
 from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import WEIGHT_INITIALIZERS as ROOT_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry
 
@@ -45,6 +46,14 @@ MODELS = LateRegistry(
     scope=SCOPE,
     locations=['hrnet_mm.models'],
     late=dict.fromkeys(('AssociativeEmbeddingHead', 'HigherHRNetHead'), 'hrnet_mm.bottomup.heads'),
+)
+TRANSFORMS = LateRegistry(
+    'transform',
+    parent=ROOT_TRANSFORMS,
+    scope=SCOPE,
+    late=dict.fromkeys(
+        ('BottomupGetHeatmapMask', 'BottomupResize'), 'hrnet_mm.bottomup.transforms'
+    ),
 )
 HOOKS = Registry(
     'hook',

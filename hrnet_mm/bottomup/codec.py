@@ -9,6 +9,7 @@ import numpy as np
 from mmpose.codecs.base import BaseKeypointCodec
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.bottomup.grouping import GroupingRules, People, group
 
 
 class HeatmapsAndTags(BaseKeypointCodec):
@@ -21,15 +22,15 @@ class HeatmapsAndTags(BaseKeypointCodec):
     Args:
         input_size: width and height of the image that the network sees.
         heatmap_size: width and height of the maps; an nth part of it.
-        keypoint_order: in which keypoints are grouped: those first that are found most surely.
         sigma: of a keypoint's Gaussian, in pixels of the map.
         max_num_people: the most in an image.
+        grouping: of what is predicted, other arguments of ``GroupingRules``.
 
     Raises:
         UserError: the sizes do not fit, or an image has more people.
 
     Example:
-        >>> codec = HeatmapsAndTags((512, 512), (128, 128), [0])
+        >>> codec = HeatmapsAndTags((512, 512), (128, 128))
         >>> target = codec.encode(np.float32([[[15.9, 4]]]), np.float32([[1]]))
         >>> target['keypoint_indices'].tolist()  # 1 * 128 + 3, and it is visible
         [[[131, 1]]]
@@ -42,9 +43,9 @@ class HeatmapsAndTags(BaseKeypointCodec):
         self,
         input_size: Sequence[int],
         heatmap_size: Sequence[int],
-        keypoint_order: Sequence[int],
         sigma: float = 2,
         max_num_people: int = 30,
+        grouping: dict[str, Any] | None = None,
     ) -> None:
         self.input_size, self.heatmap_size = tuple(input_size), tuple(heatmap_size)
         self.stride = self.input_size[0] // self.heatmap_size[0]
@@ -53,9 +54,8 @@ class HeatmapsAndTags(BaseKeypointCodec):
                 f'heatmap_size={self.heatmap_size} must be input_size={self.input_size} divided by '
                 'the same whole number in width and height, such as (128, 128) of (512, 512)'
             )
-        self.keypoint_order = list(keypoint_order)
-        self.sigma = sigma
         self.max_num_people = max_num_people
+        self.rules = GroupingRules(max_people=max_num_people, **grouping or {})
         self._gaussian = gaussian(sigma)
 
     def encode(
@@ -102,20 +102,12 @@ class HeatmapsAndTags(BaseKeypointCodec):
         columns = slice(left - x + radius, right - x + radius)
         np.maximum(here, self._gaussian[rows, columns], out=here)
 
-    def decode(
-        self, heatmaps: np.ndarray, tags: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The people in an image's maps.
+    def decode(self, encoded: tuple[np.ndarray, np.ndarray]) -> People:
+        """The people in an image's heatmaps (K, H, W) and tags (K, T, H, W), of any size.
 
-        Args:
-            heatmaps: (K, H, W), of any size.
-            tags: (K, T, H, W).
-
-        Returns:
-            Keypoints (P, K, 2) in pixels of the maps, their scores (P, K), and those of the people
-            (P,).
+        Their keypoints are in pixels of these maps.
         """
-        raise NotImplementedError
+        return group(*encoded, self.rules)
 
 
 def gaussian(sigma: float) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.structures import InstanceData, PixelData
 from mmpose.models.heads.base_head import BaseHead
@@ -107,14 +108,12 @@ class TagHead(BaseHead):
         if self.decoder is None:
             raise UserError('the head has no decoder: give it the codec that finds people')
         tags = tags.unflatten(0, (-1, self.num_keypoints)).transpose(0, 1)
-        keypoints, scores, of_people = self.decoder.decode(
-            heatmaps.float().cpu().numpy(), tags.float().cpu().numpy()
-        )
+        found = self.decoder.decode(tuple(x.float().cpu().numpy() for x in (heatmaps, tags)))
         height, width = heatmaps.shape[1:]
         return InstanceData(
-            bbox_scores=of_people,
-            keypoints=keypoints * (input_size / [width, height]),
-            keypoint_scores=scores,
+            bbox_scores=found.person_scores,
+            keypoints=found.keypoints * (np.float32(input_size) / np.float32([width, height])),
+            keypoint_scores=found.scores,
         )
 
 
