@@ -45,15 +45,18 @@ MODELS = LateRegistry(
     parent=ROOT_MODELS,
     scope=SCOPE,
     locations=['hrnet_mm.models'],
-    late=dict.fromkeys(('AssociativeEmbeddingHead', 'HigherHRNetHead'), 'hrnet_mm.bottomup.heads'),
+    late={
+        'AssociativeEmbeddingHead': 'hrnet_mm.bottomup.heads',
+        'HigherHRNetHead': 'hrnet_mm.bottomup.heads',
+        'MultiScaleEstimator': 'hrnet_mm.bottomup.multi_scale',
+    },
 )
 TRANSFORMS = LateRegistry(
     'transform',
     parent=ROOT_TRANSFORMS,
     scope=SCOPE,
-    late=dict.fromkeys(
-        ('BottomupGetHeatmapMask', 'BottomupResize'), 'hrnet_mm.bottomup.transforms'
-    ),
+    locations=['hrnet_mm.bottomup'],  # which registers nothing; without any MMEngine warns
+    late={'BottomupGetHeatmapMask': 'hrnet_mm.bottomup.transforms'},
 )
 HOOKS = Registry(
     'hook',

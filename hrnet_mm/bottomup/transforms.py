@@ -28,24 +28,3 @@ class BottomupGetHeatmapMask(bottomup_transforms.BottomupGetHeatmapMask):
                 rle = seg if encoded else cocomask.frPyObjects(seg, *img_shape)
                 mask = np.maximum(mask, cocomask.decode(rle))
         return mask
-
-
-@TRANSFORMS.register_module()
-class BottomupResize(bottomup_transforms.BottomupResize):
-    """mmpose's, of which every scale shows the same part of the image, to the pixel.
-
-    mmpose rounds the size of each scale up by itself, so that the maps of an image of 640 x 427 do
-    not lie upon each other: 768 x 512 at the scale 1, and 384 x 256 + 64 at 0.5. Here the smallest
-    is rounded up, and the others are that size enlarged, as the official code does.
-    """
-
-    def _get_input_size(
-        self, img_size: tuple[int, int], input_size: tuple[int, int]
-    ) -> tuple[tuple[float, float], tuple[int, int]]:
-        """Of an image and of a scale, width and height: the size without and with padding."""
-        least = min([1, *(self.aug_scales or [])])
-        smallest = tuple(int(side * least) for side in self.input_size)
-        sizes = super()._get_input_size(img_size, smallest)
-        enlarged = input_size[0] / smallest[0]
-        actual, padded = (tuple(side * enlarged for side in size) for size in sizes)
-        return actual, tuple(map(round, padded))

@@ -134,21 +134,3 @@ def test_mmpose_packs_targets_of_both_resolutions() -> None:
     expected[40:, 60:] = expected[2:21, 2:21] = False
     differs = free.numpy() != expected[::2, ::-1][:, ::2]
     assert differs.mean() < 0.02 and not free.all()
-
-
-@pytest.mark.parametrize('image', [(640, 427), (333, 500), (97, 101)], ids=str)
-def test_scales_show_the_same_part_of_the_image(image: tuple[int, int]) -> None:
-    scales = [0.5, 2]
-    size = dict(input_size=(512, 512), size_factor=64, resize_mode='expand')
-    resize = TRANSFORMS.build(dict(type='hrnet_mm.BottomupResize', aug_scales=scales, **size))
-    img = np.zeros((*image[::-1], 3), np.uint8)
-    results = resize.transform(dict(img=img, ori_shape=image[::-1]))
-    one, half, double = (x.shape[1::-1] for x in results['img'])
-    assert tuple(results['input_size']) == one and min(half) == 256 and max(half) % 64 == 0
-    assert (one, double) == (tuple(2 * s for s in half), tuple(4 * s for s in half))
-    alone = TRANSFORMS.build(dict(type='hrnet_mm.BottomupResize', **size))
-    theirs = TRANSFORMS.build(dict(type='mmpose.BottomupResize', **size))
-    sizes = [
-        x.transform(dict(img=img, ori_shape=image[::-1]))['input_size'] for x in (alone, theirs)
-    ]
-    assert sizes[0] == sizes[1]
