@@ -19,6 +19,7 @@ from hrnet_mm.base.coco_file import (
     unusable,
 )
 from hrnet_mm.base.config import as_list, name_of
+from hrnet_mm.check import bottomup
 from hrnet_mm.check.boxes import check_areas, check_boxes, check_detected_people
 from hrnet_mm.check.coco import check_entries
 from hrnet_mm.check.datasets import Dataset
@@ -44,6 +45,7 @@ def check_config(cfg: Config, datasets: Sequence[Dataset]) -> Iterator[Finding]:
     for dataset in datasets:
         yield from check_data_mode(cfg, dataset)
         yield from check_codecs(cfg, dataset)
+        yield from bottomup.check_sizes(cfg, dataset)
         if dataset.phase == 'train' or not picks:
             yield from check_outputs(cfg, dataset)
     yield from check_heatmap_size(cfg)
@@ -112,6 +114,8 @@ def check_codecs(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
                     f'{place}.use_udp is {uses}, but model.head.decoder is a {decoder["type"]}: '
                     f'write use_udp={right}, else points are off by a part of a pixel'
                 )
+        if name_of(transform) == 'BottomupRandomAffine':
+            yield from check_same(place, transform, decoder, 'input_size')
         encoders = as_list(transform.get('encoder'))
         if name_of(transform) == 'GenerateTarget' and len(encoders) == 1:
             for key in ('type', 'input_size', 'heatmap_size', 'sigma'):
@@ -178,6 +182,7 @@ def check_data(cfg: Config, dataset: Dataset, file: CocoFile) -> Iterator[Findin
     yield from check_names(dataset, file)
     yield from check_shape(cfg, file)
     yield from check_usable(file, reasons_of(dataset, file))
+    yield from bottomup.check_people(dataset, file)
 
 
 def check_bbox_file(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:

@@ -1,0 +1,73 @@
+"""Checks of heatmaps and tags: targets have the sizes of the maps, and hold everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from torch import Tensor
+
+from hrnet_mm.base.coco_file import CocoFile
+from hrnet_mm.base.config import name_of
+from hrnet_mm.bottomup.grouping import GroupingRules
+from hrnet_mm.check.datasets import Dataset
+from hrnet_mm.check.findings import Finding, first_of, keyed, stop
+from hrnet_mm.check.network import image_of, result_of
+
+CODEC = 'HeatmapsAndTags'
+
+
+def codecs_of(dataset: Dataset) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each codec that makes targets of heatmaps and tags, with its key in the config."""
+    for place, transform in keyed(f'{dataset.key}.pipeline', dataset.cfg.get('pipeline')):
+        if name_of(transform) == 'GenerateTarget':
+            for key, codec in keyed(f'{place}.encoder', transform.get('encoder')):
+                if name_of(codec) == CODEC:
+                    yield key, codec
+
+
+def check_sizes(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
+    """There is one codec for each of the head's maps, of its size."""
+    codecs = list(codecs_of(dataset))
+    if not codecs or not all(key in codecs[0][1] for key in ('input_size', 'heatmap_size')):
+        return
+    key, first = codecs[0]
+    size = tuple(first['input_size'])
+    maps = result_of(cfg, cfg.model, image_of(*size[::-1]), None, mode='tensor')
+    if not isinstance(maps, list) or not all(isinstance(x, Tensor) for x in maps):
+        return
+    made = [(x.shape[-1], x.shape[-2]) for x in maps]
+    wanted = [tuple(codec.get('heatmap_size', ())) for _, codec in codecs]
+    if made != wanted:
+        yield stop(
+            f'{key.partition(".encoder")[0]}.encoder makes targets of {listed(wanted)}, but the '
+            f'network makes maps of {listed(made)} (width, height) of the input_size {size}: one '
+            'codec for each of these, with that heatmap_size'
+        )
+
+
+def listed(sizes: list[tuple[int, ...]]) -> str:
+    return ' and '.join(map(str, sizes))
+
+
+def check_people(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
+    """No image has more people with keypoints than the codec takes."""
+    codecs = list(codecs_of(dataset))
+    if not codecs:
+        return
+    default = GroupingRules.max_people
+    most = min(codec.get('max_num_people', default) for _, codec in codecs)
+    images = file.image_numbers[np.asarray(file.with_visible, bool) & (file.image_numbers >= 0)]
+    people = np.bincount(images, minlength=len(file.names))
+    key = codecs[0][0].partition('.encoder')[0]
+    yield from first_of(
+        stop,
+        np.flatnonzero(people > most),
+        lambda image: (
+            f'{file.path}: {file.names[image]} has {people[image]} people with keypoints, more '
+            f'than the max_num_people={most} of {key}.encoder: write '
+            f'max_num_people={people.max()}, in model.head.decoder too'
+        ),
+    )

@@ -1,0 +1,68 @@
+"""What a check says of bottom-up configs and data before a training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from demo.people.synthetic_people import make_synthetic_people
+from hrnet_mm.check.everything import check
+from tests.configs.tiny import tiny_config
+
+
+@pytest.fixture(scope='module')
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('bottomup') / 'people'
+    return make_synthetic_people(folder, 4, 1, image_size=(128, 96), progress=None)
+
+
+def config(people: Path) -> Config:
+    cfg = tiny_config('pose/higherhrnet_w32_coco_512x512.py', people)
+    cfg.model.backbone.init_cfg = None
+    return cfg
+
+
+def stops(cfg: Config) -> str:
+    return '\n'.join(finding.text for finding in check(cfg, ['train']) if finding.level == 'stop')
+
+
+def test_the_configs_as_they_are_pass(people: Path) -> None:
+    assert stops(config(people)) == ''
+    single = tiny_config('pose/ae_hrnet_w32_coco_512x512.py', people)
+    single.model.backbone.init_cfg = None
+    assert stops(single) == ''
+
+
+def test_targets_of_other_sizes_than_the_maps_are_named(people: Path) -> None:
+    cfg = config(people)
+    encoders = cfg.train_dataloader.dataset.pipeline[3].encoder
+    encoders[0].heatmap_size = (16, 16)
+    assert 'targets of (16, 16) and (64, 64), but the network makes maps of (32, 32)' in stops(cfg)
+    encoders.pop(0)
+    assert 'targets of (64, 64), but the network makes maps of (32, 32) and (64, 64)' in stops(cfg)
+
+
+def test_another_size_in_the_augmentation_is_named(people: Path) -> None:
+    cfg = config(people)
+    cfg.train_dataloader.dataset.pipeline[1].input_size = (256, 256)
+    assert 'pipeline[1].input_size is (256, 256), but model.head.decoder.input_size' in stops(cfg)
+
+
+def test_an_image_of_more_people_than_the_codec_takes_is_named(people: Path) -> None:
+    cfg = config(people)
+    dataset = cfg.train_dataloader.dataset
+    document = json.loads(Path(dataset.ann_file).read_text())
+    first = document['annotations'][0]
+    document['annotations'] += [first | dict(id=10**6 + i) for i in range(32)]
+    crowded = people / 'crowded.json'
+    crowded.write_text(json.dumps(document))
+    dataset.ann_file = str(crowded)
+    text = stops(cfg)
+    assert '33 people with keypoints, more than the max_num_people=30' in text
+    assert 'write max_num_people=33' in text
+    for codec in dataset.pipeline[3].encoder:
+        codec.max_num_people = 33
+    assert stops(cfg) == ''
