@@ -109,7 +109,10 @@ class PosePredictor(Predictor):
     def _around_poses(self, found: InstanceData) -> Prediction:
         """All poses of an image, with a box around each."""
         points, scores = found.keypoints[..., :2], found.keypoint_scores
-        first, last = points.min(axis=1), points.max(axis=1)
+        # A keypoint that a person lacks has the score 0 and no place.
+        known = (scores != 0) | (scores == 0).all(axis=1, keepdims=True)
+        first = np.where(known[..., None], points, np.inf).min(axis=1)
+        last = np.where(known[..., None], points, -np.inf).max(axis=1)
         instances = []
         for pose_points, pose_scores, corner, size in zip(
             found.keypoints, scores, first, last - first, strict=True

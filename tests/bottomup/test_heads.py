@@ -195,3 +195,18 @@ def test_targets_of_other_sizes_and_a_missing_codec_are_named() -> None:
         head_of().loss([torch.rand(1, 2 * K, 8, 12), torch.rand(1, K, 16, 24)], [sample])
     with pytest.raises(UserError, match='no decoder'):
         GivenMaps(8, K).predict(both_resolutions(1), [SAMPLE])
+
+
+def test_losses_of_a_batch_are_the_mean_of_those_of_its_halves() -> None:
+    # So two processes with half of the images each train as one.
+    torch.manual_seed(0)
+    predicted = [torch.randn(4, 2 * K, 8, 12)]
+    indices = [
+        torch.stack([torch.randint(96, (p, K)), torch.randint(2, (p, K))], -1) for p in (2, 0, 5, 1)
+    ]
+    samples = [sample_of([torch.rand(K, 8, 12)], [torch.ones(8, 12)], i) for i in indices]
+    head = head_of()
+    whole = head.loss(predicted, samples)
+    halves = [head.loss([predicted[0][s]], samples[s]) for s in (slice(2), slice(2, 4))]
+    for key, loss in whole.items():
+        torch.testing.assert_close(loss, (halves[0][key] + halves[1][key]) / 2)

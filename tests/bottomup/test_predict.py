@@ -1,0 +1,20 @@
+"""Bottom-up models as ``infer`` and ``load`` run them."""
+
+from __future__ import annotations
+
+import numpy as np
+from mmengine.structures import InstanceData
+
+from hrnet_mm.predict.pose import PosePredictor
+
+
+def test_a_box_is_around_the_keypoints_that_were_found() -> None:
+    points = np.float32([[[10, 20], [0, 0], [30, 80]], [[5, 5], [7, 9], [0, 0]]])
+    scores = np.float32([[0.9, 0, 0.5], [0, 0, 0]])
+    predictor = object.__new__(PosePredictor)
+    predictor.header = {'keypoint_names': ['a', 'b', 'c']}
+    found = predictor._around_poses(InstanceData(keypoints=points, keypoint_scores=scores))
+    boxes = [person['bbox'] for person in found.record['instances']]
+    assert boxes == [[10, 20, 20, 60], [0, 0, 7, 9]]
+    nobody = InstanceData(keypoints=points[:0], keypoint_scores=scores[:0])
+    assert predictor._around_poses(nobody).record == {'instances': []}
