@@ -66,8 +66,8 @@ def check_people(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
         stop,
         np.flatnonzero(people > most),
         lambda image: (
-            f'{file.path}: {file.names[image]} has {people[image]} people with keypoints, more '
-            f'than the max_num_people={most} of {key}.encoder: write '
-            f'max_num_people={people.max()}, in model.head.decoder too'
+            f'{key}.encoder takes max_num_people={most}; write {people.max()}, there and in '
+            f'model.head.decoder: {file.path}: {file.names[image]} has {people[image]} people with '
+            'keypoints'
         ),
     )

@@ -61,8 +61,8 @@ def test_an_image_of_more_people_than_the_codec_takes_is_named(people: Path) -> 
     crowded.write_text(json.dumps(document))
     dataset.ann_file = str(crowded)
     text = stops(cfg)
-    assert '33 people with keypoints, more than the max_num_people=30' in text
-    assert 'write max_num_people=33' in text
+    assert 'takes max_num_people=30; write 33, there and in model.head.decoder' in text
+    assert 'has 33 people with keypoints' in text
     for codec in dataset.pipeline[3].encoder:
         codec.max_num_people = 33
     assert stops(cfg) == ''
