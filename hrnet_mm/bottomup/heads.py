@@ -13,12 +13,12 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor, nn
 
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.bottomup.averaging import at_finest, averaged, flipped_back
 from hrnet_mm.bottomup.losses import heatmap_loss, tag_losses
-from hrnet_mm.bottomup.test_time import at_finest, averaged, flipped_back
 from hrnet_mm.models.higher import DEFAULT_INIT, HigherResolution
 from hrnet_mm.registry import MODELS
 
-Maps = Sequence[Tensor]  # of a backbone or a head; a backbone's finest first
+Maps = Sequence[Tensor]  # of a backbone or a head
 
 
 class TagHead(BaseHead):
@@ -30,7 +30,9 @@ class TagHead(BaseHead):
 
     num_keypoints: int
 
-    def set_up(self, decoder: dict[str, Any] | None, heatmaps: float, pull: float, push: float):
+    def set_up(
+        self, decoder: dict[str, Any] | None, heatmaps: float, pull: float, push: float
+    ) -> None:
         """Take the codec that finds people, and the weights of the losses."""
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
         self.loss_weights = dict(heatmaps=heatmaps, pull=pull, push=push)
@@ -148,8 +150,8 @@ class AssociativeEmbeddingHead(TagHead):
         self.set_up(decoder, heatmap_weight, pull_weight, push_weight)
 
     def forward(self, feats: Maps) -> list[Tensor]:
-        """Maps of HRNet, finest first -> [(N, 2K, H / 4, W / 4)], heatmaps before tags."""
-        return [self.final_layer(feats[0])]
+        """HRNet's finest map, the last of a tuple -> [(N, 2K, H / 4, W / 4)]."""
+        return [self.final_layer(feats[-1])]
 
 
 @MODELS.register_module()
@@ -200,9 +202,16 @@ def targets_of(samples: Sequence[Any]) -> tuple[list[Tensor], list[Tensor], list
         levels = list(zip(*(field.levels() for field in fields), strict=True))
         indices = [of_image[0] for of_image in indices]
     heatmaps = [torch.stack([field.heatmaps for field in level]) for level in levels]
-    masks = [torch.stack([field.heatmap_mask for field in level]) for level in levels]
-    # (1, h, w) each where there is one resolution, else (h, w).
-    return heatmaps, [mask.reshape(len(mask), 1, *mask.shape[-2:]) for mask in masks], indices
+    return heatmaps, [masks_of(level) for level in levels], indices
+
+
+def masks_of(fields: Sequence[Any]) -> Tensor:
+    """(N, 1, h, w), or of one pixel where the pipeline makes none."""
+    if 'heatmap_mask' not in fields[0]:
+        return fields[0].heatmaps.new_ones(1, 1, 1, 1)
+    # Each is (1, h, w) where there is one resolution, else (h, w).
+    masks = torch.stack([field.heatmap_mask for field in fields])
+    return masks.reshape(len(masks), 1, *masks.shape[-2:])
 
 
 def check_sizes(predicted: Maps, targets: Maps) -> None:

@@ -26,7 +26,7 @@ class HigherResolution(BaseModule):
 
     A 1x1 convolution predicts at 1/4. A step concatenates that to the features, doubles the
     resolution by a transposed convolution, and ends with basic blocks and a 1x1 convolution
-    (arXiv 1908.10357, section 3.3). Parameter names are those of the official code,
+    (arXiv 1908.10357). Parameter names are those of the official code,
     lib/models/pose_higher_hrnet.py, and of mmpose 0.x.
 
     Args:
@@ -65,12 +65,12 @@ class HigherResolution(BaseModule):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Maps of HRNet, of which the finest (N, C, H / 4, W / 4) is read.
+        """HRNet's finest map (N, C, H / 4, W / 4), the last of a tuple as for mmpose's heads.
 
         Returns:
             (N, 2K, H / 4, W / 4), K heatmaps before K tags, then (N, K, H / 2, W / 2), ...
         """
-        x = maps[0]
+        x = maps[-1]
         predicted = [self.final_layers[0](x)]
         for double, predict in zip(self.deconv_layers, self.final_layers[1:], strict=True):
             x = double(torch.cat((x, predicted[-1]), dim=1))

@@ -210,3 +210,11 @@ def test_losses_of_a_batch_are_the_mean_of_those_of_its_halves() -> None:
     halves = [head.loss([predicted[0][s]], samples[s]) for s in (slice(2), slice(2, 4))]
     for key, loss in whole.items():
         torch.testing.assert_close(loss, (halves[0][key] + halves[1][key]) / 2)
+
+
+def test_without_masks_all_pixels_count() -> None:
+    sample = sample_of([torch.rand(K, 8, 12)], [torch.ones(8, 12)], torch.ones(1, K, 2).long())
+    maps = [torch.rand(1, 2 * K, 8, 12)]
+    expected = head_of().loss(maps, [sample])
+    del sample.gt_fields.heatmap_mask
+    assert head_of().loss(maps, [sample]) == expected
