@@ -37,10 +37,14 @@ def _det(length: int, *drops: int, lr: float = 0.02, images_per_gpu: int = 2) ->
 
 # The first pattern that fits.
 RECIPES = {
-    'pose/dekr_*': _pose(1e-3, 140, 90, 120, images_per_gpu=10, images=80),
     'pose/ae_*': _pose(1e-3, 300, 200, 260, images_per_gpu=12, images=48),
     'pose/higherhrnet_w32_*': _pose(1e-3, 300, 200, 260, images_per_gpu=12, images=48),
     'pose/higherhrnet_w48_*': _pose(1e-3, 300, 200, 260, images_per_gpu=10, images=40),
+    'pose/dekr_hrnet_w32_coco_*': _pose(1e-3, 140, 90, 120, images_per_gpu=10, images=40),
+    'pose/dekr_hrnet_w48_coco_*': _pose(1e-3, 140, 90, 120, images_per_gpu=5, images=40),
+    'pose/dekr_hrnet_w32_crowdpose_*': _pose(1e-3, 300, 200, 260, images_per_gpu=10, images=40),
+    'pose/dekr_hrnet_w48_crowdpose_*': _pose(1e-3, 300, 200, 260, images_per_gpu=5, images=40),
+    'pose/cid_*': _pose(1e-3, 140, 90, 120, images_per_gpu=20, images=40),
     'pose/*_posetrack18_*': _pose(1e-4, 20, 10, 15, images_per_gpu=32, images=256),
     'pose/*': _pose(1e-3, 210, 170, 200, images_per_gpu=32, images=256),
     'face/*_aflw_*': _pose(2e-4, 60, 30, 50, images_per_gpu=16, images=16),
