@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from copy import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from hrnet_mm.base.errors import UserError
 from hrnet_mm.models.archs import extra_of
 from hrnet_mm.models.hrnet import HRNet
-from hrnet_mm.weights.layouts import (
-    AUX_HEAD,
-    FUSE_CONV,
-    FUSE_NORM,
-    OCR_HEAD,
-    POSE_HEAD,
-    SEG_HEAD,
-    layout_for,
-    layout_named,
-)
+from hrnet_mm.weights.dekr import join_keypoints, part_keypoints
+from hrnet_mm.weights.layouts import layout_for, layout_named
 from hrnet_mm.weights.recognise import (
     BACKBONE,
     COUNTER,
@@ -30,10 +24,22 @@ from hrnet_mm.weights.recognise import (
     stages_of,
 )
 from hrnet_mm.weights.reshape_heads import match_biases, move_background
+from hrnet_mm.weights.rules import (
+    AUX_HEAD,
+    DEKR_HEATMAPS,
+    DEKR_OFFSETS,
+    FUSE_CONV,
+    FUSE_NORM,
+    OCR_HEAD,
+    POSE_HEAD,
+    SEG_HEAD,
+)
 
 # The beginnings of the keys of each task's neck and head, by our names.
 HEADS = {
     'pose': (POSE_HEAD,),
+    'pose-higher': ('head.final_layers.0.', 'head.deconv_layers.0.', 'head.final_layers.1.'),
+    'pose-dekr': (f'{DEKR_HEATMAPS}0.conv.', f'{DEKR_HEATMAPS}2.', f'{DEKR_OFFSETS}0.conv.'),
     'face': (FUSE_CONV, FUSE_NORM, POSE_HEAD),
     'seg': (FUSE_CONV, FUSE_NORM, SEG_HEAD),
     'seg-ocr': (
@@ -51,6 +57,7 @@ HEADS = {
         'head.fc.',
     ),
 }
+ONE_MAP = ('pose', 'pose-higher')  # the tasks whose heads read HRNet's finest map only
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,8 @@ class Report:
 
     Attributes:
         source, target: the names before and after.
-        mapped: from each key that went over to its new name.
+        mapped: from each key that went over to its new name; of a tensor that became several, to
+            the first of theirs.
         dropped: the keys that the target has no place for.
         missing: the keys of the target that the source has nothing for; of a head that is missing
             as a whole, the beginning of its keys.
@@ -125,13 +133,30 @@ def convert(
         layout = source.layout if same else layout_for(to, source.layout.task)
         target = Naming(layout, layout.prefix)
     if source == target:
-        return copy(weights), Report(source, target, {key: key for key in weights})
+        report = Report(source, target, {key: key for key in weights})
+        return with_version(copy(weights), target), report
     if source.layout == target.layout:
         moved = {key: target.prefix + name for name, key in source.inside(weights).items()}
         dropped = tuple(key for key in weights if key not in moved)
         converted = {new: weights[old] for old, new in moved.items()}
-        return converted, Report(source, target, moved, dropped)
-    return _translate(weights, source, target, where)
+        return with_version(converted, target), Report(source, target, moved, dropped)
+    converted, report = _translate(weights, source, target, where)
+    return with_version(converted, target), report
+
+
+def with_version(weights: StateDict, naming: Naming) -> StateDict:
+    """A state dict that says the version of its head, where the layout has one.
+
+    mmpose's DEKRHead and CIDHead change weights that do not say it: they reorder heatmaps, and
+    look for keys of other names.
+    """
+    if not naming.layout.version:
+        return weights
+    versions = dict(getattr(weights, '_metadata', {}))
+    versions[f'{naming.prefix}head'] = dict(version=naming.layout.version)
+    weights = OrderedDict(weights)
+    weights._metadata = versions
+    return weights
 
 
 def _translate(
@@ -147,10 +172,21 @@ def _translate(
     ours = {name: weights[key] for name, key in old_keys.items()}
     if source.layout.background_first != target.layout.background_first:
         ours = move_background(ours, first=target.layout.background_first)
+    became: dict[str, str] = {}
+    if source.layout.layers_of_keypoints != target.layout.layers_of_keypoints:
+        move = part_keypoints if target.layout.layers_of_keypoints else join_keypoints
+        try:
+            ours, became = move(ours)
+        except ValueError as error:
+            raise UserError(f'{where} is no complete DEKR: {error}') from error
     ours, folded, added = match_biases(ours, target.layout.convs_with_bias)
     new_keys = {name: key for name in ours if (key := target.to_theirs(name)) is not None}
     converted = {key: ours[name] for name, key in new_keys.items()}
-    mapped = {key: new_keys[name] for name, key in old_keys.items() if name in new_keys}
+    mapped = {
+        key: new_keys[new]
+        for name, key in old_keys.items()
+        if (new := became.get(name, name)) in new_keys
+    }
     folded = tuple(old_keys[name] for name in folded)
     report = Report(
         source,
@@ -169,10 +205,10 @@ def missing_keys(
 ) -> tuple[str, ...]:
     """The missing keys of the backbone, and ``'decode_head.conv_seg.*'`` of a missing head.
 
-    A backbone for poses needs the finest map only. Counters of batches are never missing.
+    A backbone for heatmaps needs the finest map only. Counters of batches are never missing.
     """
     stages = stages_of(backbone_of(converted, target.backbone), where)
-    outputs = (0,) if target.layout.task == 'pose' else None
+    outputs = (0,) if target.layout.task in ONE_MAP else None
     with torch.device('meta'):
         net = HRNet(extra=extra_of(stages), out_indices=outputs)
     keys = (target.backbone + key for key in net.state_dict() if not key.endswith(COUNTER))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,9 @@ def write_weights(weights: StateDict, path: Path, meta: Mapping[str, Any] | None
     """
     # Copies, because with a view or a mapped tensor torch saves the whole storage behind it.
     whole = {name: weight.detach().cpu().contiguous().clone() for name, weight in weights.items()}
+    if versions := getattr(weights, '_metadata', None):  # of modules, which a host may read
+        whole = OrderedDict(whole)
+        whole._metadata = plain(versions)
     with replacing(path) as temporary:
         if path.suffix == '.safetensors':
             save = import_extra('safetensors.torch', path).save

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from hrnet_mm.base.errors import UserError
-from hrnet_mm.weights.convert import Report, convert
+from hrnet_mm.weights.convert import Report, convert, with_version
 from hrnet_mm.weights.read import weights_of
 from hrnet_mm.weights.recognise import (
     COUNTER,
@@ -74,7 +74,8 @@ def fit(weights: StateDict, model: nn.Module, where: str, adapt: bool = False) -
         )
     fitted, report = convert(weights, target, source)
     if source != target:  # what the model has no use for, such as maps that nothing reads
-        fitted = {key: weight for key, weight in fitted.items() if key in own}
+        needed = {key: weight for key, weight in fitted.items() if key in own}
+        fitted = with_version(needed, target)
     _check_numbers(fitted, own, where)
     adapted = None
     stem = f'{target.backbone}conv1.weight'

@@ -11,94 +11,31 @@ names of this package's necks in the hosts' models::
     neck.reduction_conv.conv, neck.fpn_convs.*  HRNetV2p, as mmdet's HRFPN
     neck.{increase,downsample}_layers.*, neck.final_layer   HRNetCls, as mmpretrain's HRFuseScales
     head.*, decode_head.*, rpn_head.*, roi_head.*           the hosts' own heads
+    head.{final,deconv}_layers.*                HigherHRNetHead, as the official one
 
-Sources: the constructors in leoxiaobin/deep-high-resolution-net.pytorch and in HRNet/HRNet-
-{Image-Classification, Semantic-Segmentation, Object-Detection, Facial-Landmark-Detection}, timm
-1.0, mmpose 0.x and 1.3, mmdet 1.x and 3.3, mmseg 1.2, mmpretrain 1.2.
+Sources: the constructors in leoxiaobin/deep-high-resolution-net.pytorch and in HRNet/{HRNet-
+Image-Classification, -Semantic-Segmentation, -Object-Detection, -Facial-Landmark-Detection,
+HigherHRNet-Human-Pose-Estimation, DEKR}, timm 1.0, mmpose 0.x and 1.3, mmdet 1.x and 3.3,
+mmseg 1.2, mmpretrain 1.2.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-Rules = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One project's names for one task.
-
-    Attributes:
-        name: of this layout.
-        families: what ``--to`` calls the projects that have it.
-        task: what the head does; ``''`` without a head.
-        key_patterns: regular expressions by which the layout is recognised: each must match the
-            beginning of some key outside the backbone.
-        rules: pairs of beginnings of keys, theirs and ours, the more specific first:
-            ``('last_layer.3.', 'decode_head.conv_seg.')``.
-        backbone: what stands before the backbone's names, ``'backbone.'`` or nothing.
-        host: the OpenMMLab library whose heads these are. A key without a rule has the same name
-            in a host as in ours; in other projects it has no counterpart of ours.
-        convs_with_bias: beginnings of the names, by ours, of the convolutions that have a bias
-            though a norm follows them.
-        background_first: whether a detector's class 0 is the background, as in mmdet 1.x.
-        prefix: what the project's own tools expect before every key, ``'model.'``.
-    """
-
-    name: str
-    families: tuple[str, ...]
-    task: str
-    key_patterns: tuple[str, ...]
-    rules: Rules = ()
-    backbone: str = ''
-    host: str = ''
-    convs_with_bias: tuple[str, ...] = ()
-    background_first: bool = False
-    prefix: str = ''
-
-
-# Beginnings of names, by ours, and the rules that are too long for the table or stand in two rows.
-FUSE_CONV, FUSE_NORM = 'neck.fuse_conv.conv.', 'neck.fuse_conv.bn.'
-POSE_HEAD = 'head.final_layer.'
-SEG_HEAD = 'decode_head.conv_seg.'
-
-CLS_RULES = (
-    ('incre_modules.', 'neck.increase_layers.'),
-    ('downsamp_modules.{n}.0.', 'neck.downsample_layers.{n}.conv.'),
-    ('downsamp_modules.{n}.1.', 'neck.downsample_layers.{n}.bn.'),
-    ('final_layer.0.', 'neck.final_layer.conv.'),
-    ('final_layer.1.', 'neck.final_layer.bn.'),
-    ('classifier.', 'head.fc.'),
+from hrnet_mm.weights.rules import (
+    AUX_HEAD,
+    CLS_RULES,
+    DEKR_RULES,
+    FUSE_CONV,
+    FUSE_NORM,
+    HIGHER_RULES,
+    OCR_HEAD,
+    OCR_RULES,
+    POSE_HEAD,
+    ROI_RULES,
+    SEG_HEAD,
+    Layout,
 )
-AUX_HEAD, OCR_HEAD = 'decode_head.0.', 'decode_head.1.'
-_THEIR_BLOCK = 'ocr_distri_head.object_context_block.'
-_OUR_BLOCK = f'{OCR_HEAD}object_context_block.'
-OCR_RULES = (
-    ('aux_head.0.', f'{AUX_HEAD}convs.0.conv.'),
-    ('aux_head.1.', f'{AUX_HEAD}convs.0.bn.'),
-    ('aux_head.3.', f'{AUX_HEAD}conv_seg.'),
-    ('conv3x3_ocr.0.', f'{OCR_HEAD}bottleneck.conv.'),
-    ('conv3x3_ocr.1.', f'{OCR_HEAD}bottleneck.bn.'),
-    *(
-        (f'{_THEIR_BLOCK}{theirs}.', f'{_OUR_BLOCK}{ours}.')
-        for their_part, our_part in (('f_pixel', 'query'), ('f_object', 'key'))
-        for theirs, ours in (
-            (f'{their_part}.0', f'{our_part}_project.0.conv'),
-            (f'{their_part}.1.0', f'{our_part}_project.0.bn'),
-            (f'{their_part}.2', f'{our_part}_project.1.conv'),
-            (f'{their_part}.3.0', f'{our_part}_project.1.bn'),
-        )
-    ),
-    (f'{_THEIR_BLOCK}f_down.0.', f'{_OUR_BLOCK}value_project.conv.'),
-    (f'{_THEIR_BLOCK}f_down.1.0.', f'{_OUR_BLOCK}value_project.bn.'),
-    (f'{_THEIR_BLOCK}f_up.0.', f'{_OUR_BLOCK}out_project.conv.'),
-    (f'{_THEIR_BLOCK}f_up.1.0.', f'{_OUR_BLOCK}out_project.bn.'),
-    ('ocr_distri_head.conv_bn_dropout.0.', f'{_OUR_BLOCK}bottleneck.conv.'),
-    ('ocr_distri_head.conv_bn_dropout.1.0.', f'{_OUR_BLOCK}bottleneck.bn.'),
-    ('cls_head.', f'{OCR_HEAD}conv_seg.'),
-)
-# mmdet 1.x and before had no roi_head around the heads of the second stage.
-ROI_RULES = tuple((f'{head}_head.', f'roi_head.{head}_head.') for head in ('bbox', 'mask'))
+
 MMPOSE, MMSEG, MMDET, MMPRETRAIN = (
     dict(backbone='backbone.', host=host) for host in ('mmpose', 'mmseg', 'mmdet', 'mmpretrain')
 )
@@ -151,6 +88,28 @@ LAYOUTS = (
         (('final_layer.', POSE_HEAD),),
     ),
     Layout(
+        'official-higherhrnet',
+        ('official',),
+        'pose-higher',
+        (r'final_layers\.0\.', r'deconv_layers\.0\.'),
+        HIGHER_RULES,
+    ),
+    Layout(  # HigherHRNet's code without a deconvolution
+        'official-ae',
+        ('official',),
+        'pose',
+        (r'final_layers\.0\.',),
+        (('final_layers.0.', POSE_HEAD),),
+    ),
+    Layout(
+        'official-dekr',
+        ('official',),
+        'pose-dekr',
+        (r'transition_heatmap\.', r'offset_feature_layers\.'),
+        DEKR_RULES,
+        layers_of_keypoints=True,
+    ),
+    Layout(
         'official-det',
         ('official',),
         'det',
@@ -192,6 +151,14 @@ LAYOUTS = (
         ),
         **MMPOSE,
         convs_with_bias=(FUSE_CONV,),
+    ),
+    Layout(
+        'mmpose0-higherhrnet',
+        ('mmpose0',),
+        'pose-higher',
+        (r'keypoint_head\.final_layers\.', r'keypoint_head\.deconv_layers\.'),
+        (('keypoint_head.', 'head.'),),
+        **MMPOSE,
     ),
     Layout(
         'mmpose0',
@@ -253,6 +220,25 @@ LAYOUTS = (
         'cls',
         (r'neck\.increase_layers\.',),
         **MMPRETRAIN,
+    ),
+    Layout(
+        'hrnet_mm-higherhrnet', ('hrnet_mm',), 'pose-higher', (r'head\.final_layers\.',), **MMPOSE
+    ),
+    Layout(
+        'mmpose-dekr',
+        ('mmpose', 'hrnet_mm'),
+        'pose-dekr',
+        (r'head\.displacement_conv_layers\.',),
+        **MMPOSE,
+        version=2,
+    ),
+    Layout(
+        'mmpose-cid',
+        ('mmpose', 'hrnet_mm'),
+        'pose-cid',
+        (r'head\.iia_module\.',),
+        **MMPOSE,
+        version=2,
     ),
     Layout('mmpose', ('mmpose', 'hrnet_mm'), 'pose', (r'head\.(?!fc\.)',), **MMPOSE),
     Layout('other-head', (), 'other', ('',), backbone='backbone.'),

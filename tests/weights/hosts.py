@@ -74,6 +74,24 @@ def face(arch: str | int, hrnet: str = 'HRNet', points: int = 98) -> nn.Module:
     return build('mmpose', dict(type='TopdownPoseEstimator', backbone=net, neck=neck, head=head))
 
 
+def bottom_up(arch: str | int, hrnet: str, head: dict[str, Any]) -> nn.Module:
+    """The maps of all streams, concatenated, and a head that reads them."""
+    net, neck = backbone(arch, hrnet, out_indices=(0, 1, 2, 3)), dict(type='FeatureMapProcessor')
+    head = head | dict(in_channels=sum(last_channels(arch)))
+    parts = dict(backbone=net, neck=neck | dict(concat=True), head=head)
+    return build('mmpose', dict(type='BottomupPoseEstimator', **parts))
+
+
+def dekr(arch: str | int, hrnet: str = 'HRNet', joints: int = 17) -> nn.Module:
+    width = last_channels(arch)[0]
+    head = dict(type='DEKRHead', num_keypoints=joints, num_heatmap_filters=width)
+    return bottom_up(arch, hrnet, head)
+
+
+def cid(arch: str | int, hrnet: str = 'HRNet', joints: int = 17) -> nn.Module:
+    return bottom_up(arch, hrnet, dict(type='CIDHead', num_keypoints=joints, gfd_channels=8))
+
+
 def fcn(arch: str | int, **options: Any) -> dict[str, Any]:
     return (
         dict(
@@ -143,6 +161,8 @@ def det(arch: str | int, hrnet: str = 'HRNet', classes: int = 4, width: int = 16
 MODELS: dict[str, Callable[..., nn.Module]] = {
     'mmpose': pose,
     'mmpose-face': face,
+    'mmpose-dekr': dekr,
+    'mmpose-cid': cid,
     'mmseg': seg,
     'mmseg-ocr': ocr,
     'mmpretrain': cls,

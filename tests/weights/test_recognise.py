@@ -15,12 +15,14 @@ from hrnet_mm.weights.recognise import (
     stages_of,
 )
 from tests.helpers import small_extra
-from tests.weights import hosts, official
+from tests.weights import hosts, official, official_bottomup
+
+FILES = official.FILES | official_bottomup.FILES
 
 
-@pytest.mark.parametrize('layout', official.FILES)
+@pytest.mark.parametrize('layout', FILES)
 def test_official_layouts(layout: str) -> None:
-    assert recognise(official.FILES[layout](4)).layout.name == layout
+    assert recognise(FILES[layout](4)).layout.name == layout
 
 
 @pytest.mark.parametrize('layout', hosts.MODELS)
