@@ -31,6 +31,7 @@ from hrnet_mm.weights.rules import (
     FUSE_CONV,
     FUSE_NORM,
     OCR_HEAD,
+    ONE_MAP,
     POSE_HEAD,
     SEG_HEAD,
 )
@@ -57,7 +58,6 @@ HEADS = {
         'head.fc.',
     ),
 }
-ONE_MAP = ('pose', 'pose-higher')  # the tasks whose heads read HRNet's finest map only
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,16 @@ from torch import Tensor, nn
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.models.archs import Stage, extra_of
+from hrnet_mm.models.higher import HigherResolution
 from hrnet_mm.models.hrnet import HRNet
 from hrnet_mm.models.necks import HRNetCls, HRNetV2, HRNetV2p
 from hrnet_mm.weights.recognise import COUNTER, StateDict, backbone_of, count_numbered, stages_of
+from hrnet_mm.weights.rules import ONE_MAP
 
 # The layout that our network of a task has its weights in.
 OUR_LAYOUTS = {
     'pose': 'mmpose',
+    'pose-higher': 'hrnet_mm-higherhrnet',
     'face': 'hrnet_mm-face',
     'seg': 'hrnet_mm-seg',
     'cls': 'mmpretrain-one-neck',
@@ -65,7 +68,7 @@ def our_network(task: str, weights: StateDict) -> nn.Module:
         extra=extra_of(stages),
         in_channels=backbone_weights['conv1.weight'].shape[1],
         upsample=_upsampling_of(task),
-        out_indices=(0,) if task == 'pose' or _gives_one_map(backbone_weights) else None,
+        out_indices=(0,) if task in ONE_MAP or _gives_one_map(backbone_weights) else None,
     )
     if task == 'backbone':
         return _loaded(backbone, weights)
@@ -166,6 +169,14 @@ def _our_dense(
     return Assembled(backbone, lambda maps: conv(neck(maps)[0]), **parts)
 
 
+def _our_higher(backbone: HRNet, weights: StateDict, channels: tuple[int, ...]) -> Assembled:
+    parts = {key.split('.')[3] for key in weights if key.startswith('head.deconv_layers.0.')}
+    steps = count_numbered(weights, 'head.deconv_layers.{}.0.0.weight')
+    keypoints = len(weights['head.final_layers.0.weight']) // 2
+    head = HigherResolution(channels[0], keypoints, steps, num_blocks=max(0, len(parts) - 1))
+    return Assembled(backbone, head, head=head)
+
+
 def _our_pyramid(backbone: HRNet, weights: StateDict, channels: tuple[int, ...]) -> Assembled:
     out_channels = len(weights['neck.reduction_conv.conv.weight'])
     num_outs = count_numbered(weights, 'neck.fpn_convs.{}.conv.weight')
@@ -182,6 +193,7 @@ def _our_classifier(backbone: HRNet, weights: StateDict, channels: tuple[int, ..
 
 _OURS = {
     'pose': partial(_our_dense, last='head.final_layer', fused=False),
+    'pose-higher': _our_higher,
     'face': partial(_our_dense, last='head.final_layer'),
     'seg': partial(_our_dense, last='decode_head.conv_seg'),
     'det': _our_pyramid,

@@ -49,6 +49,8 @@ class Layout:
     prefix: str = ''
 
 
+ONE_MAP = ('pose', 'pose-higher')  # the tasks whose heads read HRNet's finest map only
+
 # By our names.
 FUSE_CONV, FUSE_NORM = 'neck.fuse_conv.conv.', 'neck.fuse_conv.bn.'
 POSE_HEAD = 'head.final_layer.'

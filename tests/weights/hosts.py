@@ -92,6 +92,13 @@ def cid(arch: str | int, hrnet: str = 'HRNet', joints: int = 17) -> nn.Module:
     return bottom_up(arch, hrnet, dict(type='CIDHead', num_keypoints=joints, gfd_channels=8))
 
 
+def higher(arch: str | int, hrnet: str = OURS, joints: int = 17) -> nn.Module:
+    width, kind = last_channels(arch)[0], 'hrnet_mm.HigherHRNetHead'
+    head = dict(type=kind, in_channels=width, num_keypoints=joints)
+    net = backbone(arch, hrnet, out_indices=(0,))
+    return build('mmpose', dict(type='BottomupPoseEstimator', backbone=net, head=head))
+
+
 def fcn(arch: str | int, **options: Any) -> dict[str, Any]:
     return (
         dict(
@@ -168,6 +175,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     'mmpretrain': cls,
     'mmpretrain-one-neck': partial(cls, one_neck=True),
     'mmdet': det,
+    'hrnet_mm-higherhrnet': higher,
     'hrnet_mm-face': partial(face, hrnet=OURS),
     'hrnet_mm-seg': partial(seg, hrnet=OURS, neck=True),
 }

@@ -100,6 +100,33 @@ def test_a_dekr_of_other_keypoints_does_not_fit() -> None:
         fit_whole(weights, net, 'x.pth')
 
 
+@pytest.mark.parametrize('wrapped', [dict, official_bottomup.half])
+def test_official_higherhrnet_computes_the_same_in_our_head(wrapped) -> None:
+    weights = wrapped(official_bottomup.higher(8, joints=5))
+    plain = {key.removeprefix('1.'): weight for key, weight in doubled(weights).items()}
+    actual = output_of(hosts.higher(8, joints=5), weights)
+    for a, b in zip(actual, official_bottomup.run_higher(plain, IMAGE), strict=True):
+        assert relative_difference(a, b) <= 1e-6
+
+
+def test_a_higherhrnet_that_lies_is_refused(tmp_path: Path) -> None:
+    net, weights = hosts.higher(4, joints=5), official_bottomup.higher(4, joints=5)
+    for key, message in (
+        ('final_layers.1.weight', r'mismatch for head\.final_layers\.1\.weight, 14x4x1x1 in the f'),
+        ('deconv_layers.0.0.0.weight', 'mismatch for head.deconv_layers.0.0.0.weight, 14x4x1x1'),
+    ):
+        lying = weights | {key: torch.ones(14, 4, 1, 1)}
+        with pytest.raises(UserError, match=message):
+            fit_whole(lying, net, 'x.pth')
+        torch.save(lying, tmp_path / 'x.pth')
+        with pytest.raises(UserError, match='the weights fit no Assembled'):
+            convert_file(str(tmp_path / 'x.pth'), tmp_path / 'y.pth', 'hrnet_mm', size=64)
+    headless = {key: w for key, w in weights.items() if not key.startswith('final_layers.1.')}
+    with pytest.raises(UserError, match=r'2 of \d+ weights are missing, the first is head'):
+        fit_whole(headless, net, 'x.pth')
+    assert convert(headless, 'hrnet_mm')[1].missing == ('head.final_layers.1.*',)
+
+
 def test_half_precision_training_puts_its_wrapper_before_every_key() -> None:
     naming = recognise(official_bottomup.half(official_bottomup.higher(4)))
     assert (naming.layout.name, naming.prefix) == ('official-higherhrnet', '1.')

@@ -24,6 +24,8 @@ THERE_AND_BACK = [
     ('mmseg', 'hrnet_mm', 'hrnet_mm-seg'),
     ('hrnet_mm-seg', 'official', 'official-seg'),
     ('hrnet_mm-face', 'official', 'official-face'),
+    ('hrnet_mm-higherhrnet', 'official', 'official-higherhrnet'),
+    ('hrnet_mm-higherhrnet', 'mmpose0-higherhrnet', 'mmpose0-higherhrnet'),
 ]
 
 
