@@ -1,4 +1,8 @@
-"""Checks of heatmaps and tags: targets have the sizes of the maps, and hold everybody."""
+"""Checks of bottom-up models.
+
+Targets of heatmaps and tags have the sizes of the maps, and hold everybody; what rescores DEKR's
+people is of their keypoints.
+"""
 
 from __future__ import annotations
 
@@ -71,3 +75,19 @@ def check_people(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
             'keypoints'
         ),
     )
+
+
+def check_rescoring(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
+    """The network that rescores DEKR's people is of the dataset's keypoints and links."""
+    rescoring = (cfg.model.get('head') or {}).get('rescore_cfg')
+    metainfo = dataset.built.metainfo
+    links, keypoints = len(metainfo['skeleton_links']), metainfo['num_keypoints']
+    if dataset.phase == 'train' or not rescoring or not links:
+        return
+    given, needed = rescoring.get('in_channels'), 3 * links + keypoints
+    if given != needed:
+        yield stop(
+            f'model.head.rescore_cfg.in_channels is {given}, but the {keypoints} keypoints and '
+            f'{links} links of {dataset.key} make {needed} numbers: a network that rescores people '
+            'is of one set of keypoints; write model.head.rescore_cfg=None'
+        )

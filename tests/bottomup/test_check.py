@@ -66,3 +66,14 @@ def test_an_image_of_more_people_than_the_codec_takes_is_named(people: Path) -> 
     for codec in dataset.pipeline[3].encoder:
         codec.max_num_people = 33
     assert stops(cfg) == ''
+
+
+def test_a_network_that_rescores_people_of_other_keypoints_is_named(people: Path) -> None:
+    cfg = tiny_config('pose/dekr_hrnet_w32_coco_512x512.py', people)
+    cfg.model.backbone.init_cfg = None
+    assert [finding for finding in check(cfg, ['val']) if finding.level == 'stop'] == []
+    cfg.model.head.rescore_cfg.in_channels = 59
+    [found] = [finding.text for finding in check(cfg, ['val']) if finding.level == 'stop']
+    assert 'is 59, but the 17 keypoints and 19 links of val_dataloader.dataset make 74' in found
+    cfg.model.head.rescore_cfg = None
+    assert [finding for finding in check(cfg, ['val']) if finding.level == 'stop'] == []
