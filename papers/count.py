@@ -30,6 +30,7 @@ TRUNK = ('backbone', 'neck')
 DENSE_HEADS = ('head', 'decode_head', 'bbox_head', 'rpn_head')
 ROI_HEADS = ('bbox_head', 'mask_head', 'semantic_head')
 TEST_MASKS = 100  # the detections that mmdet keeps at test time
+TEST_PEOPLE = 30  # that mmpose's CIDHead keeps
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def count_model(model: nn.Module, shape: tuple[int, int], num_rois: int = TEST_R
             detectors one with box, mask and semantic heads, cascaded or not.
         shape: height and width of the one image.
         num_rois: RoIs that every box head of a detector sees; its mask heads see ``TEST_MASKS``.
+            A CID finds ``TEST_PEOPLE``.
     """
     if not hasattr(model, 'backbone'):
         raise UserError(f'{type(model).__name__} has no backbone to count')
@@ -95,9 +97,13 @@ def count_model(model: nn.Module, shape: tuple[int, int], num_rois: int = TEST_R
         for name in (*TRUNK, *DENSE_HEADS):
             module = getattr(model, name, None)
             if module is not None:
-                outputs, macs = _run_in_turn(_stages(module), maps)
+                if hasattr(module, 'gfd_module'):
+                    macs = _count_people(module, maps[-1])
+                    name = f'{name}, {TEST_PEOPLE} people'
+                else:
+                    outputs, macs = _run_in_turn(_stages(module), maps)
+                    maps = outputs if name in TRUNK else maps
                 parts.append(_part(name, module, macs))
-                maps = outputs if name in TRUNK else maps
         if hasattr(model, 'roi_head'):
             macs = _count_roi_head(model.roi_head, maps, num_rois)
             parts.append(_part(f'roi_head, {num_rois} RoIs', model.roi_head, macs))
@@ -138,6 +144,14 @@ def _run_counted(module: nn.Module, *inputs: Any) -> tuple[Any, int]:
     with FlopCounterMode(display=False) as counter:
         outputs = module(*inputs)
     return outputs, counter.get_total_flops() // 2  # it counts a multiply-add as two operations
+
+
+def _count_people(head: nn.Module, maps: Tensor) -> int:
+    """Count a CIDHead, whose second half runs for each person that its first half finds."""
+    people = maps.new_empty(TEST_PEOPLE, maps.shape[1])
+    places = torch.zeros(TEST_PEOPLE, 2, dtype=torch.long, device=maps.device)
+    first = _run_counted(head.iia_module, maps)[1]
+    return first + _run_counted(head.gfd_module, maps, people, places, places[:, 0])[1]
 
 
 def _count_roi_head(roi_head: nn.Module, maps: Sequence[Tensor], num_rois: int) -> int:

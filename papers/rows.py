@@ -9,6 +9,7 @@ from pathlib import Path
 from papers.weights import WEIGHTS
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+BOTTOM_UP = ('ae_', 'higherhrnet_', 'dekr_', 'cid_')  # names of configs begin so
 TEST_ROIS = 1000  # what mmdet's RPN hands to the RoI head at test time
 
 
@@ -59,6 +60,11 @@ class Row:
         return self.config.partition('/')[0]
 
     @property
+    def page(self) -> str:
+        """The page of docs/ that has the row in its table: the task's, or 'bottomup'."""
+        return 'bottomup' if self.name.startswith(BOTTOM_UP) else self.task
+
+    @property
     def name(self) -> str:
         """The config's name, 'hrnet_w32_coco_256x192'."""
         return Path(self.config).stem
@@ -77,7 +83,9 @@ class Row:
 POSE, ALL = '1902.09212', '1908.07919'  # arXiv
 MMPOSE, MMDET = 'mmpose', 'mmdet'
 POSE_CODE = 'github.com/leoxiaobin/deep-high-resolution-net.pytorch'
+HIGHER_CODE = 'github.com/HRNet/HigherHRNet-Human-Pose-Estimation'
 DEKR_CODE = 'github.com/HRNet/DEKR'
+CID_CODE = 'github.com/kennethwdk/CID'
 SEG_CODE = 'github.com/HRNet/HRNet-Semantic-Segmentation'
 DET_CODE = 'github.com/HRNet/HRNet-Object-Detection'
 CLS_CODE = 'github.com/HRNet/HRNet-Image-Classification'
@@ -85,12 +93,13 @@ CLS_CODE = 'github.com/HRNet/HRNet-Image-Classification'
 OFFICIAL_SEGMENTATION = Counting(norms=False)
 TWO_STAGES = Counting(million=2**20, norms=False, rois=512)
 TWO_STAGES_SHAPE, FCOS_SHAPE = (800, 1216), (800, 1312)
-DEKR = Counting(giga=10**9)
+DECIMAL, EMBEDDING = Counting(giga=10**9), Counting(giga=10**3 * 2**20)
 
 
 def _rows() -> Iterator[Row]:
     yield from _pose_rows()
     yield from _more_pose_rows()
+    yield from _bottom_up_rows()
     yield from _cityscapes_rows()
     yield from _more_segmentation_rows()
     yield from _faster_rcnn_rows()
@@ -129,8 +138,27 @@ def _more_pose_rows() -> Iterator[Row]:
         ('hrnet_w32_crowdpose_256x192', '', '', 'AP 67.5', MMPOSE),
     ):
         yield Row(f'pose/{config}.py', (256, 192), params, gflops, score, source)
-    config = 'pose/dekr_hrnet_w32_coco_512x512.py'
-    yield Row(config, (512, 512), '29.6', '45.4', 'AP 68.0', DEKR_CODE, DEKR)
+
+
+def _bottom_up_rows() -> Iterator[Row]:
+    for config, side, params, gflops, score, source, counting in (
+        ('ae_hrnet_w32_coco', 512, '28.5', '38.9', 'AP 65.6', MMPOSE, EMBEDDING),
+        ('higherhrnet_w32_coco', 512, '28.6', '47.9', 'AP 67.1', HIGHER_CODE, DECIMAL),
+        ('higherhrnet_w32_coco', 640, '28.6', '74.8', 'AP 68.5', HIGHER_CODE, DECIMAL),
+        ('higherhrnet_w48_coco', 640, '63.8', '154.3', 'AP 69.9', HIGHER_CODE, DECIMAL),
+        ('higherhrnet_w32_crowdpose', 512, '', '', 'AP 65.5', f'{MMPOSE} 0.x', DECIMAL),
+        ('higherhrnet_w32_crowdpose', 640, '', '', '', '', DECIMAL),
+        ('higherhrnet_w48_crowdpose', 640, '', '', 'AP 65.9', HIGHER_CODE, DECIMAL),
+        ('dekr_hrnet_w32_coco', 512, '29.6', '45.4', 'AP 68.0', DEKR_CODE, DECIMAL),
+        ('dekr_hrnet_w48_coco', 640, '65.7', '141.5', 'AP 71.0', DEKR_CODE, DECIMAL),
+        ('dekr_hrnet_w32_crowdpose', 512, '', '', 'AP 65.7', DEKR_CODE, DECIMAL),
+        ('dekr_hrnet_w48_crowdpose', 640, '', '', 'AP 67.3', DEKR_CODE, DECIMAL),
+        ('cid_hrnet_w32_coco', 512, '', '', 'AP 69.8', CID_CODE, DECIMAL),
+        ('cid_hrnet_w48_coco', 512, '', '', 'AP 71.5', MMPOSE, DECIMAL),
+    ):
+        shape = (side, side)
+        config = f'pose/{config}_{side}x{side}.py'
+        yield Row(config, shape, params, gflops, score, source, counting)
 
 
 def _cityscapes_rows() -> Iterator[Row]:

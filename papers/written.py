@@ -82,8 +82,9 @@ def contents(rows: Sequence[Row], counted: Mapping[str, Counted]) -> dict[str, s
     texts = {}
     for task in dict.fromkeys(row.task for row in rows):
         own = [row for row in rows if row.task == task]
-        page = f'docs/{task}.md'
         texts[f'configs/{task}/metafile.yml'] = metafile(task, own, counted)
+    for name in dict.fromkeys(row.page for row in rows):
+        own, page = [row for row in rows if row.page == name], f'docs/{name}.md'
         texts[page] = with_table((ROOT / page).read_text(encoding='utf-8'), own, counted)
     return texts
 

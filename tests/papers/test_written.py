@@ -27,7 +27,7 @@ def test_files_are_up_to_date(name: str) -> None:
 
 def test_no_metafile_is_written_by_hand() -> None:
     metafiles = {path.relative_to(ROOT).as_posix() for path in ROOT.glob('configs/*/metafile.yml')}
-    assert set(CONTENTS) == metafiles | {f'docs/{row.task}.md' for row in ROWS}
+    assert set(CONTENTS) == metafiles | {f'docs/{row.page}.md' for row in ROWS}
 
 
 def test_nothing_is_imported_that_takes_seconds() -> None:
