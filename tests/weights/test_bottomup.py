@@ -16,9 +16,8 @@ from hrnet_mm.weights.convert_file import convert_file
 from hrnet_mm.weights.fit import fit, fit_whole, load_weights
 from hrnet_mm.weights.read import read_checkpoint
 from hrnet_mm.weights.recognise import recognise
-from tests.helpers import relative_difference
+from tests.helpers import equal, relative_difference
 from tests.weights import hosts, official_bottomup
-from tests.weights.test_convert import equal
 
 IMAGE = torch.rand(1, 3, 64, 96, dtype=torch.float64)
 MATRIX = re.compile(r'transform_matrix_conv\.bias$')
