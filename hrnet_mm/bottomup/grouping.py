@@ -161,16 +161,15 @@ def find_candidates(heat: np.ndarray, rules: GroupingRules) -> list[np.ndarray]:
         rules: window, threshold and how many.
     """
     window = np.ones((rules.window, rules.window), np.uint8)
-    is_peak = heat == np.stack([cv2.dilate(x, window) for x in heat])
-    is_high = is_peak & (heat > rules.threshold)
     candidates = []
-    for x, peak, high in zip(heat, is_peak, is_high, strict=True):
-        found = np.flatnonzero(high)
+    for x in heat:
+        is_peak = x == cv2.dilate(x, window)
+        found = np.flatnonzero(is_peak & (x > rules.threshold))
         values = x.flat[found]
         if len(np.unique(values)) == len(values):
             found = found[np.argsort(-values)][: rules.max_candidates]
         else:  # equal ones come in the order, and are cut, as torch.topk does
-            peaks = torch.from_numpy(np.where(peak, x, 0)).flatten()
+            peaks = torch.from_numpy(np.where(is_peak, x, 0)).flatten()
             values, found = peaks.topk(min(rules.max_candidates, len(peaks)))
             found = found[values > rules.threshold].numpy()
         candidates.append(found)
@@ -221,7 +220,7 @@ def assign(
     matched = rules.max_people if rules.variant == 'official' else None
     for k in order:
         pixels = candidates[k]
-        new_tags = flat_tags[k][:, pixels].T
+        new_tags = flat_tags[k].take(pixels, 1).T
         known = list(people.values())[:matched]
         whose = _match(new_tags, heat[k].flat[pixels], known, rules)
         for pixel, tag, number in zip(pixels, new_tags, whose, strict=True):
@@ -262,7 +261,7 @@ def _match(
 
 def _finite(heat: np.ndarray, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both with 0 at the pixels where one of them is not finite; the same arrays if none is."""
-    if all(np.isfinite(x.max()) and np.isfinite(x.min()) for x in (heat, tags)):
+    if np.isfinite(heat.sum()) and np.isfinite(tags.sum()):
         return heat, tags
     is_right = np.isfinite(heat) & np.isfinite(tags).all(1)
     return np.where(is_right, heat, 0), np.where(is_right[:, None], tags, 0)

@@ -63,7 +63,8 @@ def best_pixels(
     """The pixel with the largest ``heat - weight * round(distance)`` for each of p people: (p,).
 
     No pixel is worth more than its heat. So where the best of the highest pixels, 1/64 of the map,
-    is worth more than the heat of all others, these are left out.
+    is worth more than the heat of all others, these are left out. Where it is not, those are left
+    out whose first tag alone is too far.
 
     Args:
         heat: (H * W,).
@@ -75,17 +76,23 @@ def best_pixels(
     high = np.flatnonzero(heat > level)
     best, worth = np.zeros(len(means), int), np.full(len(means), -np.inf)
     if len(high):
-        worths = _worth(heat[high], tags[:, high], means, weight)
+        worths = _worth(heat[high], tags.take(high, 1), means, weight)
         best, worth = high[worths.argmax(1)], worths.max(1)
     for p in np.flatnonzero(worth <= level):
-        best[p] = _worth(heat, tags, means[p : p + 1], weight).argmax()
+        reach = float(level - worth[p]) / float(weight) * 1.001 + 0.51
+        near = np.flatnonzero(np.abs(tags[0] - means[p, 0]) <= reach)
+        if len(near):
+            worths = _worth(heat[near], tags.take(near, 1), means[p : p + 1], weight)[0]
+            found = worths.argmax()
+            if (worths[found], -near[found]) > (worth[p], -best[p]):
+                best[p] = near[found]
     return best
 
 
 def _worth(heat: np.ndarray, tags: np.ndarray, means: np.ndarray, weight: np.float32) -> np.ndarray:
     """(m,) heat, (T, m) tags and (p, T) people -> (p, m)."""
-    distance = np.sqrt(np.square(tags[:, None] - means.T[..., None]).sum(0))
-    return heat - weight * np.round(distance)
+    squares = [np.square(tag - mean[:, None]) for tag, mean in zip(tags, means.T, strict=True)]
+    return heat - weight * np.round(np.sqrt(sum(squares)))
 
 
 def heat_at(heat: np.ndarray, pixels: np.ndarray) -> np.ndarray:
