@@ -27,6 +27,7 @@ from hrnet_mm.deploy.optimize import MapsDiffer, compare_maps, odd_size, of_odd_
 from hrnet_mm.deploy.table import FORMATS, Format, NetworkToWrite
 from hrnet_mm.deploy.trunk import MIN_SIDE, Trunk, find_trunk
 from hrnet_mm.models import HRNet
+from hrnet_mm.models.higher import HigherResolution
 from hrnet_mm.weights.recognise import arch_name, stages_of
 from hrnet_mm.weights.sources import fetch
 from hrnet_mm.weights.trust import trusting
@@ -42,6 +43,7 @@ class ExportSummary:
         kept_neck: the class of a neck that is not part of the file, or None.
         example: the shape of the image it was compared on.
         difference: from the model; see ``optimize.compare_maps``.
+        holds_head: whether the head's layers are in the file, as HigherHRNet's.
     """
 
     files: Sequence[Path]
@@ -49,6 +51,7 @@ class ExportSummary:
     kept_neck: str | None
     example: tuple[int, ...]
     difference: float
+    holds_head: bool = False
 
     def lines(self) -> list[str]:
         """What to tell the user."""
@@ -56,6 +59,8 @@ class ExportSummary:
         named = ' ' not in found.network  # else it is a description of its stages
         what = (found.network if named else 'HRNet') + (f' and {found.neck}' if found.neck else '')
         stays = f'the neck {self.kept_neck}, the head' if self.kept_neck else 'the head'
+        if self.holds_head:
+            stays = 'the grouping of people'
         of_what = 'of the largest number of a map'
         if found.precision != 'fp32':
             of_what = 'of a map, root mean square'
@@ -106,7 +111,8 @@ def write_export(
         difference = check_same(trunk, features, image, precision, description.least)
     neck = None if trunk.neck is not None else getattr(trunk.model, 'neck', None)
     kept_neck = None if neck is None else type(neck).__name__
-    return ExportSummary(files, description, kept_neck, tuple(image.shape), difference)
+    holds_head = isinstance(trunk.neck, HigherResolution)
+    return ExportSummary(files, description, kept_neck, tuple(image.shape), difference, holds_head)
 
 
 def exportable_trunk(model: nn.Module) -> Trunk:

@@ -1,4 +1,8 @@
-"""The trunk of a model, its HRNet and the neck after it, and the module that takes its place."""
+"""The trunk of a model, its HRNet and the neck after it, and the module that takes its place.
+
+The head of a HigherHRNet is a neck here: all its layers go with the trunk, and what is left of it
+groups people.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from hrnet_mm.deploy.fused.necks import can_be_fused
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.table import Engine
 from hrnet_mm.models import HRNet
+from hrnet_mm.models.higher import HigherResolution
 
 MIN_SIDE = 32  # of an image, in pixels: a network's coarsest map is 1/32 of it
 
@@ -112,7 +117,9 @@ class Trunk:
         model = copy.copy(self.model)
         model._modules = dict(self.model._modules)
         model.backbone = features
-        if self.neck is not None:
+        if isinstance(self.neck, HigherResolution):
+            model.head = self.neck.without_layers()
+        elif self.neck is not None:
             model.neck = self.kept_neck
         return model
 
@@ -140,10 +147,16 @@ def find_trunk(model: nn.Module) -> Trunk:
 
 
 def first_neck(model: nn.Module) -> tuple[nn.Module | None, nn.Module | None]:
-    """The neck that follows the backbone, and those after it; mmpretrain's models have a list."""
+    """The neck that follows the backbone, and those after it; mmpretrain's models have a list.
+
+    The head where it is HigherHRNet's and there is no neck.
+    """
     neck = getattr(model, 'neck', None)
     if isinstance(neck, nn.Sequential) and len(neck) > 0:
         return neck[0], neck[1:]
+    head = getattr(model, 'head', None)
+    if neck is None and isinstance(head, HigherResolution):
+        return head, None
     return neck, None
 
 

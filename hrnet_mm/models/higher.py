@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ class HigherResolution(BaseModule):
     resolution by a transposed convolution, and ends with basic blocks and a 1x1 convolution
     (arXiv 1908.10357). Parameter names are those of the official code,
     lib/models/pose_higher_hrnet.py, and of mmpose 0.x.
+
+    Attributes:
+        predicts: False where an engine has done that, and what is given is returned.
 
     Args:
         in_channels: of HRNet's finest map, and of the maps of every step.
@@ -57,6 +61,7 @@ class HigherResolution(BaseModule):
             if value != 0 and not is_positive_int(value):
                 raise ValueError(f'{name}={value!r} must be an integer, 0 or more')
         self.num_keypoints = num_keypoints
+        self.predicts = True
         layers = LayerFactory(conv_cfg, norm_cfg or dict(type='BN'))
         channels = [2 * num_keypoints, *[num_keypoints] * num_steps]  # predicted at each resolution
         self.final_layers = nn.ModuleList(nn.Conv2d(in_channels, n, 1) for n in channels)
@@ -70,12 +75,21 @@ class HigherResolution(BaseModule):
         Returns:
             (N, 2K, H / 4, W / 4), K heatmaps before K tags, then (N, K, H / 2, W / 2), ...
         """
+        if not self.predicts:
+            return list(maps)
         x = maps[-1]
         predicted = [self.final_layers[0](x)]
         for double, predict in zip(self.deconv_layers, self.final_layers[1:], strict=True):
             x = double(torch.cat((x, predicted[-1]), dim=1))
             predicted.append(predict(x))
         return predicted
+
+    def without_layers(self) -> HigherResolution:
+        """A copy that takes predictions for the maps; all but the layers is shared."""
+        rest = copy.copy(self)
+        rest._modules = {}
+        rest.predicts = False
+        return rest
 
 
 def doubling(

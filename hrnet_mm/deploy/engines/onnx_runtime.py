@@ -119,6 +119,12 @@ class ToONNX(Translator):
             group=conv.groups,
         )
 
+    def transposed(self, x: str, conv: nn.ConvTranspose2d) -> str:
+        numbers = (conv.weight, conv.bias)
+        filters, bias = (self.constant(number.float().cpu().numpy()) for number in numbers)
+        pads = conv.padding * 2
+        return self.node('ConvTranspose', [x, filters, bias], strides=conv.stride, pads=pads)
+
     def add(self, x: str, y: str) -> str:
         return self.node('Add', [x, y])
 

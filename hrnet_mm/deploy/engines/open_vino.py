@@ -217,6 +217,13 @@ class ToOpenVINO(Translator):
         y = ops.convolution(x, filters, list(conv.stride), padding, padding, list(conv.dilation))
         return ops.add(y, conv.bias.float().cpu().reshape(1, -1, 1, 1).numpy())
 
+    def transposed(self, x: Any, conv: nn.ConvTranspose2d) -> Any:
+        padding, filters = list(conv.padding), conv.weight.float().cpu().numpy()
+        y = ops.convolution_backprop_data(
+            x, filters, list(conv.stride), pads_begin=padding, pads_end=padding
+        )
+        return ops.add(y, conv.bias.float().cpu().reshape(1, -1, 1, 1).numpy())
+
     def add(self, x: Any, y: Any) -> Any:
         return ops.add(x, y)
 

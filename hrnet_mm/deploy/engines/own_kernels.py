@@ -57,12 +57,12 @@ class NativeEngine:
 
     def __init__(self, network: FusedHRNet, dtype: torch.dtype = torch.float32) -> None:
         self.network = network
-        self.planner = Planner(network)
         self.kernels = load_library()
         self.dtype = dtype
         if dtype == torch.bfloat16 and not self.kernels.has_bf16():
             raise NotImplementedError('the kernels have no bf16 arithmetic on this CPU')
         self.lanes = self.kernels.lanes()
+        self.planner = Planner(network, self.lanes)
         self.weights: WeakValueDictionary[tuple[nn.Conv2d, int], PackedConv] = WeakValueDictionary()
         self.plans: OrderedDict[tuple[int, ...], Plan] = OrderedDict()
         self.arena = torch.empty(0, dtype=torch.float32, device='cpu')  # whatever the default is
@@ -146,7 +146,10 @@ class Plan:
 
     def _op(self, step: Step) -> Op:
         source, *others = (self._map(value, step.image) for value in step.inputs)
-        op = Op(step.kind, input=source, output=self._map(step.out, step.image), groups=1)
+        out = self._map(step.out, step.image)
+        if step.rows is not None:
+            out, *others = (every_other_row(m, step.rows) for m in (out, *others))
+        op = Op(step.kind, input=source, output=out, groups=1)
         op.bf16 = self.engine.dtype == torch.bfloat16
         for name, value in step.options.items():
             setattr(op, name, value)
@@ -192,3 +195,10 @@ class Plan:
         n, c, h, w = value.shape
         pixels = self.engine.arena.new_empty(n, h, w, self._pixel(value))
         return pixels[..., :c].permute(0, 3, 1, 2)
+
+
+def every_other_row(x: Map, first: int) -> Map:
+    """Of a map of even size, two pixels of a row as one with twice the channels."""
+    height, width = x.h // 2, x.w // 2
+    offset = x.offset + first * x.sh
+    return Map(x.buffer, x.n, 2 * x.c, height, width, offset, x.sn, x.sc, 2 * x.sh, 2 * x.sw)

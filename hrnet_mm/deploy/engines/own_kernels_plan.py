@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+import torch
+import torch.nn.functional as F
 from torch import nn
 
 from hrnet_mm.deploy.fused.layers import Pool
+from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.fused.translator import Translator
 from hrnet_mm.kernels.tiles import best_tile
 from hrnet_mm.models.hrmodule import Upsample
@@ -17,6 +20,9 @@ from hrnet_mm.models.hrmodule import Upsample
 Shape = tuple[int, int, int, int]
 LARGE_MAP = 2**16  # numbers of one image: a quarter of a usual second-level cache
 UPSAMPLES = {('nearest', None): 0, ('bilinear', False): 1, ('bilinear', True): 2}
+# The taps of a transposed convolution of 4 x 4, stride 2, that the pixels 2 i and 2 i + 1 of a row
+# have of the pixels i - 1, i and i + 1 before it; 4 stands for none.
+TAPS = ((3, 1, 4), (4, 2, 0))
 CONV, WINOGRAD, UPSAMPLE_SUM, POOL, RESIZE = 0, {2: 1, 4: 2}, 3, 4, 5
 
 
@@ -40,6 +46,7 @@ class Step:
     tile: int = 0
     options: dict[str, int] = field(default_factory=dict)
     image: int | None = None  # the one image of the batch that it computes; None: all
+    rows: int | None = None  # 0 or 1: of ``out`` every other row, two pixels of it as one
     level: int = 0
 
     @property
@@ -52,7 +59,17 @@ class Step:
 
 
 class Planner(Translator):
-    """Lists the steps of a network for a shape of the image."""
+    """Lists the steps of a network for a shape of the image.
+
+    Args:
+        network: a fused network.
+        lanes: a pixel of a map in memory has a multiple of so many channels.
+    """
+
+    def __init__(self, network: FusedHRNet, lanes: int = 16) -> None:
+        super().__init__(network)
+        self.lanes = lanes
+        self.halves: dict[nn.ConvTranspose2d, list[nn.Conv2d]] = {}
 
     def plan(self, shape: Shape) -> tuple[list[Step], list[Value]]:
         """The steps for an image of that shape, in an order that works, and their outputs."""
@@ -63,6 +80,8 @@ class Planner(Translator):
     def conv(
         self, x: Value, add: Value | None = None, *, conv: nn.Conv2d, norm: None, relu: bool
     ) -> Value:
+        if isinstance(conv, nn.ConvTranspose2d):
+            return self._transposed(x, add, conv, relu)
         if conv.dilation != (1, 1) or conv.groups > 1 or len({*conv.kernel_size}) > 1:
             raise NotImplementedError(f'{conv} has no kernel')
         (kernel, _), (stride, _), (padding, _) = conv.kernel_size, conv.stride, conv.padding
@@ -74,6 +93,27 @@ class Planner(Translator):
         options = dict(kernel=kernel, stride=stride, padding=padding, relu=relu)
         kind = WINOGRAD[tile] if tile else CONV
         return self._step(kind, [x], shape, options, add=add, conv=conv, tile=tile)
+
+    def _transposed(
+        self, x: Value, add: Value | None, conv: nn.ConvTranspose2d, relu: bool
+    ) -> Value:
+        """As two convolutions: one gives the even rows of the output, one the odd ones.
+
+        Each has two pixels side by side as the channels of one, which is how they lie in memory; a
+        sum puts the rows in their places.
+        """
+        if conv not in self.halves:
+            self.halves[conv] = [half_of(conv, row, self.lanes) for row in (0, 1)]
+        n, _, h, w = x.shape
+        out = Value((n, conv.out_channels, 2 * h, 2 * w))
+        added = [] if add is None else [add]
+        for row, half in enumerate(self.halves[conv]):
+            y = self.conv(x, conv=half, norm=None, relu=False)
+            options = dict(num_same=len(added), num_coarser=0, relu=relu)
+            step = Step(UPSAMPLE_SUM, [y, *added], out, options=options, rows=row)
+            self.steps.append(step)
+        out.producer = step
+        return out
 
     def upsample_sum(
         self,
@@ -120,6 +160,30 @@ class Planner(Translator):
         out.producer = Step(kind, inputs, out, options=options, **fields)
         self.steps.append(out.producer)
         return out
+
+
+def half_of(conv: nn.ConvTranspose2d, row: int, lanes: int) -> nn.Conv2d:
+    """The 3x3 convolution that gives every other row of what a transposed one gives.
+
+    Args:
+        conv: of 4 x 4, stride 2 and padding 1: its maps are twice as large.
+        row: 0 or 1, the first that it gives.
+        lanes: its channels are those of a pixel, filled up to a multiple, and those of the next.
+
+    Raises:
+        NotImplementedError: the transposed convolution is another one.
+    """
+    geometry = conv.kernel_size, conv.stride, conv.padding, conv.output_padding, conv.dilation
+    if geometry != ((4, 4), (2, 2), (1, 1), (0, 0), (1, 1)) or conv.groups > 1:
+        raise NotImplementedError(f'{conv} has no kernel')
+    fill = -conv.out_channels % lanes
+    # (out_channels, in_channels, 5, 5), the last tap of each line 0.
+    filters = F.pad(conv.weight.transpose(0, 1), (0, 1, 0, 1, 0, 0, 0, fill))
+    pixels = [filters[:, :, TAPS[row]][..., TAPS[column]] for column in (0, 1)]
+    half = nn.Conv2d(conv.in_channels, 2 * len(filters), 3, padding=1)
+    half.weight = nn.Parameter(torch.cat(pixels), requires_grad=False)
+    half.bias = nn.Parameter(F.pad(conv.bias, (0, fill)).repeat(2), requires_grad=False)
+    return half
 
 
 def sort_steps(steps: list[Step], threads: int) -> list[Step]:

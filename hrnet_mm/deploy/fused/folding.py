@@ -13,14 +13,14 @@ from hrnet_mm.kernels.batch_norm import NativeBatchNorm2d
 from hrnet_mm.kernels.convolution import NativeConv2d
 
 # mmcv's own Conv2d differs only for empty tensors, on torch before 1.5; ours only in speed.
-PLAIN_CONVOLUTIONS = (nn.Conv2d, mmcv.cnn.Conv2d, NativeConv2d)
+PLAIN_CONVOLUTIONS = (nn.Conv2d, mmcv.cnn.Conv2d, NativeConv2d, nn.ConvTranspose2d)
 # In eval mode all of them compute the same. Subclasses are known by what they run: MMEngine's
 # replacement of SyncBN has a name of its own and no forward.
 BATCH_NORMS = {norm.forward for norm in (_BatchNorm, nn.SyncBatchNorm, NativeBatchNorm2d)}
 
 
 def is_plain(conv: nn.Module) -> bool:
-    """Whether a convolution is a zero-padded Conv2d, not one of ``conv_cfg`` (deformable, ...)."""
+    """Whether a convolution is zero-padded, transposed or not, and not one of ``conv_cfg``."""
     return (
         type(conv) in PLAIN_CONVOLUTIONS and conv.padding_mode == 'zeros' and not _is_changed(conv)
     )
@@ -62,12 +62,13 @@ def fold(conv: nn.Module, norm: nn.Module | None) -> tuple[nn.Module, nn.Module 
     if not is_plain(conv) or not (norm is None or is_foldable(norm)):
         return conv, norm
     weight = conv.weight.double()
-    bias = weight.new_zeros(len(weight)) if conv.bias is None else conv.bias.double()
+    bias = weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.double()
     if norm is not None:
         scale = torch.rsqrt(norm.running_var.double() + norm.eps)
         if norm.affine:
             scale = scale * norm.weight.double()
-        weight = weight * scale.reshape(-1, 1, 1, 1)
+        transposed = isinstance(conv, nn.ConvTranspose2d)
+        weight = weight * scale.reshape((1, -1, 1, 1) if transposed else (-1, 1, 1, 1))
         bias = (bias - norm.running_mean.double()) * scale
         if norm.affine:
             bias = bias + norm.bias.double()
@@ -81,24 +82,22 @@ def own_copy(layer: nn.Module) -> nn.Module:
     return copy.deepcopy(layer, plain)
 
 
-def convolution_like(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:
-    """A convolution of the same geometry, type and device with other filters and a bias.
+def convolution_like(conv: nn.Module, weight: Tensor, bias: Tensor) -> nn.Module:
+    """A convolution of the same geometry, kind and device with other filters and a bias.
 
     Args:
-        conv: gives kernel size, stride, padding, dilation and groups.
-        weight: (out_channels, in_channels / groups, kernel height, kernel width).
+        conv: gives kernel size, stride, padding, dilation and groups; of one group if transposed.
+        weight: (out_channels, in_channels / groups, kernel height, kernel width); transposed
+            (in_channels, out_channels, ...).
         bias: (out_channels,).
     """
+    geometry = dict(stride=conv.stride, padding=conv.padding, dilation=conv.dilation)
     with torch.device('meta'):  # the filters are assigned below
-        like = nn.Conv2d(
-            weight.shape[1] * conv.groups,
-            weight.shape[0],
-            conv.kernel_size,
-            conv.stride,
-            conv.padding,
-            conv.dilation,
-            conv.groups,
-        )
+        if isinstance(conv, nn.ConvTranspose2d):
+            like = nn.ConvTranspose2d(*weight.shape[:2], conv.kernel_size, **geometry)
+        else:
+            channels = weight.shape[1] * conv.groups, weight.shape[0]
+            like = nn.Conv2d(*channels, conv.kernel_size, groups=conv.groups, **geometry)
     like.weight = nn.Parameter(weight.detach().to(conv.weight), requires_grad=False)
     like.bias = nn.Parameter(bias.detach().to(conv.weight), requires_grad=False)
     return like.eval()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
+from hrnet_mm.deploy.fused import higher
 from hrnet_mm.deploy.fused.folding import convolution_like, fold, is_plain, own_copy
 from hrnet_mm.deploy.fused.layers import (
     FusedConv,
@@ -18,6 +19,7 @@ from hrnet_mm.deploy.fused.layers import (
     computes_like,
     fused_chain,
 )
+from hrnet_mm.models.higher import HigherResolution
 from hrnet_mm.models.hrmodule import Upsample
 from hrnet_mm.models.necks import HRNetCls, HRNetV1, HRNetV2, HRNetV2p
 
@@ -129,13 +131,21 @@ class FusedCls(nn.Module):
 
 
 # The inference form of each neck.
-FUSED_NECKS = {HRNetV1: FusedV1, HRNetV2: FusedV2, HRNetV2p: FusedV2p, HRNetCls: FusedCls}
+FUSED_NECKS = {
+    HRNetV1: FusedV1,
+    HRNetV2: FusedV2,
+    HRNetV2p: FusedV2p,
+    HRNetCls: FusedCls,
+    HigherResolution: higher.FusedHigher,
+}
 # Where a neck mixes all maps by a 1x1 convolution.
 MIXING_LAYERS = {HRNetV2: 'fuse_conv', HRNetV2p: 'reduction_conv'}
 
 
 def can_be_fused(neck: nn.Module | None) -> bool:
     """Whether a neck is one of ``hrnet_mm.models``, in a form that can be fused."""
+    if isinstance(neck, HigherResolution):
+        return higher.is_known(neck)
     for kind in FUSED_NECKS:
         if computes_like(neck, kind):
             conv = getattr(neck, MIXING_LAYERS[kind]).conv if kind in MIXING_LAYERS else None

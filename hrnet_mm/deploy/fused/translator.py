@@ -34,9 +34,10 @@ class Translator(fx.Interpreter):
     """Runs a network's operations on the values of another framework.
 
     It has one method per operation. A subclass has ``pool`` and either these methods or what those
-    here are made of: ``convolution``, ``add``, ``relu``, ``resize`` and ``height_and_width``.
-    ``run(value of the image)`` gives the outputs. The keyword arguments of a method are the fields
-    of the operation that it knows; a network with an operation that has another field is refused.
+    here are made of: ``convolution``, ``transposed``, ``add``, ``relu``, ``resize`` and
+    ``height_and_width``. ``run(value of the image)`` gives the outputs. The keyword arguments of a
+    method are the fields of the operation that it knows; a network with an operation that has
+    another field is refused.
 
     Args:
         network: a fused network.
@@ -64,7 +65,8 @@ class Translator(fx.Interpreter):
         return getattr(self, METHODS[type(operation)])(*values, **named, **fields_of(operation))
 
     def conv(self, x: Any, add: Any = None, *, conv: nn.Conv2d, norm: None, relu: bool) -> Any:
-        y = self.convolution(x, conv)
+        transposed = isinstance(conv, nn.ConvTranspose2d)
+        y = self.transposed(x, conv) if transposed else self.convolution(x, conv)
         if add is not None:
             y = self.add(y, add)
         return self.relu(y) if relu else y
