@@ -59,6 +59,40 @@ test_pipeline = _base_.val_pipeline
 test_pipeline[1].update(type='BottomupResize', input_size=(128, 128))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 """
+# With flips, and one with two scales. Few candidates, so that rounding decides nothing.
+HIGHER = """
+_base_ = '{configs}/pose/higherhrnet_w32_coco_512x512.py'
+few = dict(max_candidates=2)
+model = dict(
+    type='hrnet_mm.MultiScaleEstimator',
+    backbone=dict(arch='w18_small', init_cfg=None),
+    head=dict(
+        in_channels=16,
+        num_blocks=1,
+        decoder=dict(input_size=(128, 128), heatmap_size=(64, 64), grouping=few),
+    ),
+    test_cfg=dict(multiscale_test=True, scales=(1, 0.5)),
+)
+test_pipeline = _base_.val_pipeline
+test_pipeline[1].update(input_size=(128, 128), size_factor=128)
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+"""
+ASSOCIATIVE = """
+_base_ = '{configs}/pose/ae_hrnet_w32_coco_512x512.py'
+few = dict(max_candidates=2)
+model = dict(
+    backbone=dict(arch='w18_small', init_cfg=None),
+    head=dict(
+        in_channels=16,
+        decoder=dict(input_size=(128, 128), heatmap_size=(32, 32), grouping=few),
+    ),
+    # At the image's size, neighbours on the border are equal but for rounding.
+    test_cfg=dict(restore_heatmap_size=False),
+)
+test_pipeline = _base_.val_pipeline
+test_pipeline[1].update(input_size=(128, 128))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+"""
 POSE_TRAINING = """
 _base_ = '{configs}/demo/hrnet_small_synthetic_128x96.py'
 width = 4
@@ -101,6 +135,8 @@ TINY = {
     'segmentation': (SEGMENTATION, {'decode_head.conv_seg': 0.5}),
     'classification': (CLASSIFICATION, {'head.fc': 10}),
     'bottom_up': (BOTTOM_UP, {'head.heatmap_conv_layers.2': 10}),
+    'higher': (HIGHER, {'head.final_layers.0': 0.3, 'head.final_layers.1': 0.3}),
+    'associative': (ASSOCIATIVE, {'head.final_layer': 0.3}),
     'pose': (POSE, {'head.final_layer': 0.1}),
     'face': (FACE, {'head.final_layer': 0.5}),
 }

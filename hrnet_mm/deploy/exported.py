@@ -130,6 +130,8 @@ class ExportedFile:
         return Trunk(model, backbone, neck, kept_neck)
 
     def _load_head(self, model: nn.Module) -> None:
+        if not model.state_dict() and not self.contents.get('state_dict'):
+            return  # all layers are in the file, as of a HigherHRNet
         where = str(head_path(self.path))
         weights = fit_whole(weights_of(self.contents, where), model, where)
         own = model.state_dict()

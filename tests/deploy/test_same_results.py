@@ -19,6 +19,8 @@ from tests.deploy.helpers import Predict, Tiny, Write, numbers_in, pose_config
 CASES = [(name, 'onnx') for name in ('detection', 'segmentation', 'classification', 'face')]
 CASES += [(name, '--fast') for name in ('detection', 'segmentation', 'classification', 'face')]
 CASES += [(name, 'openvino') for name in ('detection', 'segmentation', 'face')]
+CASES += [('higher', how) for how in ('onnx', 'openvino', '--fast')]
+CASES += [('associative', '--fast')]
 CASES += [('segmentation', 'torch_program')]  # tracing takes seconds
 
 
