@@ -5,6 +5,7 @@ python tools/benchmark.py --contestants ours optimised mmpose+freeze openvino --
 python tools/benchmark.py --mode train --batch 4 --isolate --contestants ours ours+cp mmpose
 python tools/benchmark.py --contestants mmpose@fp32 optimised@bf16 openvino@bf16
 python tools/benchmark.py --paper-table pose
+python tools/benchmark.py --grouping
 """
 
 import sys
@@ -52,6 +53,11 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
         help="instead: the paper's table of memory and time (pose, seg, det; default: all)",
     )
     parser.add_argument(
+        '--grouping',
+        action='store_true',
+        help='instead: the grouping of people of bottom-up poses, on random scenes',
+    )
+    parser.add_argument(
         '--out',
         type=Path,
         default=Path('work_dirs/benchmark'),
@@ -61,6 +67,10 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     args = parser.parse_args(argv)
     if args.no_cudnn_benchmark and args.device == 'cpu':
         parser.error('--no-cudnn-benchmark is of a GPU: --device cuda')
+    if args.grouping and args.device != 'cpu':
+        parser.error('--grouping is on the CPU')
+    if args.grouping and args.paper_table is not None:
+        parser.error('--grouping and --paper-table exclude each other')
     if args.paper_table is not None:
         for name in NOT_OF_THE_PAPERS_TABLE:
             if getattr(args, name) != parser.get_default(name):
@@ -156,7 +166,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     import hrnet_mm.compat  # noqa: F401  (before any host is imported)
     from benchmark import run
 
-    if args.paper_table is None:
+    if args.grouping:
+        run.grouping(args, command)
+    elif args.paper_table is None:
         run.benchmark(args, command)
     else:
         run.paper_table(args, command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,24 @@ def paper_table(args: Namespace, command: Sequence[str]) -> None:
         content['tasks'].append(paper_document(result))
         write_json(args.out / 'paper_table.json', content)
     print(args.out / 'paper_table.json')
+
+
+def grouping(args: Namespace, command: Sequence[str]) -> None:
+    """The grouping of people beside the rules written out and mmpose's codec.
+
+    Raises:
+        UserError: an argument is wrong.
+    """
+    from benchmark.grouping import SIZE, grouping_table, time_grouping  # needs mmpose
+
+    settings, machine = _prepare(args)
+    size = QUICK['size'][0] if args.quick else SIZE
+    results = time_grouping(size, settings, _report)
+    print(f'\n{grouping_table(results)}\n')
+    content = dict(command=list(command), machine=machine, size=size)
+    content['scenes'] = [asdict(result) for result in results]
+    write_json(args.out / 'grouping.json', content)
+    print(args.out / 'grouping.json')
 
 
 def workloads_of(args: Namespace) -> Iterator[Workload]:

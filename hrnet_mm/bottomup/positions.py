@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-SAMPLE, TOP = 61, 64  # of a map: every 61st pixel says where the highest 1/64 begins
+SAMPLE, TOP = 61, 16  # of a map: every 61st pixel says where the highest 1/16 begins
 
 
 def adjustment(heat: np.ndarray, pixels: np.ndarray, variant: str, centre: float) -> np.ndarray:
@@ -62,9 +62,9 @@ def best_pixels(
 ) -> np.ndarray:
     """The pixel with the largest ``heat - weight * round(distance)`` for each of p people: (p,).
 
-    No pixel is worth more than its heat. So where the best of the highest pixels, 1/64 of the map,
+    No pixel is worth more than its heat. So where the best of the highest pixels, 1/16 of the map,
     is worth more than the heat of all others, these are left out. Where it is not, those are left
-    out whose first tag alone is too far.
+    out whose heat is less than its worth, or whose first tag alone is too far.
 
     Args:
         heat: (H * W,).
@@ -80,7 +80,7 @@ def best_pixels(
         best, worth = high[worths.argmax(1)], worths.max(1)
     for p in np.flatnonzero(worth <= level):
         reach = float(level - worth[p]) / float(weight) * 1.001 + 0.51
-        near = np.flatnonzero(np.abs(tags[0] - means[p, 0]) <= reach)
+        near = np.flatnonzero((np.abs(tags[0] - means[p, 0]) <= reach) & (heat >= worth[p]))
         if len(near):
             worths = _worth(heat[near], tags.take(near, 1), means[p : p + 1], weight)[0]
             found = worths.argmax()
