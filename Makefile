@@ -1,5 +1,6 @@
 # make demo: train, evaluate and draw a small pose HRNet on synthetic people.
-#     TASK=det (boxes, masks) or TASK=seg (body parts) for a model of that task.
+#     TASK=det (boxes, masks) or TASK=seg (body parts) for a model of that task; TASK=bottomup for
+#     the keypoints of people who overlap, all of an image at once.
 # make test: run the tests.   Both set up .venv first; `make env` does only that.
 # STACK=onedl does any of these with OpenMMLab's maintained fork, in .venv-onedl; oldest and newest
 #     with the oldest and the newest Python, PyTorch and numpy that are supported.

@@ -3,6 +3,7 @@
 python tools/demo.py                 keypoints (mmpose)
 python tools/demo.py --task det      boxes and masks (mmdet)
 python tools/demo.py --task seg      body parts (mmseg)
+python tools/demo.py --task bottomup keypoints of people who overlap, without boxes (mmpose)
 """
 
 import os
@@ -21,6 +22,7 @@ CONFIGS = dict(
     pose='hrnet_small_synthetic_128x96.py',
     det='mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py',
     seg='fcn_hrnetv2_w18_small_synthetic_320x256.py',
+    bottomup='higherhrnet_small_synthetic_192x192.py',
 )
 # glibc gives memory back to the system after every step and takes it again; keeping it made
 # training on a CPU faster. Other allocators ignore these.
@@ -37,9 +39,9 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument(
         '--data',
         type=Path,
-        default=Path('data/synthetic_people'),
         metavar='DIR',
-        help='the folder of the people, made where they are not; default: data/synthetic_people',
+        help='the folder of the people, made where they are not; default: data/synthetic_people, '
+        'of bottomup data/synthetic_crowds',
     )
     parser.add_argument(
         '--work-dir',
@@ -59,17 +61,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     from hrnet_mm.base.config import read_config, set_data_root
 
     config = TOOLS.parent / 'configs/demo' / CONFIGS[args.task]
+    crowds = args.task == 'bottomup'
+    data = args.data or Path('data', 'synthetic_crowds' if crowds else 'synthetic_people')
     work_dir = args.work_dir or Path(f'work_dirs/demo_{args.task}')
-    folders = ('--work-dir', work_dir, '--data-root', args.data)
+    folders = ('--work-dir', work_dir, '--data-root', data)
 
-    make_synthetic_people(args.data)
+    make_synthetic_people(data, crowds=crowds)
     started = time.monotonic()
     run('train.py', config, *folders, '--seed', 0)
     seconds = time.monotonic() - started
     checkpoint = Path((work_dir / 'last_checkpoint').read_text())
     metrics = run('test.py', config, checkpoint, *folders)
     cfg = read_config(config)
-    set_data_root(cfg, str(args.data))
+    set_data_root(cfg, str(data))
     picture = work_dir / 'demo.png'
     compare(cfg, checkpoint, picture)
     print(f'trained and evaluated in {seconds:.0f} s; on people it has not seen: {metrics}')

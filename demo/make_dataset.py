@@ -41,6 +41,9 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument(
         '--seed', type=seed, default=0, metavar='N', help='other seeds give other pictures'
     )
+    parser.add_argument(
+        '--crowds', action='store_true', help='2 to 5 people in an image who overlap, not 1 to 3'
+    )
     parser.add_argument('--force', action='store_true', help='replace another dataset in DIR')
     parser.add_argument('--preview', type=Path, metavar='FILE.png', help='also a contact sheet')
     args = parser.parse_args(argv)
@@ -55,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     height, width = args.size
     print(f'synthetic people: {args.train} train and {args.val} val images -> {args.out}')
     folder = make_synthetic_people(
-        args.out, args.train, args.val, (width, height), args.seed, force=args.force
+        args.out, args.train, args.val, (width, height), args.seed, args.force, args.crowds
     )
     if args.preview:
         write_image(args.preview, contact_sheet(folder)[..., ::-1], ())

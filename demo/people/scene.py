@@ -15,7 +15,9 @@ from demo.people.sprite import Layer, Light
 MIN_VISIBLE = 0.25  # share of a person's own area that must be seen in the image
 MIN_KEYPOINTS = 5  # keypoints inside the image
 OCCLUDER_SHARE = 0.25  # of the images
-PEOPLE_WEIGHTS = (0.40, 0.42, 0.18)  # one, two, three people
+# How many people there are, from one on.
+PEOPLE_WEIGHTS = (0.40, 0.42, 0.18)
+CROWD_WEIGHTS = (0.0, 0.3, 0.3, 0.25, 0.15)
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,18 @@ class Scene:
     people: list[Person]
 
 
-def make_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
+def make_scene(rng: np.random.Generator, size: tuple[int, int], crowds: bool = False) -> Scene:
     """Draw one random scene with at least one person.
 
     Args:
         rng: the only source of randomness.
         size: (width, height) in pixels.
+        crowds: two to five people, many in front of each other, and not one to three apart.
     """
     light = Light.sample(rng)
     people: list[Person] = []
-    while not people:
-        figures = sample_figures(rng, size, light)
+    while len(people) < 1 + crowds:
+        figures = sample_figures(rng, size, light, crowds)
         occluders = sample_occluders(rng, size, figures)
         figures, owner, part = drop_hidden(figures, occluders, size)
         people = [label_person(f, owner == i, part) for i, f in enumerate(figures, start=1)]
@@ -70,15 +73,18 @@ def make_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     return Scene(expose(rng, image), CLASS_OF_PART[part], people)
 
 
-def sample_figures(rng: np.random.Generator, size: tuple[int, int], light: Light) -> list[Figure]:
-    """One to three people, farthest (smallest) first, preferably apart from each other."""
-    count = 1 + rng.choice(len(PEOPLE_WEIGHTS), p=PEOPLE_WEIGHTS)
+def sample_figures(
+    rng: np.random.Generator, size: tuple[int, int], light: Light, crowds: bool
+) -> list[Figure]:
+    """People, farthest (smallest) first, preferably apart from each other unless in crowds."""
+    weights, places = (CROWD_WEIGHTS, 1) if crowds else (PEOPLE_WEIGHTS, 8)
+    count = 1 + rng.choice(len(weights), p=weights)
     reference = min(size[1], 1.5 * size[0])
     shares = np.sort(rng.uniform(0.38, 0.9, count))
     figures, centers = [], []
     for share in shares:
         skeleton = build_skeleton(Proportions.sample(rng), sample_pose(rng), share * reference)
-        candidates = rng.uniform(0.1, 0.9, 8) * size[0]
+        candidates = rng.uniform(0.1, 0.9, places) * size[0]
         gaps = [min((abs(x - c) for c in centers), default=0.0) for x in candidates]
         centers.append(float(candidates[int(np.argmax(gaps))]))
         figures.append(

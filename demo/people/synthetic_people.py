@@ -36,6 +36,7 @@ def make_synthetic_people(
     image_size: tuple[int, int] = (320, 256),
     seed: int = 0,
     force: bool = False,
+    crowds: bool = False,
     progress: Progress | None = print,
 ) -> Path:
     """Write the dataset, or keep the one that is already there with the same parameters.
@@ -49,6 +50,7 @@ def make_synthetic_people(
         image_size: (width, height) in pixels, each at least 64.
         seed: whole number, 0 or more.
         force: replace a dataset with other parameters that is in ``out_dir``.
+        crowds: two to five people in an image, many in front of each other.
         progress: called with a line of text now and then; None for silence.
 
     Returns:
@@ -63,7 +65,7 @@ def make_synthetic_people(
         PosixPath('data/synthetic_people')
     """
     report = progress or (lambda line: None)
-    parameters = check_parameters(num_train, num_val, image_size, seed)
+    parameters = check_parameters(num_train, num_val, image_size, seed) | {'crowds': crowds}
     folder = Path(out_dir).resolve()
     if already_there(folder, parameters, force):
         report(f'{out_dir} is complete already; keeping it')
@@ -143,6 +145,7 @@ def already_there(folder: Path, parameters: dict[str, object], force: bool) -> b
         found = read_manifest(folder)
     except ValueError as error:
         raise ValueError(f'{error}; choose another folder or remove it yourself') from None
+    found.setdefault('crowds', False)  # of before there were any
     different = [key for key, value in parameters.items() if found.get(key) != value]
     if not different:
         return True
@@ -164,7 +167,7 @@ def write_split(folder: Path, split: str, parameters: dict[str, object], report:
     image_records, people_records = [], []
     for index in range(count):
         rng = np.random.default_rng([parameters['seed'], SPLITS.index(split), index])
-        scene = make_scene(rng, tuple(size))
+        scene = make_scene(rng, tuple(size), parameters['crowds'])
         stem = f'{index:06d}'
         quality = (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
         write_image(images / f'{stem}.jpg', scene.image[..., ::-1], quality)

@@ -19,6 +19,7 @@ DEMOS = dict(
     mmpose='hrnet_small_synthetic_128x96.py',
     mmdet='mask_rcnn_hrnetv2p_w18_small_synthetic_320x256.py',
     mmseg='fcn_hrnetv2_w18_small_synthetic_320x256.py',
+    bottomup='higherhrnet_small_synthetic_192x192.py',
 )
 WIDTH, HEIGHT = 96, 64
 

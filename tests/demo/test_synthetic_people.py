@@ -204,3 +204,15 @@ def test_any_size_from_64_works(size):
 def test_preview_shows_pictures_beside_label_maps(dataset):
     sheet = contact_sheet(dataset, 'val', count=3)
     assert sheet.shape == (2 * 2 * SIZE[1], 2 * 2 * 2 * SIZE[0], 3) and sheet.dtype == np.uint8
+
+
+def test_crowds_are_two_to_five_people_who_overlap() -> None:
+    scenes = [make_scene(np.random.default_rng(i), SIZE, crowds=True) for i in range(12)]
+    assert {2, 4} <= {len(scene.people) for scene in scenes} <= {2, 3, 4, 5}
+    shared = [np.sum([filled_box(p.mask) for p in scene.people], axis=0) > 1 for scene in scenes]
+    assert np.mean([boxes.any() for boxes in shared]) > 0.5
+
+
+def filled_box(mask: np.ndarray) -> np.ndarray:
+    """The pixels of the box around a mask."""
+    return mask.any(axis=0) & mask.any(axis=1)[:, None]

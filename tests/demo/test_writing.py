@@ -59,10 +59,10 @@ def test_train_and_val_differ(tmp_path):
 def test_failure_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
     drawn = itertools.count(1)
 
-    def fail_late(rng, size):
+    def fail_late(rng, size, crowds):
         if next(drawn) == 3:
             raise RuntimeError('power cut')
-        return make_scene(rng, size)
+        return make_scene(rng, size, crowds)
 
     monkeypatch.setattr(synthetic_people, 'make_scene', fail_late)
     with pytest.raises(RuntimeError, match='power cut'):
@@ -86,6 +86,16 @@ def test_other_parameters_need_force(tmp_path):
     make(folder, seed=7, force=True)
     assert json.loads((folder / 'dataset.json').read_text())['seed'] == 7
     assert [path.name for path in tmp_path.iterdir()] == ['people']
+
+
+def test_crowds_are_another_dataset(tmp_path):
+    folder = make(tmp_path / 'people')
+    manifest = json.loads((folder / 'dataset.json').read_text())
+    del manifest['crowds']  # as before there were any
+    (folder / 'dataset.json').write_text(json.dumps(manifest))
+    make(folder)
+    with pytest.raises(ValueError, match='crowds False instead of True'):
+        make(folder, crowds=True)
 
 
 def test_foreign_folder_is_never_replaced(tmp_path):
@@ -122,12 +132,14 @@ def test_tool_prints_counts_and_place(tmp_path):
     out, preview = tmp_path / 'people', tmp_path / 'sheet.png'
     run = run_tool(
         *('make_dataset.py', '--out', out, '--preview', preview),
-        *('--train', 2, '--val', 1, '--size', '80x96'),
+        *('--train', 2, '--val', 1, '--size', '80x96', '--crowds'),
     )
     assert run.returncode == 0, run.stderr
     last = run.stdout.splitlines()[-1]
     assert '2 train images' in last and last.endswith(str(out))
-    assert preview.is_file() and (out / 'dataset.json').is_file()
+    manifest = json.loads((out / 'dataset.json').read_text())
+    assert preview.is_file() and manifest['crowds']
+    assert manifest['people']['train'] >= 4  # two in an image, or more
 
 
 def test_tool_fails_with_one_sentence(tmp_path):
