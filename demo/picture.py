@@ -19,6 +19,7 @@ from pycocotools import mask as coco_mask
 
 from hrnet_mm.base.files import replacing
 from hrnet_mm.base.images import Frame, read_image
+from hrnet_mm.predict.drawing import OPACITY
 from hrnet_mm.predict.predictor import Predictor, make_predictor
 from hrnet_mm.weights.checkpoint import Checkpoint
 
@@ -52,7 +53,7 @@ def compare(cfg: Config, checkpoint: Path, out: Path, num_images: int = 6) -> No
     ]
     truths = [truth for _, _, truth in labelled]
     pairs = [
-        np.hstack([framed(predictor.draw(frame, record, MIN_SCORE)) for record in records])
+        np.hstack([framed(predictor.drawing(frame.image, r, MIN_SCORE, OPACITY)) for r in records])
         for frame, *records in zip(frames, truths, predict(predictor, frames, truths), strict=True)
     ]
     with replacing(out) as temporary:
