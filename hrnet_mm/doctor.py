@@ -1,4 +1,4 @@
-"""Say what works in this environment, and how to mend what does not: python -m hrnet_mm.doctor
+"""Say what works in this environment, and how to mend what does not.
 
 Compiled functions are called, not only imported: a library may import and fail at its first call.
 Exits with 1 if something that the package itself needs (torch, mmengine, mmcv's operators
@@ -48,7 +48,7 @@ class Unfit(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(
-        'python -m hrnet_mm.doctor',
+        'hrnet doctor',
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
     )

@@ -71,13 +71,14 @@ def add_config(parser: ArgumentParser, nargs: str | None = None) -> None:
         type=Path,
         nargs=nargs,
         metavar='CONFIG',
-        help='the config file, of mmpose, mmdet, mmseg or mmpretrain',
+        help='a config of mmpose, mmdet, mmseg or mmpretrain: a file, or the name of one that '
+        'hrnet models lists',
     )
 
 
 def add_checkpoint(parser: ArgumentParser, or_exported: bool = True) -> None:
     """The weights; ``or_exported``: what tools/export.py wrote may take their place."""
-    exported = '; or what tools/export.py wrote' if or_exported else ''
+    exported = '; or what hrnet export wrote' if or_exported else ''
     parser.add_argument(
         'checkpoint', metavar='CHECKPOINT', help=f'its weights: {SOURCES}{exported}'
     )

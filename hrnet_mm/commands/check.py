@@ -1,8 +1,8 @@
 """Look for mistakes in a config and the data that it names: seconds, before hours of training.
 
-python tools/check.py CONFIG
-python tools/check.py CONFIG --data-root data/mine --cfg-options train_cfg.max_epochs=20
-python tools/check.py CONFIG --show samples
+hrnet check CONFIG
+hrnet check CONFIG --data-root data/mine --cfg-options train_cfg.max_epochs=20
+hrnet check CONFIG --show samples
 """
 
 from argparse import Namespace

@@ -1,8 +1,8 @@
 """Convert HRNet weights between projects, and say what became of every key.
 
-python tools/convert_checkpoint.py pose_hrnet_w32_256x192.pth out.pth --to mmpose
-python tools/convert_checkpoint.py hf-hub:timm/hrnet_w32.ms_in1k out.pth --to mmpose --verify 224
-python tools/convert_checkpoint.py epoch_210.pth out.safetensors --to official
+hrnet convert pose_hrnet_w32_256x192.pth out.pth --to mmpose
+hrnet convert hf-hub:timm/hrnet_w32.ms_in1k out.pth --to mmpose --verify 224
+hrnet convert epoch_210.pth out.safetensors --to official
 """
 
 import sys

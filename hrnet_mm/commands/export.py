@@ -1,10 +1,10 @@
 """Write a model's HRNet as ONNX, OpenVINO IR, a torch.export program or an AOTInductor package.
 
-python tools/export.py CONFIG CHECKPOINT w32.onnx
-python tools/export.py CONFIG CHECKPOINT w32.xml --precision int8 --calibration photos/
-python tools/export.py CONFIG CHECKPOINT w32.pt2 --aot --evaluate
+hrnet export CONFIG CHECKPOINT w32.onnx
+hrnet export CONFIG CHECKPOINT w32.xml --precision int8 --calibration photos/
+hrnet export CONFIG CHECKPOINT w32.pt2 --aot --evaluate
 
-infer.py and test.py take the file in the place of the checkpoint.
+hrnet predict and hrnet test take the file in the place of the checkpoint.
 """
 
 import warnings
@@ -47,7 +47,8 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
         '--boxes',
         type=Path,
         metavar='FILE.json',
-        help='of a top-down pose model: where it looks in them, as for infer.py; default: at all',
+        help='of a top-down pose model: where it looks in them, as of hrnet predict; default: at '
+        'all',
     )
     add_size(
         parser,
@@ -107,4 +108,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     print('\n'.join([*done.lines(), *metrics]))
     trust = ' --trust-checkpoint' if format.runs_code else ''
     options = as_typed(args.cfg_options)
-    print(f'use it      python tools/infer.py {args.config} {args.out} photo.jpg{trust}{options}')
+    print(f'use it      hrnet predict {args.config} {args.out} photo.jpg{trust}{options}')

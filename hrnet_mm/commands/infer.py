@@ -1,12 +1,12 @@
 """Predict on images, folders, videos or a camera; draw the results and write them as JSON.
 
-python tools/infer.py CONFIG CHECKPOINT photo.jpg
-python tools/infer.py CONFIG CHECKPOINT 'photos/*/*.jpg' --out results
-python tools/infer.py CONFIG CHECKPOINT photos/ clip.mp4 https://example.org/photo.jpg
-python tools/infer.py CONFIG CHECKPOINT --camera 0
-python tools/infer.py CONFIG CHECKPOINT clip.mp4 --device cuda:0
-python tools/infer.py POSE_CONFIG CHECKPOINT photos/ --boxes annotations.json
-python tools/infer.py POSE_CONFIG CHECKPOINT photos/ --detector DETECTOR_CONFIG CHECKPOINT
+hrnet predict CONFIG CHECKPOINT photo.jpg
+hrnet predict CONFIG CHECKPOINT 'photos/*/*.jpg' --out results
+hrnet predict CONFIG CHECKPOINT photos/ clip.mp4 https://example.org/photo.jpg
+hrnet predict CONFIG CHECKPOINT --camera 0
+hrnet predict CONFIG CHECKPOINT clip.mp4 --device cuda:0
+hrnet predict POSE_CONFIG CHECKPOINT photos/ --boxes annotations.json
+hrnet predict POSE_CONFIG CHECKPOINT photos/ --detector DETECTOR_CONFIG CHECKPOINT
 """
 
 from __future__ import annotations

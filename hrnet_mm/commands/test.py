@@ -1,8 +1,8 @@
 """Evaluate a checkpoint on the config's test data, with the metrics of the host.
 
-python tools/test.py CONFIG CHECKPOINT
-python tools/test.py CONFIG CHECKPOINT --report report
-python tools/test.py CONFIG CHECKPOINT --out predictions.pkl --show-dir drawn
+hrnet test CONFIG CHECKPOINT
+hrnet test CONFIG CHECKPOINT --report report
+hrnet test CONFIG CHECKPOINT --out predictions.pkl --show-dir drawn
 """
 
 from argparse import Namespace

@@ -1,8 +1,8 @@
 """Train a model from a config: pose, segmentation, detection, landmarks or classification.
 
-python tools/train.py CONFIG
-python tools/train.py CONFIG --resume
-python tools/train.py CONFIG --data-root data/mine --epochs 20 --batch-size 8 --auto-scale-lr
+hrnet train CONFIG
+hrnet train CONFIG --resume
+hrnet train CONFIG --data-root data/mine --epochs 20 --batch-size 8 --auto-scale-lr
 """
 
 from argparse import Namespace

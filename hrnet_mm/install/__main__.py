@@ -22,7 +22,7 @@ from hrnet_mm.install.packages import TASKS, pip_commands
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run pip, and then the doctor; return the exit code of the first that fails."""
-    parser = ArgumentParser('python -m hrnet_mm.install', description=__doc__.partition('\n')[0])
+    parser = ArgumentParser('hrnet install', description=__doc__.partition('\n')[0])
     parser.add_argument('tasks', nargs='+', choices=TASKS, metavar='TASK', help=', '.join(TASKS))
     parser.add_argument('--dry-run', action='store_true', help='print the commands, run nothing')
     args = parser.parse_args(argv)

@@ -228,7 +228,7 @@ def test_tool_exports_and_infer_takes_the_file(tiny: Tiny, photos: Path, tmp_pat
     assert done.returncode == 0, done.stderr
     assert 'ONNX, fp32\n' in done.stdout and 'w18_small and HRNetV2: image (N, 3,' in done.stdout
     assert 'on images of 1 x 3 x 64 x 96 and' in done.stdout
-    assert done.stdout.splitlines()[-1].endswith(f'tools/infer.py {model.config} {out} photo.jpg')
+    assert done.stdout.splitlines()[-1].endswith(f'hrnet predict {model.config} {out} photo.jpg')
     used = run_tool('infer.py', model.config, out, photos, '--out', tmp_path / 'out')
     assert used.returncode == 0, used.stderr
     assert used.stdout.splitlines()[-1].startswith('2 images, 2 instances, ')
