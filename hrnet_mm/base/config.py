@@ -12,7 +12,7 @@ from mmengine.registry import Registry
 
 from hrnet_mm.base.config_changes import apply_options
 from hrnet_mm.base.config_names import find_config
-from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.errors import UserError, did_you_mean
 from hrnet_mm.base.given import LOADERS, check_not_set_twice
 
 EVALUATORS = ('val_evaluator', 'test_evaluator')
@@ -66,13 +66,18 @@ def read_config(
         try:
             cfg = Config.fromfile(path)
         except (SyntaxError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise  # a base that is absent names itself
+            if isinstance(error, FileNotFoundError) and error.filename:
+                raise UserError(_absent_base(path, Path(error.filename))) from error
             raise UserError(f'{path} is no config: {error}') from error
     if data_root:
         set_data_root(cfg, data_root)
     apply_options(cfg, options or {})
     return cfg
+
+
+def _absent_base(config: Path, base: Path) -> str:
+    hint = did_you_mean(base.name, [path.name for path in base.parent.glob('*.py')])
+    return f'there is no {base}, a base of {config}{hint}'
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from hrnet_mm.base.config import name_of
 from hrnet_mm.check.findings import Finding, keyed, nearest, stop, warn
+from hrnet_mm.models import HRNet
+from hrnet_mm.models.archs import stages_from_arch
 
 # Parts that read the maps: mmpose, mmpretrain; mmseg; mmdet.
 HEADS = ('head', 'decode_head', 'auxiliary_head', 'rpn_head', 'bbox_head')
@@ -22,6 +24,7 @@ SIDE = 256  # of the image that is run, in pixels; it has a pyramid of seven hal
 
 def check_config(cfg: Config) -> Iterator[Finding]:
     if cfg.get('model'):
+        yield from check_arch(cfg.model.get('backbone'))
         yield from check_custom_keys(cfg)
         yield from check_channels(cfg)
 
@@ -53,6 +56,16 @@ def result_of(cfg: Config, part: Any, *inputs: Any, **options: Any) -> Any:
 def image_of(height: int, width: int, channels: int = 3) -> Tensor:
     """One image (1, C, H, W) without memory."""
     return torch.zeros(1, channels, height, width, device='meta')
+
+
+def check_arch(backbone: Any) -> Iterator[Finding]:
+    """The ``arch`` of our HRNet is one that there is."""
+    ours = isinstance(backbone, Mapping) and backbone.get('type') in ('hrnet_mm.HRNet', HRNet)
+    if ours and backbone.get('arch') is not None:
+        try:
+            stages_from_arch(backbone['arch'])
+        except ValueError as error:
+            yield stop(f'model.backbone: {error}')
 
 
 def check_custom_keys(cfg: Config) -> Iterator[Finding]:

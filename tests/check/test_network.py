@@ -4,7 +4,7 @@ import pytest
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
 from hrnet_mm.base.config import read_config
-from hrnet_mm.check.network import check_channels
+from hrnet_mm.check.network import check_arch, check_channels
 from tests.helpers import CONFIGS
 
 POSE = 'pose/hrnet_w32_coco_256x192.py'
@@ -49,3 +49,11 @@ def test_channels_that_do_not_agree_are_named(
 def test_channels_of_a_head_that_chooses_maps_are_those_of_the_chosen() -> None:
     [sentence] = said_of(SEG, {'model.backbone.arch': 'w48'})
     assert 'in_channels' in sentence and '48' in sentence
+
+
+def test_an_arch_that_there_is_not_is_named() -> None:
+    backbone = dict(type='hrnet_mm.HRNet', arch='w99')
+    [finding] = check_arch(backbone)
+    assert finding.level == 'stop' and "arch='w99' is not an HRNet" in finding.text
+    for right in (dict(backbone, arch=24), dict(type='HRNet', arch='w99'), None):
+        assert not list(check_arch(right))

@@ -68,3 +68,10 @@ def test_data_root_moves_datasets_and_evaluators() -> None:
     assert cfg.val_evaluator.ann_file == '/elsewhere/coco/annotations/person_keypoints_val2017.json'
     assert cfg.val_dataloader.dataset.bbox_file.startswith('/elsewhere/coco/person_detection')
     assert cfg.val_dataloader.dataset.ann_file == 'annotations/person_keypoints_val2017.json'
+
+
+def test_a_base_that_is_absent_is_named_with_the_one_that_may_be_meant(tmp_path: Path) -> None:
+    mine = tmp_path / 'mine.py'
+    mine.write_text("_base_ = 'hrnet_mm::pose/hrnet_w32_coco_256x19.py'\n")
+    with pytest.raises(UserError, match=r'a base of .*; did you mean hrnet_w32_coco_256x192\.py\?'):
+        read_config(mine)

@@ -23,8 +23,9 @@ def draw(
     """The input with its poses, and its heatmaps in the colours of their keypoints.
 
     Poses are read out of the targets, not out of the annotation: the peaks of a top-down model's
-    heatmaps, the centers and displacements of DEKR, the coordinates of a regression. So a flip or a
-    warp that the targets do not share with the image is seen.
+    heatmaps, the centers and displacements of DEKR, the places where associative embedding learns
+    its tags, the coordinates of a regression. So a flip or a warp that the targets do not share
+    with the image is seen.
     """
     colors = _colors(meta)
     poses = list(_poses(labels, image.shape[:2]))
@@ -53,7 +54,9 @@ def _poses(labels: BaseDataElement, size: tuple[int, int]) -> Iterator[np.ndarra
         weights = parts.keypoint_weights.numpy().reshape(len(parts.keypoint_labels), -1)
         for points, learnt in zip(parts.keypoint_labels.numpy(), weights, strict=True):
             yield np.column_stack([points[:, :2] * [width, height], learnt > 0])
-    elif heatmaps is not None:  # bottom-up without displacements: only the annotation has poses
+    elif heatmaps is not None and 'keypoint_indices' in parts:
+        yield from _of_indices(labels, size)
+    elif heatmaps is not None:  # bottom-up without either, as CID: only the annotation has poses
         people = labels.gt_instances
         for points, visible in zip(people.keypoints, people.keypoints_visible, strict=True):
             shown = np.asarray(visible).reshape(len(points), -1)[:, 0] > 0
@@ -87,6 +90,18 @@ def _of_centers(
         learnt = weights[::2, y, x] > 0
         if learnt.any():
             yield np.column_stack([points * [size[1] / width, size[0] / height], learnt])
+
+
+def _of_indices(labels: BaseDataElement, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """The poses of associative embedding: where the tags of each person are learnt."""
+    maps, people = labels.gt_fields.heatmaps, labels.gt_instance_labels.keypoint_indices
+    if isinstance(maps, list | tuple):  # several levels; tags are of the first
+        maps, people = maps[0], people[0]
+    height, width = maps.shape[-2:]
+    for places, learnt in np.moveaxis(people.numpy(), -1, 1):
+        rows, columns = np.divmod(places, width)
+        x, y = columns * (size[1] / width), rows * (size[0] / height)
+        yield np.column_stack([x, y, learnt > 0])
 
 
 def _heat(
