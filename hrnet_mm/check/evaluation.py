@@ -80,6 +80,16 @@ def check_samples_are_whole(dataset: Dataset) -> Iterator[Finding]:
             )
 
 
+def keypoints_of_file(dataset: Dataset) -> int:
+    """The number of keypoints that a file for this dataset has; 0 where it is not known."""
+    transforms = [name_of(part) for _, part in keyed('pipeline', dataset.cfg.get('pipeline'))]
+    if dataset.reader.task != 'pose' or 'KeypointConverter' in transforms:
+        return 0
+    if dataset.reader.name == 'CocoWholeBodyDataset':  # whose parts are several lists
+        return 0
+    return dataset.built.metainfo['num_keypoints']
+
+
 def check_same_file(cfg: Config, dataset: Dataset, file: CocoFile) -> Iterator[Finding]:
     """An evaluator reads the annotation file of the dataset, or the same annotations."""
     phases = [dataset.phase]
@@ -94,12 +104,19 @@ def check_same_file(cfg: Config, dataset: Dataset, file: CocoFile) -> Iterator[F
                     '"not matched", so that its AP is a little too low: number them from 1'
                 ).at(f'{dataset.key}.ann_file')
             continue
-        theirs = read_coco_file(Path(path), FieldsToRead(('keypoints',)))
+        number = keypoints_of_file(dataset)
+        theirs = read_coco_file(Path(path), FieldsToRead(('keypoints',), number))
         absent = set(map(str, file.image_ids)) - set(map(str, theirs.image_ids))
         if absent:
             yield stop(
                 f'{key}.ann_file is {path}, which lacks the image {few_sorted(absent, 1)} of '
                 f'{file.path} ({dataset.key}.ann_file): write the same file in both'
+            )
+        elif faults := theirs.faults.get('keypoints'):
+            first = min(faults)
+            yield stop(
+                f'{key}.ann_file is {path}, in which {theirs.name(first)} {faults[first]}; '
+                f'{dataset.key}.ann_file is {file.path}: write the same file in both'
             )
         elif any(
             getattr(theirs, column) != getattr(file, column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,16 @@ def test_a_dataset_class_of_ones_own_is_left_alone(clean_sets: dict[str, DataSet
     assert finding.text == text
     cfg.train_dataloader.dataset['type'] = OwnName
     assert check(cfg) == []
+
+
+def test_an_evaluator_whose_file_has_other_keypoints_is_named(
+    clean_sets: dict[str, DataSet], tmp_path: Path
+) -> None:
+    data = copy_of(clean_sets['pose'], tmp_path / 'set')
+    others = json.loads(data.annotations('val').read_text())
+    for annotation in others['annotations']:
+        annotation['keypoints'] = annotation['keypoints'][:9]
+    (tmp_path / 'three.json').write_text(json.dumps(others))
+    data.cfg.val_evaluator.ann_file = str(tmp_path / 'three.json')
+    stops = [finding.text for finding in check(data.cfg) if finding.level == 'stop']
+    assert 'three.json, in which annotation' in stops[0] and 'of 3 keypoints, not 51' in stops[0]
