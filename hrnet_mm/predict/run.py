@@ -51,6 +51,7 @@ class Summary:
         out: the folder of the results.
         network_rate: images a second in the time of the networks alone, after the first batch; None
             where there is only one.
+        empty: the number of images in which no instance was found.
     """
 
     count: int
@@ -60,10 +61,13 @@ class Summary:
     seconds: float
     out: Path
     network_rate: float | None = None
+    empty: int = 0
 
     def __str__(self) -> str:
         skipped = f' ({self.skipped} skipped)' if self.skipped else ''
         found = '' if self.instances is None else f', {_plural(self.instances, "instance")}'
+        if self.instances and self.empty:
+            found += f' in {self.count - self.empty} of them'
         alone = f' (the network alone {_rate(self.network_rate)})' if self.network_rate else ''
         return (
             f'{_plural(self.count, self.unit)}{skipped}{found}, '
@@ -172,6 +176,7 @@ class PredictionRun:
         self._write: Write | None = None
         self._show: Callable[[int], None]
         self._instances: int | None = None
+        self._empty = 0
         self._nothing_drawn: list[float] = []  # of each such frame the best score
         self._failed = 0
         self._first_failure: tuple[str, Exception] | None = None
@@ -215,6 +220,7 @@ class PredictionRun:
             unit=self._frames.unit,
             skipped=self._frames.skipped,
             instances=self._instances,
+            empty=self._empty,
             seconds=time.perf_counter() - start,
             out=self._out,
             network_rate=self._clock.rate(self._predictor.batch_size),
@@ -245,6 +251,7 @@ class PredictionRun:
             self._note_what_is_not_drawn(frame, record)
         if 'instances' in record:
             self._instances = (self._instances or 0) + len(record['instances'])
+            self._empty += not record['instances']
 
     def _drawn(self, frame: Frame, record: dict[str, Any]) -> np.ndarray:
         return self._predictor.drawing(frame.image, record, self._score_thr, self._opacity)
