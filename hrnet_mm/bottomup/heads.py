@@ -110,7 +110,8 @@ class TagHead(BaseHead):
         if self.decoder is None:
             raise UserError('the head has no decoder: give it the codec that finds people')
         tags = tags.unflatten(0, (-1, self.num_keypoints)).transpose(0, 1)
-        found = self.decoder.decode(tuple(x.float().cpu().numpy() for x in (heatmaps, tags)))
+        pair = (x.detach().float().cpu().numpy() for x in (heatmaps, tags))
+        found = self.decoder.decode(tuple(pair))
         height, width = heatmaps.shape[1:]
         return InstanceData(
             bbox_scores=found.person_scores,
