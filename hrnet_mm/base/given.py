@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hrnet_mm.base.config_names import find_config
-from hrnet_mm.base.errors import UsageError, UserError
+from hrnet_mm.base.errors import UsageError, UserError, did_you_mean
 from hrnet_mm.base.formats import SUFFIXES
 
 HUB = 'hf-hub:'
@@ -54,7 +54,9 @@ def check_checkpoint(source: str | Path) -> None:
     path = Path(source)
     if is_local(source) and not path.expanduser().exists():
         what = 'exported file' if path.suffix in SUFFIXES else 'checkpoint'
-        raise UserError(f'there is no {what} {path}')
+        pattern = '*' + glob.escape(path.suffix or '.pth')
+        beside = [other.name for other in path.expanduser().parent.glob(pattern)]
+        raise UserError(f'there is no {what} {path}{did_you_mean(path.name, beside)}')
 
 
 def check_images(source: str) -> None:
