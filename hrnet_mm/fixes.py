@@ -12,6 +12,8 @@ stack that does not have the fault:
   and the maintained fork's does so with every file that torch refuses: :func:`load_weights_only`.
 * numpy 2.4 refuses ``int(np.array([3]))``, as which mmpose's visualizer takes the radius of a
   keypoint: :func:`draw_keypoints`.
+* COCO's and xtcocotools' ``loadRes`` fail on a file without results, which a bottom-up model writes
+  while it finds nobody, as after its first epoch: :func:`evaluate_nobody`.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial, wraps
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -151,6 +155,40 @@ def _take_radius_from_array(visualizer: type) -> None:
     visualizer.draw_circles = draw_circles
 
 
+def evaluate_nobody() -> None:
+    """Let mmpose's COCO metrics say 0 where a model has found nobody in any image.
+
+    The classes are wrapped when Python makes them, so that mmpose is not imported here.
+    """
+    metric = importlib.import_module('mmengine.evaluator').BaseMetric
+    metric.__init_subclass__ = classmethod(_take_no_results)
+
+
+def _take_no_results(metric: type) -> None:
+    name = '_do_python_keypoint_eval'
+    if not metric.__module__.startswith('mmpose.evaluation.metrics.coco') or name not in vars(
+        metric
+    ):
+        return
+    evaluate = getattr(metric, name)
+
+    @wraps(evaluate)
+    def evaluate_any(self: Any, outfile_prefix: str) -> Any:
+        if Path(f'{outfile_prefix}.keypoints.json').read_bytes().strip() != b'[]':
+            return evaluate(self, outfile_prefix)
+        labels, nobody = self.coco, type(self.coco)()
+        nobody.dataset = labels.dataset | dict(annotations=[])
+        nobody.createIndex()
+        self.coco = copy(labels)
+        self.coco.loadRes = lambda *_: nobody
+        try:
+            return evaluate(self, outfile_prefix)
+        finally:
+            self.coco = labels
+
+    setattr(metric, name, evaluate_any)
+
+
 def load_url(url: str, model_dir: str | None = None, map_location: Any = None, **_: Any) -> Any:
     """What mmengine loads from the web: downloaded by ``hrnet_mm.base.download``, read by torch.
 
@@ -174,3 +212,4 @@ allow_mmengine_checkpoints()
 load_weights_only()
 name_owned_memory()
 draw_keypoints()
+evaluate_nobody()

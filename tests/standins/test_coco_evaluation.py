@@ -173,6 +173,21 @@ def test_no_predictions_are_an_evaluation_too(tmp_path: Path) -> None:
     assert statistics((COCO, COCOeval), tmp_path, (contents, []), 'keypoints')['stats'].max() == 0
 
 
+def test_mmposes_metric_of_a_model_that_finds_nobody_is_0(tmp_path: Path) -> None:
+    contents, _ = people(dict(keypoints=17), first_id=1)
+    file = tmp_path / 'annotations.json'
+    file.write_text(json.dumps(contents))
+    metric = CocoMetric(ann_file=str(file), score_mode='bbox', nms_mode='none')
+    metric.dataset_meta = dict(dataset_name='coco', num_keypoints=17, sigmas=BODY_SIGMAS)
+    labels = dict(bbox_scores=np.ones(1), bbox_scales=np.array([[120.0, 200.0]]))
+    found = dict(
+        keypoints=np.zeros((0, 17, 2)), keypoint_scores=np.zeros((0, 17)), bbox_scores=np.zeros(0)
+    )
+    for _ in range(2):
+        metric.process([], [dict(id=0, img_id=0, gt_instances=labels, pred_instances=found)])
+        assert metric.evaluate(size=1)['coco/AP'] == 0
+
+
 def test_selected_keypoints_areas_and_contents_in_memory(tmp_path: Path) -> None:
     contents, _ = people(dict(keypoints=17))
     file = tmp_path / 'annotations.json'
