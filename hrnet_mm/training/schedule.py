@@ -20,6 +20,8 @@ COUNTS_ITERATIONS = re.compile(r'(^|_)iters?(_|$)')
 MAY_BE_LENGTH = re.compile(r'epoch|iter|step|period|warm')
 SCALED = ('begin', 'end', 'T_max', 'milestones', 'step_size', 'periods', 'total_steps')
 SCALED += ('patience', 'cooldown')
+# They are at their last rate during the whole last epoch: of two epochs that is half a training.
+ENDS_EARLY, FEW = ('Linear', 'Poly', 'OneCycle'), 10
 NO_LENGTH = ('last_step', 'by_epoch', 'convert_to_iter_based')
 INFINITE = 10**9  # MMEngine's number for "no end"
 VAL_INTERVALS = {True: 1, False: 1000}  # MMEngine's, by whether epochs are counted
@@ -174,6 +176,11 @@ def scale_scheduler(
         new('end', end)
         if is_warmup(scheduler):
             moved[by_epoch, old_end] = end
+    reach = scheduler.get('total_steps') or min(old_end, scaling.old) - old_begin
+    if by_epoch and is_own_unit and not is_warmup(scheduler):
+        is_early = name_of(scheduler).startswith(ENDS_EARLY) and reach > 1
+        if is_early and ratio < 1 and reach * ratio < FEW:
+            new('convert_to_iter_based', True)
     if scheduler.get('T_max') is not None:
         is_whole = scheduler['T_max'] == old_end - old_begin
         new('T_max', end - begin if is_whole else max(1, rounded(scheduler['T_max'] * ratio)))

@@ -193,6 +193,27 @@ def test_periods_and_powers_reach_as_far() -> None:
     assert (plateau.patience, plateau.cooldown) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    'scheduler',
+    [
+        dict(type='OneCycleLR', eta_max=1.0, total_steps=100),
+        dict(type='PolyLR', power=0.9, begin=0, end=100),
+        dict(type='LinearLR', start_factor=1.0, end_factor=0.01, end=100),
+    ],
+    ids=lambda scheduler: scheduler['type'],
+)
+def test_in_few_epochs_the_rate_is_not_at_its_end_for_an_epoch(
+    rates: Rates, scheduler: dict[str, Any]
+) -> None:
+    train = dict(by_epoch=True, max_epochs=100)
+    old = rates(Config(dict(train_cfg=train, param_scheduler=[scheduler], default_scope='mmpose')))
+    for number in (1, 2, 5):
+        parts = dict(train_cfg=dict(train), param_scheduler=[dict(scheduler)])
+        cfg = Config(dict(**parts, default_scope='mmpose'))
+        scale_schedule(cfg, number)
+        assert rates(cfg).mean() == pytest.approx(old.mean(), abs=0.02)
+
+
 def test_what_a_schedule_of_ones_own_means_is_not_guessed() -> None:
     cfg = schedule(param_scheduler=dict(type='Mine', hold_epochs=30))
     with pytest.raises(UserError, match=r'param_scheduler.hold_epochs is 30, and it is not known'):
