@@ -32,6 +32,12 @@ def codecs_of(dataset: Dataset) -> Iterator[tuple[str, Mapping[str, Any]]]:
                     yield key, codec
 
 
+def reads_masks(dataset: Dataset) -> bool:
+    """Whether the pipeline masks the people without keypoints, and the crowds."""
+    steps = dataset.cfg.get('pipeline') or ()
+    return any(name_of(step).endswith('BottomupGetHeatmapMask') for step in steps)
+
+
 def check_sizes(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
     """There is one codec for each of the head's maps, of its size."""
     codecs = list(codecs_of(dataset))

@@ -130,3 +130,21 @@ def check_images_of(file: CocoFile) -> Iterator[Finding]:
             f'is not listed: {listed}'
         ),
     )
+
+
+def check_run_lengths(file: CocoFile) -> Iterator[Finding]:
+    """Segmentations in run lengths are of the size of their image."""
+    numbers = file.image_numbers
+    yield from first_of(
+        stop,
+        [
+            i
+            for i, size in file.run_lengths.items()
+            if numbers[i] >= 0 and list(size) != file.sizes[numbers[i]][::-1].tolist()
+        ],
+        lambda i: (
+            f'{file.path}: {file.name(i)} has a segmentation with the size '
+            f'{file.run_lengths[i]}, but its image has [height, width] '
+            f'{row_text(file.sizes[numbers[i]][::-1])}'
+        ),
+    )

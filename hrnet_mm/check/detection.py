@@ -19,10 +19,10 @@ from hrnet_mm.base.coco_file import (
 from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.check.boxes import check_areas, check_boxes
 from hrnet_mm.check.classes import check_classes, check_names, numbers_of_classes
-from hrnet_mm.check.coco import MOST, check_entries, check_faults
+from hrnet_mm.check.coco import MOST, check_entries, check_faults, check_run_lengths
 from hrnet_mm.check.datasets import Dataset
 from hrnet_mm.check.evaluation import evaluators_of
-from hrnet_mm.check.findings import Finding, first_of, keyed, nearest, note, row_text, stop, warn
+from hrnet_mm.check.findings import Finding, keyed, nearest, note, stop, warn
 
 FOLDERS = ('img',)  # that the host's class cannot do without
 
@@ -155,25 +155,13 @@ def check_crowds(file: CocoFile) -> Iterator[Finding]:
 
 def check_segmentations(file: CocoFile) -> Iterator[Finding]:
     """Where masks are trained on, each annotation has one, of the size of its image."""
-    single, numbers = len(file) - file.crowds.sum(), file.image_numbers
+    single = len(file) - file.crowds.sum()
     missing = len(file.faults.get('segmentation', {}))
     level = stop if missing > MOST * single else warn
     yield from check_faults(file, 'segmentation', level, '; it is not trained on')
     astray = len(file.faults.get('place', {}))
     yield from check_faults(file, 'place', stop if astray > MOST * single > 1 else warn)
-    yield from first_of(
-        stop,
-        [
-            i
-            for i, size in file.run_lengths.items()
-            if numbers[i] >= 0 and list(size) != file.sizes[numbers[i]][::-1].tolist()
-        ],
-        lambda i: (
-            f'{file.path}: {file.name(i)} has a segmentation with the size '
-            f'{file.run_lengths[i]}, but its image has [height, width] '
-            f'{row_text(file.sizes[numbers[i]][::-1])}'
-        ),
-    )
+    yield from check_run_lengths(file)
 
 
 def used_images(dataset: Dataset, file: CocoFile) -> list[int]:

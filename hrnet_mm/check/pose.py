@@ -21,7 +21,7 @@ from hrnet_mm.base.coco_file import (
 from hrnet_mm.base.config import as_list, name_of
 from hrnet_mm.check import bottomup
 from hrnet_mm.check.boxes import check_areas, check_boxes, check_detected_people
-from hrnet_mm.check.coco import check_entries
+from hrnet_mm.check.coco import check_entries, check_run_lengths
 from hrnet_mm.check.datasets import Dataset
 from hrnet_mm.check.evaluation import evaluators_of
 from hrnet_mm.check.findings import Finding, few_sorted, keyed, note, stop, warn
@@ -167,7 +167,12 @@ def read(dataset: Dataset) -> CocoFile:
     number = dataset.built.metainfo['num_keypoints']
     return read_coco_file(
         Path(dataset.built.ann_file),
-        FieldsToRead(keys, number, needed=NEEDED.get(dataset.reader.name, ())),
+        FieldsToRead(
+            keys,
+            number,
+            masks=bottomup.reads_masks(dataset),
+            needed=NEEDED.get(dataset.reader.name, ()),
+        ),
     )
 
 
@@ -184,6 +189,7 @@ def check_data(cfg: Config, dataset: Dataset, file: CocoFile) -> Iterator[Findin
     yield from check_shape(cfg, file)
     yield from check_usable(file, reasons_of(dataset, file))
     yield from bottomup.check_people(dataset, file)
+    yield from check_run_lengths(file)
 
 
 def check_bbox_file(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:

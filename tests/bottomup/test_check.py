@@ -68,6 +68,19 @@ def test_an_image_of_more_people_than_the_codec_takes_is_named(people: Path) -> 
     assert stops(cfg) == ''
 
 
+def test_a_crowd_of_another_size_than_its_image_is_named(people: Path) -> None:
+    cfg = config(people)
+    dataset = cfg.train_dataloader.dataset
+    document = json.loads(Path(dataset.ann_file).read_text())
+    crowd = dict(iscrowd=1, keypoints=[0] * 51, num_keypoints=0)
+    crowd['segmentation'] = dict(counts=[1, 99], size=[10, 10])
+    document['annotations'].append(document['annotations'][0] | crowd | dict(id=10**6))
+    file = people / 'with_a_crowd.json'
+    file.write_text(json.dumps(document))
+    dataset.ann_file = str(file)
+    assert 'annotation 1000000 has a segmentation with the size [10, 10]' in stops(cfg)
+
+
 def test_a_network_that_rescores_people_of_other_keypoints_is_named(people: Path) -> None:
     cfg = tiny_config('pose/dekr_hrnet_w32_coco_512x512.py', people)
     cfg.model.backbone.init_cfg = None
