@@ -6,11 +6,14 @@ Nothing here imports torch.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from types import FrameType
 
 from hrnet_mm.base.errors import UsageError, sentence_of
 from hrnet_mm.base.image_size import lower_opencvs_limit
@@ -45,6 +48,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
 
 
 def run_reporting(main: Callable[[], int | None]) -> int | None:
+    was_interrupted = note_interrupts()
     try:
         return main()
     except KeyboardInterrupt:
@@ -53,6 +57,8 @@ def run_reporting(main: Callable[[], int | None]) -> int | None:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
     except Exception as error:
+        if was_interrupted() and is_of_a_package(error):
+            sys.exit('\nstopped')
         if isinstance(error, ModuleNotFoundError) and find_spec('mmengine') is None:
             tasks = ', '.join(TASKS)
             sys.exit(
@@ -63,6 +69,23 @@ def run_reporting(main: Callable[[], int | None]) -> int | None:
         if is_of_a_package(error):
             hint = f'python -m hrnet_mm.doctor says which packages are at fault; {hint}'
         sys.exit(f'error: {sentence_of(error)}\n({hint})')
+
+
+def note_interrupts() -> Callable[[], bool]:
+    """Let Ctrl-C raise KeyboardInterrupt, as before, and note that it has come.
+
+    While a compiled module is imported, as numpy's, that becomes an error of the import.
+    """
+    came = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.set()
+        signal.default_int_handler(number, frame)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, note)
+    return came.is_set
 
 
 def is_of_a_package(error: BaseException) -> bool:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,21 @@ def test_other_errors_do_not(error: Exception) -> None:
     with pytest.raises(SystemExit) as caught:
         run_tool(main)
     assert str(error) in str(caught.value) and DOCTOR not in str(caught.value)
+
+
+def test_ctrl_c_that_an_import_makes_an_error_of_its_own_stops() -> None:
+    def main() -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise ImportError('Error importing numpy')
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as caught:
+            program.run_reporting(main)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert caught.value.code == '\nstopped'
 
 
 @pytest.mark.slow
