@@ -36,6 +36,10 @@ def replacing(path: Path, mark: str = '', number: int | None = None) -> Iterator
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)  # which a full disk does not say
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -259,7 +259,7 @@ def write_image(path: Path, image: np.ndarray, remedy: str = 'try --no-draw') ->
             f'{path.name}, {width} x {height} pixels, cannot be written as {path.suffix}; {remedy}'
         )
     with replacing(path) as temporary:
-        encoded.tofile(temporary)
+        temporary.write_bytes(encoded)
 
 
 @contextmanager

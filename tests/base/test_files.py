@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from hrnet_mm.base.errors import sentence_of
 from hrnet_mm.base.files import replacing
 
 
@@ -15,6 +16,13 @@ def test_file_is_replaced_only_without_an_error(tmp_path: Path) -> None:
         raise RuntimeError
     assert path.read_text() == 'first'
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_is_told_with_the_file_that_did_not_fit(tmp_path: Path) -> None:
+    full = OSError(28, 'No space left on device')
+    with pytest.raises(OSError) as caught, replacing(tmp_path / 'file.txt'):
+        raise full
+    assert sentence_of(caught.value) == f'No space left on device: {tmp_path / "file.txt"}'
 
 
 def test_two_files_of_a_folder_are_written_at_once(tmp_path: Path) -> None:
