@@ -211,6 +211,18 @@ def name_of(part: Any) -> str:
     return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
 
 
+def keeps_shapes(loader: Mapping[str, Any]) -> bool:
+    """Whether a loader's images keep the shapes that they have, as in a bottom-up test.
+
+    mmpose pads the smaller ones of a batch, and its bottom-up heads take the padded image for the
+    image: their keypoints are elsewhere.
+    """
+    steps = (loader.get('dataset') or {}).get('pipeline') or ()
+    return any(
+        name_of(step) == 'BottomupResize' and step.get('resize_mode') == 'expand' for step in steps
+    )
+
+
 def class_of(registry: Registry, kind: Any, scope: str | None) -> type | None:
     """The class of a type in a config; importing its host if need be."""
     if not isinstance(kind, str):

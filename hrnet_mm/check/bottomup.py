@@ -14,7 +14,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from hrnet_mm.base.coco_file import CocoFile
-from hrnet_mm.base.config import name_of
+from hrnet_mm.base.config import keeps_shapes, name_of
 from hrnet_mm.bottomup.grouping import GroupingRules
 from hrnet_mm.check.datasets import Dataset
 from hrnet_mm.check.findings import Finding, first_of, keyed, stop
@@ -60,6 +60,16 @@ def check_sizes(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
 
 def listed(sizes: list[tuple[int, ...]]) -> str:
     return ' and '.join(map(str, sizes))
+
+
+def check_batch(cfg: Config, dataset: Dataset) -> Iterator[Finding]:
+    """Images of several shapes are evaluated one by one."""
+    loader = cfg[f'{dataset.phase}_dataloader']
+    if dataset.phase != 'train' and loader.get('batch_size', 1) > 1 and keeps_shapes(loader):
+        yield stop(
+            f'{dataset.phase}_dataloader.batch_size is {loader["batch_size"]}, but its images are '
+            'of several shapes, which mmpose would pad, and find the people elsewhere: write 1'
+        )
 
 
 def check_people(dataset: Dataset, file: CocoFile) -> Iterator[Finding]:

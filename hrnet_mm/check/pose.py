@@ -47,6 +47,7 @@ def check_config(cfg: Config, datasets: Sequence[Dataset]) -> Iterator[Finding]:
         yield from check_codecs(cfg, dataset)
         yield from bottomup.check_sizes(cfg, dataset)
         yield from bottomup.check_rescoring(cfg, dataset)
+        yield from bottomup.check_batch(cfg, dataset)
         if dataset.phase == 'train' or not picks:
             yield from check_outputs(cfg, dataset)
     yield from check_heatmap_size(cfg)

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from hrnet_mm.base.config import LOADERS, SIZES, check_paths, class_of, name_of
+from hrnet_mm.base.config import LOADERS, SIZES, check_paths, class_of, keeps_shapes, name_of
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.training.faults import dataset_fault
 
@@ -32,6 +32,11 @@ def set_batch_size(cfg: Config, phase: str, number: int) -> None:
         raise UserError(
             f'--batch-size {number}: {phase}_dataloader.sampler is a {name_of(sampler)} with a '
             f'batch_size of its own ({sampler["batch_size"]}): change both by --cfg-options'
+        )
+    if phase == 'test' and number > 1 and keeps_shapes(loader):
+        raise UserError(
+            f'--batch-size {number}: the images of a bottom-up test are of several shapes, which '
+            'mmpose would pad, and find the people elsewhere: they are tested one by one'
         )
     loader['batch_size'] = number
     if 'batch_size' in (loader.get('batch_sampler') or {}):

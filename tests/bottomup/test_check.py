@@ -81,6 +81,13 @@ def test_a_crowd_of_another_size_than_its_image_is_named(people: Path) -> None:
     assert 'annotation 1000000 has a segmentation with the size [10, 10]' in stops(cfg)
 
 
+def test_images_of_several_shapes_in_a_batch_are_named(people: Path) -> None:
+    cfg = config(people)
+    cfg.val_dataloader.batch_size = 2
+    [found] = [finding.text for finding in check(cfg, ['val']) if finding.level == 'stop']
+    assert found.startswith('val_dataloader.batch_size is 2, but its images are of several shapes')
+
+
 def test_a_network_that_rescores_people_of_other_keypoints_is_named(people: Path) -> None:
     cfg = tiny_config('pose/dekr_hrnet_w32_coco_512x512.py', people)
     cfg.model.backbone.init_cfg = None

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from hrnet_mm.base.config import read_config
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands.from_arguments import apply_train_options, config_from
+from hrnet_mm.training.loaders import set_batch_size
 from tests.configs.tiny import load_config
 from tests.helpers import ROOT
 
@@ -78,6 +79,14 @@ def test_batches_that_a_sampler_makes(load_tool) -> None:
         UserError, match=r'--batch-size 3.*GroupMultiSourceSampler.*of its own \(5\)'
     ):
         apply_train_options(cfg, args)
+
+
+def test_a_bottom_up_test_is_of_one_image_at_a_time() -> None:
+    cfg = load_config('pose/higherhrnet_w32_coco_512x512.py')
+    set_batch_size(cfg, 'test', 1)
+    set_batch_size(cfg, 'train', 4)
+    with pytest.raises(UserError, match='--batch-size 2: the images of a bottom-up test'):
+        set_batch_size(cfg, 'test', 2)
 
 
 def test_without_workers_nothing_of_them_is_left(load_tool, people: Path) -> None:
