@@ -24,6 +24,8 @@ from hrnet_mm.weights.checkpoint import FillsModel, tested_copy
 
 # MMEngine's scope is one for all threads, and engines have one set of buffers.
 _ONE_AT_A_TIME = Lock()
+# That a pipeline may make of a smaller image: bottom-up models enlarge a narrow one by its width.
+MOST_PIXELS = 2**25
 
 
 class HostModel:
@@ -107,6 +109,12 @@ class HostModel:
         if packed is None:
             path = loaded.get('img_path')
             raise UserError(f'the test pipeline of the config makes nothing of {path}')
+        (height, width), made = loaded['img'].shape[:2], _shape(packed)[-2:]
+        if made[0] * made[1] > max(MOST_PIXELS, 4 * height * width):
+            raise UserError(
+                f'the test pipeline of the config makes {made[1]} x {made[0]} pixels of an image '
+                f'of {width} x {height}, for which the memory may not suffice'
+            )
         return packed
 
     def _run(self, group: list[dict[str, Any]]) -> list[BaseDataElement]:
