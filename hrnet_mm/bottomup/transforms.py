@@ -20,8 +20,15 @@ class BottomupGetHeatmapMask(bottomup_transforms.BottomupGetHeatmapMask):
     """
 
     def _segs_to_mask(self, segs: Sequence[Any], img_shape: tuple[int, int]) -> np.ndarray:
-        """The union (H, W) of what COCO calls segmentations: polygons and run lengths."""
-        mask = super()._segs_to_mask([seg for seg in segs if seg], img_shape)
+        """The union (H, W) of what COCO calls segmentations: polygons and run lengths.
+
+        Of fewer than three points is no polygon: pycocotools fails on it.
+        """
+        polygons: list[Any] = []
+        for seg in segs:
+            if seg and not isinstance(seg, dict):
+                polygons += seg if isinstance(seg[0], list | tuple) else [seg]
+        mask = super()._segs_to_mask([[p] for p in polygons if len(p) >= 6], img_shape)
         for seg in segs:
             if isinstance(seg, dict):
                 encoded = isinstance(seg['counts'], str | bytes)

@@ -35,6 +35,13 @@ def plain_targets(keypoints: np.ndarray, visible: np.ndarray, stride: int) -> tu
     return heatmaps, indices
 
 
+def test_regions_that_are_no_polygons_mask_nothing() -> None:
+    step = TRANSFORMS.build(dict(type='hrnet_mm.BottomupGetHeatmapMask', _scope_='mmpose'))
+    square = [10, 10, 20, 10, 20, 20, 10, 20]
+    mask = step._segs_to_mask([[[1, 2, 3]], [[1, 2, 30, 40], square], [], square], (64, 96))
+    assert np.array_equal(mask, step._segs_to_mask([[square]], (64, 96))) and mask.any()
+
+
 @pytest.mark.parametrize('stride', [2, 4])
 def test_targets_equal_a_second_construction(stride: int) -> None:
     rng = np.random.default_rng(stride)
