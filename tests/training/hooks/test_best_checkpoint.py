@@ -91,3 +91,13 @@ def test_a_resumed_training_knows_its_best_score(people: Path, tmp_path: Path) -
     info = read_checkpoint(last)['message_hub']['runtime_info']
     assert info['best_score'] == score
     assert [best] == list((tmp_path / 'run').glob('best_*'))
+
+
+def test_a_name_that_begins_as_a_metric_is_none() -> None:
+    cfg = load_config('pose/hrnet_w32_coco_256x192.py')
+    for name in ('coco/AP', 'coco/AP .5', 'coco/AR (M)', 'coco/AP(E)'):
+        cfg.default_hooks.checkpoint.save_best = name
+        assert list(check_best(cfg)) == []
+    cfg.default_hooks.checkpoint.save_best = 'coco/APP'
+    [found] = check_best(cfg)
+    assert "save_best is 'coco/APP', but val_evaluator measures coco/AP" in found.text
