@@ -6,6 +6,8 @@ stack that does not have the fault:
 * ``torchvision`` from PyPI beside a CPU-only torch fails to import, and mmpretrain imports it:
   :class:`TorchvisionFinder`.
 * setuptools warns that pkg_resources, which mmengine imports, is deprecated: silenced.
+* mmpose warns that the names of keypoints "do not exist" in the working folder, wherever it reads
+  them from its own: silenced.
 * torch 2.6 loads checkpoints with ``weights_only=True``, which refuses the log history that
   mmengine 0.10 saves in every checkpoint: :func:`allow_mmengine_checkpoints`.
 * mmengine unpickles downloaded checkpoints without ``weights_only``, before torch 2.6 all of them,
@@ -207,6 +209,7 @@ def load_url(url: str, model_dir: str | None = None, map_location: Any = None, *
 
 
 warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+warnings.filterwarnings('ignore', message='The metainfo config file ".*" does not exist. A matched')
 make_torchvision_importable()
 allow_mmengine_checkpoints()
 load_weights_only()

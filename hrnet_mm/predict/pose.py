@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -158,10 +157,7 @@ def _config_meta(cfg: Config) -> dict[str, Any]:
     # Not at the top of the file: it imports the hosts' inferencers, and checkpoints have a meta.
     from mmpose.apis.inference import dataset_meta_from_config
 
-    with warnings.catch_warnings():
-        # mmpose says that it reads the names of the keypoints from its own folder.
-        warnings.filterwarnings('ignore', message='The metainfo config file')
-        meta = dataset_meta_from_config(cfg)
+    meta = dataset_meta_from_config(cfg)
     if meta is None:
         raise UserError(
             'neither the checkpoint nor the train_dataloader of the config tells the keypoints'
