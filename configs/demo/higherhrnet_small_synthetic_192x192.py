@@ -80,6 +80,6 @@ test_evaluator = val_evaluator
 
 default_hooks = dict(
     logger=dict(interval=20),
-    checkpoint=dict(interval=1, max_keep_ckpts=1, save_best=None),
+    checkpoint=dict(interval=1, max_keep_ckpts=1),
 )
 custom_hooks = [dict(type='hrnet_mm.ChannelsLastHook')]

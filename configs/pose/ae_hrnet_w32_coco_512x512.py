@@ -46,3 +46,5 @@ train_pipeline = [
     dict(_scope_='mmpose', type='PackPoseInputs'),
 ]
 train_dataloader = dict(batch_size=12, dataset=dict(pipeline=train_pipeline))
+
+default_hooks = dict(checkpoint=dict(interval=10))  # mmpose's 50 epochs would be lost with a crash

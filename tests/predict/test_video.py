@@ -229,5 +229,5 @@ def test_ctrl_c_leaves_no_part_of_a_video(
 
     monkeypatch.setattr('hrnet_mm.predict.run.PredictionRun._drawn', interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(pose, video)
+        run(pose, video, workers=0)
     assert files_in(tmp_path / 'out') == ['predictions.jsonl']

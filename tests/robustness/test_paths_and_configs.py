@@ -56,7 +56,10 @@ def test_missing_folders_and_any_letters_are_fine(start, whole, tmp_path: Path) 
 @pytest.mark.parametrize(
     ('options', 'told'),
     [
-        (['model.backbone.arch=w33', 'model.backbone.extra=None'], "arch='w33' is not an HRNet"),
+        (
+            ['model.backbone.arch=w33', 'model.backbone.extra=None'],
+            "model.backbone: arch='w33' is not an HRNet",
+        ),
         (
             ['model.backbone.extra.stage3.num_blocks=[1,1]'],
             "extra['stage3']['num_blocks'] is [1, 1]; it must hold one number for each of the 3",
