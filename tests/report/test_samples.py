@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.structures import InstanceData, PixelData
+from mmpose.registry import KEYPOINT_CODECS
+from mmpose.structures import PoseDataSample
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.report.samples import show_samples
@@ -220,3 +223,21 @@ def test_other_files_of_the_folder_stay(config_of: Any, tmp_path: Path) -> None:
     (tmp_path / 'mine.txt').write_text('mine')
     list(show_samples(config_of('cls/hrnet_w18_imagenet_224.py'), tmp_path, 1))
     assert (tmp_path / 'mine.txt').read_text() == 'mine'
+
+
+@pytest.mark.parametrize('name', ['MSRAHeatmap', 'UDPHeatmap'])
+def test_poses_lie_where_the_codec_put_them(name: str) -> None:
+    codec = KEYPOINT_CODECS.build(
+        dict(type=name, input_size=(96, 128), heatmap_size=(24, 32), sigma=2)
+    )
+    points = np.float32([[[5, 7], [40.5, 60], [88, 120]]])
+    target = codec.encode(points, np.ones((1, 3), np.float32))
+    labels = PoseDataSample(
+        gt_fields=PixelData(heatmaps=torch.from_numpy(target['heatmaps'])),
+        gt_instance_labels=InstanceData(
+            keypoint_weights=torch.from_numpy(target['keypoint_weights'])
+        ),
+    )
+    [pose] = _poses(labels, (128, 96), codec)
+    assert np.abs(pose[:, :2] - points[0]).max() < 2.1  # half a pixel of the heatmaps
+    assert pose[:, 2].all()

@@ -28,7 +28,7 @@ def draw(
     with the image is seen.
     """
     colors = _colors(meta)
-    poses = list(_poses(labels, image.shape[:2]))
+    poses = list(_poses(labels, image.shape[:2], meta.get('codec')))
     instances = [dict(bbox=_box(pose, image), bbox_score=1, keypoints=pose) for pose in poses]
     links = np.asarray(meta.get('skeleton_links') or []).reshape(-1, 2).tolist()
     link_colors = np.asarray(meta.get('skeleton_link_colors', []), np.uint8).reshape(-1, 3)
@@ -39,7 +39,9 @@ def draw(
     return pictures, _text(poses)
 
 
-def _poses(labels: BaseDataElement, size: tuple[int, int]) -> Iterator[np.ndarray]:
+def _poses(
+    labels: BaseDataElement, size: tuple[int, int], codec: Any = None
+) -> Iterator[np.ndarray]:
     """Poses (K, 3) of x, y in pixels of the input, and 1 where the keypoint is learnt, else 0."""
     heatmaps, displacements = _field(labels, 'heatmaps'), _field(labels, 'displacements')
     parts = labels.get('gt_instance_labels')
@@ -49,7 +51,7 @@ def _poses(labels: BaseDataElement, size: tuple[int, int]) -> Iterator[np.ndarra
             heatmaps, displacements, _field(labels, 'displacement_weights'), size
         )
     elif heatmaps is not None and len(parts.get('keypoint_weights', ())) == 1:
-        yield _of_peaks(heatmaps, parts.keypoint_weights[0].numpy().reshape(-1), size)
+        yield _of_heatmaps(heatmaps, parts.keypoint_weights[0].numpy().reshape(-1), size, codec)
     elif 'keypoint_labels' in parts:  # shares of the input
         weights = parts.keypoint_weights.numpy().reshape(len(parts.keypoint_labels), -1)
         for points, learnt in zip(parts.keypoint_labels.numpy(), weights, strict=True):
@@ -63,12 +65,18 @@ def _poses(labels: BaseDataElement, size: tuple[int, int]) -> Iterator[np.ndarra
             yield np.column_stack([points[:, :2], shown])
 
 
-def _of_peaks(heatmaps: np.ndarray, weights: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The pose of heatmaps (K, h, w): of each its highest pixel."""
+def _of_heatmaps(
+    heatmaps: np.ndarray, weights: np.ndarray, size: tuple[int, int], codec: Any
+) -> np.ndarray:
+    """The pose of heatmaps (K, h, w): as the model's codec reads them, else each highest pixel."""
     number, height, width = heatmaps.shape
-    rows, columns = np.divmod(heatmaps.reshape(number, -1).argmax(axis=1), width)
-    learnt = (weights > 0) & (heatmaps.max(axis=(1, 2)) > 0)
-    return np.column_stack([columns * (size[1] / width), rows * (size[0] / height), learnt])
+    if type(codec).__name__.endswith('Heatmap'):  # mmpose's MSRAHeatmap, UDPHeatmap, ...
+        points = codec.decode(heatmaps)[0][0]
+    else:
+        rows, columns = np.divmod(heatmaps.reshape(number, -1).argmax(axis=1), width)
+        points = np.column_stack([columns * (size[1] / width), rows * (size[0] / height)])
+    learnt = (weights > 0) & (heatmaps.reshape(len(weights), -1).max(axis=1) > 0)
+    return np.column_stack([points, learnt])
 
 
 def _of_centers(

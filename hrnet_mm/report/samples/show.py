@@ -44,7 +44,7 @@ class Sample:
     Attributes:
         image: (H, W, 3) uint8 BGR, with the padding of its batch.
         labels: the host's data sample, after the transforms and what is done to whole batches.
-        meta: the dataset's: names and colours.
+        meta: the dataset's names and colours, and as ``codec`` what reads the model's heatmaps.
     """
 
     image: np.ndarray
@@ -118,13 +118,15 @@ def training_samples(cfg: Config, seed: int | None = None) -> Iterator[Sample]:
     given = {key: part for key, part in cfg.train_dataloader.items() if key not in OF_WORKERS}
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         # The whole model, as some hosts hand their preprocessor what stands elsewhere in it.
-        preprocessor = build_model(cfg).data_preprocessor
+        model = build_model(cfg)
+        preprocessor = model.data_preprocessor
         set_random_seed(seed)
         loader = Runner.build_dataloader(dict(deepcopy(given), num_workers=0), seed=seed)
         turns = any(
             part.get(key) for _, part in preprocessors_of(cfg) for key in ('bgr_to_rgb', 'to_rgb')
         )
         meta = meta_of(loader.dataset)
+        meta['codec'] = getattr(getattr(model, 'head', None), 'decoder', None)
         for batch in loader:
             data = preprocessor(batch, training=True)
             if not isinstance(data, dict) or not isinstance(data.get('inputs'), Tensor):
