@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,6 +27,11 @@ TALL = 'Ag|'  # letters that reach as high and as low as any
 MARGIN = 2  # pixels around text
 BRIGHT = 140  # of 255; on brighter colours text is black
 TO_GRAY = (0.114, 0.587, 0.299)  # of blue, green and red
+
+
+def bgr_colors(rgb: Any) -> np.ndarray:
+    """The colours of a host's meta, (N, 3) of red, green and blue, as they are drawn: uint8 BGR."""
+    return np.asarray(rgb, np.uint8).reshape(-1, 3)[:, ::-1]
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from mmengine.structures import BaseDataElement
 from hrnet_mm.base.config import datasets_of
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
+from hrnet_mm.predict.canvas import bgr_colors
 from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.predictor import Predictor
 
@@ -75,7 +76,7 @@ def classes_of(meta: dict[str, Any]) -> Classes:
     palette = meta.get('palette')
     if palette is None or isinstance(palette, str) or len(palette) != len(names):
         palette = []
-    return Classes(names, np.asarray(palette, np.uint8).reshape(-1, 3)[:, ::-1])
+    return Classes(names, bgr_colors(palette))
 
 
 def _config_meta(cfg: Config) -> dict[str, Any]:

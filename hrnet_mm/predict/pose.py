@@ -14,6 +14,7 @@ from mmpose.models import BottomupPoseEstimator, TopdownPoseEstimator
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.images import Frame
+from hrnet_mm.predict.canvas import bgr_colors
 from hrnet_mm.predict.drawing import draw_poses
 from hrnet_mm.predict.host_model import HostModel
 from hrnet_mm.predict.predictor import Prediction, Predictor
@@ -34,8 +35,8 @@ class PosePredictor(Predictor):
         self.drawing = partial(
             draw_record,
             links=self._meta['skeleton_links'],
-            link_colors=_bgr(self._meta['skeleton_link_colors']),
-            keypoint_colors=_bgr(self._meta['keypoint_colors']),
+            link_colors=bgr_colors(self._meta['skeleton_link_colors']),
+            keypoint_colors=bgr_colors(self._meta['keypoint_colors']),
         )
 
     def predict(
@@ -163,7 +164,3 @@ def _config_meta(cfg: Config) -> dict[str, Any]:
             'neither the checkpoint nor the train_dataloader of the config tells the keypoints'
         )
     return meta
-
-
-def _bgr(rgb: Any) -> np.ndarray:
-    return np.asarray(rgb, np.uint8).reshape(-1, 3)[:, ::-1]

@@ -35,8 +35,12 @@ class Ranked:
     number: int
     case: Case
 
+    @property
+    def key(self) -> tuple[tuple[float, ...], int]:
+        return self.goodness, self.number
+
     def __lt__(self, other: Ranked) -> bool:
-        return (self.goodness, self.number) < (other.goodness, other.number)
+        return self.key < other.key
 
 
 class Extremes:
@@ -65,8 +69,8 @@ class Extremes:
         """
         self.count += 1
         key = (goodness, number)
-        is_low = len(self._lowest) < self._shown or key < _key(self._lowest[-1])
-        is_high = len(self._highest) < self._shown or key > _key(self._highest[0])
+        is_low = len(self._lowest) < self._shown or key < self._lowest[-1].key
+        is_high = len(self._highest) < self._shown or key > self._highest[0].key
         if is_low or is_high:
             self._keep(Ranked(goodness, number, make()), is_low, is_high)
 
@@ -100,7 +104,3 @@ class Extremes:
 
     def _half(self) -> int:
         return min(self._shown, -(-self.count // 2))
-
-
-def _key(ranked: Ranked) -> tuple[tuple[float, ...], int]:
-    return ranked.goodness, ranked.number

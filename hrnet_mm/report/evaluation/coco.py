@@ -8,11 +8,41 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
+from mmengine.structures import BaseDataElement
+
+from hrnet_mm.report.evaluation.task import Task, file_of
 
 IOU = 0.5  # from which on a detection is right
 
 EVALUATIONS = ('COCOeval', 'COCOevalMP')
+
+
+class CocoTask(Task):
+    """Labels and predictions are those of COCO's own evaluation, which the metric has run.
+
+    Attributes:
+        files: the image's file by its id.
+        evaluations: the metric's, once it is computed.
+        threshold: predictions that score less are not drawn.
+    """
+
+    def __init__(self, metric: BaseMetric, cfg: Config) -> None:
+        super().__init__(metric, cfg)
+        self.files: dict[int, str] = {}
+        self.evaluations: list[Any] = []
+        self.threshold = 0.0
+        keep_evaluations(metric, self.evaluations)
+
+    def add(self, number: int, sample: BaseDataElement, result: Any) -> None:
+        self.files[sample.img_id] = file_of(sample)
+
+    def totals(self) -> Any:
+        return self.files
+
+    def merge(self, totals: Any) -> None:
+        self.files |= totals
 
 
 def keep_evaluations(metric: BaseMetric, kept: list[Any]) -> None:

@@ -7,40 +7,26 @@ from typing import Any
 import numpy as np
 from mmdet.evaluation import CocoMetric
 from mmengine.config import Config
-from mmengine.structures import BaseDataElement
 
 from hrnet_mm.predict.classes import read_classes
 from hrnet_mm.predict.detection import draw_record
 from hrnet_mm.predict.drawing import OPACITY
 from hrnet_mm.report.evaluation.cases import Case
-from hrnet_mm.report.evaluation.coco import Counts, Matches, keep_evaluations
-from hrnet_mm.report.evaluation.task import Table, Task, file_of
+from hrnet_mm.report.evaluation.coco import CocoTask, Counts, Matches
+from hrnet_mm.report.evaluation.task import Table
 
 KINDS = {'bbox': 'box', 'segm': 'mask'}
 MAX_DETS = 100  # of an image; mAP is of so many
 
 
-class Detection(Task):
-    """Labels and predictions are those of COCO's own evaluation, which the metric has run."""
+class Detection(CocoTask):
+    """Boxes, and masks if they are measured."""
 
     ranked_by = 'F1, by boxes that meet a labelled one of their class at an IoU of 0.5'
 
     def __init__(self, metric: CocoMetric, cfg: Config) -> None:
         super().__init__(metric, cfg)
         self.classes = read_classes(metric.dataset_meta, cfg)
-        self.files: dict[int, str] = {}
-        self.evaluations: list[Any] = []
-        self.threshold = 0.0
-        keep_evaluations(metric, self.evaluations)
-
-    def add(self, number: int, sample: BaseDataElement, result: Any) -> None:
-        self.files[sample.img_id] = file_of(sample)
-
-    def totals(self) -> Any:
-        return self.files
-
-    def merge(self, totals: Any) -> None:
-        self.files |= totals
 
     def finish(self) -> None:
         self.evaluations = [e for e in self.evaluations if e.params.useCats]  # no proposals

@@ -9,21 +9,20 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.structures import BaseDataElement
 from mmpose.evaluation.metrics import CocoMetric
 
 from hrnet_mm.report.evaluation.cases import Case
-from hrnet_mm.report.evaluation.coco import Matches, keep_evaluations
+from hrnet_mm.report.evaluation.coco import CocoTask, Matches
 from hrnet_mm.report.evaluation.pose_pictures import PosePictures, names_of
-from hrnet_mm.report.evaluation.task import Table, Task, file_of, share
+from hrnet_mm.report.evaluation.task import Table, share
 
 PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 SHARE_OF_BOX = 0.53  # which xtcocotools takes for the area of a person, where areas are not used
 EPSILON = 1e-9  # relative; between two ways to compute the same number
 
 
-class Pose(Task):
-    """Labels and predictions are those of COCO's own evaluation, which the metric has run."""
+class Pose(CocoTask):
+    """People with keypoints, of whole bodies with those of all parts."""
 
     ranked_by = 'the mean OKS of the labelled people, each with the prediction that fits it best'
 
@@ -31,21 +30,8 @@ class Pose(Task):
         super().__init__(metric, cfg)
         self.names = names_of(metric.dataset_meta)
         self.pictures = PosePictures(metric.dataset_meta)
-        self.files: dict[int, str] = {}
-        self.evaluations: list[Any] = []
-        self.threshold = 0.0
         self._fitting: set[int] = set()  # the predictions that fit a labelled person best
         self.keypoints: np.ndarray | None = np.zeros((3, len(self.names)))
-        keep_evaluations(metric, self.evaluations)
-
-    def add(self, number: int, sample: BaseDataElement, result: Any) -> None:
-        self.files[sample.img_id] = file_of(sample)
-
-    def totals(self) -> Any:
-        return self.files
-
-    def merge(self, totals: Any) -> None:
-        self.files |= totals
 
     def finish(self) -> None:
         if not self.evaluations:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hrnet_mm.predict.canvas import bgr_colors
 from hrnet_mm.predict.drawing import draw_poses
 from hrnet_mm.predict.results import best_where_nothing_is_drawn
 from hrnet_mm.report.evaluation.cases import Case
@@ -22,8 +23,8 @@ class PosePictures:
 
     def __init__(self, meta: dict[str, Any]) -> None:
         self._links = meta['skeleton_links']
-        self._link_colors = _bgr(meta['skeleton_link_colors'])
-        self._colors = _bgr(meta['keypoint_colors'])
+        self._link_colors = bgr_colors(meta['skeleton_link_colors'])
+        self._colors = bgr_colors(meta['keypoint_colors'])
 
     def draw(self, image: np.ndarray, case: Case) -> tuple[np.ndarray, np.ndarray, str]:
         """The label, the prediction, and a remark where all scores are low: then all are drawn."""
@@ -41,7 +42,3 @@ def names_of(meta: dict[str, Any]) -> list[str]:
     """The keypoints' names, in their order."""
     names = meta['keypoint_id2name']
     return [names[i] for i in sorted(names)]
-
-
-def _bgr(rgb: Any) -> np.ndarray:
-    return np.asarray(rgb, np.uint8).reshape(-1, 3)[:, ::-1]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from mmengine.structures import BaseDataElement
 
-from hrnet_mm.predict.canvas import canvas_of
+from hrnet_mm.predict.canvas import bgr_colors, canvas_of
 from hrnet_mm.predict.drawing import draw_poses
 
 WHITE = np.array([[255, 255, 255]], np.uint8)
@@ -31,8 +31,8 @@ def draw(
     poses = list(_poses(labels, image.shape[:2], meta.get('codec')))
     instances = [dict(bbox=_box(pose, image), bbox_score=1, keypoints=pose) for pose in poses]
     links = np.asarray(meta.get('skeleton_links') or []).reshape(-1, 2).tolist()
-    link_colors = np.asarray(meta.get('skeleton_link_colors', []), np.uint8).reshape(-1, 3)
-    pictures = [draw_poses(image, instances, links, link_colors[:, ::-1], colors, 0.5)]
+    link_colors = bgr_colors(meta.get('skeleton_link_colors', []))
+    pictures = [draw_poses(image, instances, links, link_colors, colors, 0.5)]
     heatmaps = _field(labels, 'heatmaps')
     if heatmaps is not None:
         pictures.append(_heat(canvas_of(image), heatmaps, _field(labels, 'heatmap_mask'), colors))
@@ -150,7 +150,7 @@ def _colors(meta: dict[str, Any]) -> np.ndarray:
 
     In a rainbow the sides of a face differ, so that a flip which does not swap them is seen.
     """
-    colors = np.asarray(meta['keypoint_colors'], np.uint8).reshape(-1, 3)[:, ::-1]
+    colors = bgr_colors(meta['keypoint_colors'])
     if len(np.unique(colors, axis=0)) > 1:
         return colors
     shades = np.linspace(0, 255, len(colors)).round().astype(np.uint8)
