@@ -31,7 +31,7 @@ def check_not_set_twice(options: Iterable[str], arguments: Mapping[str, str]) ->
 
 
 def is_local(source: str | Path) -> bool:
-    """Whether the source of a checkpoint is a path on this machine."""
+    """Whether the source of a checkpoint or of images is a path on this machine."""
     return isinstance(source, Path) or ('://' not in source and not source.startswith(HUB))
 
 

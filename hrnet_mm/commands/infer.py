@@ -22,6 +22,7 @@ from hrnet_mm.base.given import (
     check_config,
     check_images,
     check_not_set_twice,
+    is_local,
 )
 from hrnet_mm.commands.arguments import (
     Parser,
@@ -191,7 +192,7 @@ def infer(
     check_checkpoint(checkpoint)
     sources = [source] if isinstance(source, str | Path | int) else list(source)
     for part in sources:
-        if not isinstance(part, int) and '://' not in str(part):
+        if not isinstance(part, int) and is_local(part):
             check_images(os.path.expanduser(part))
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
