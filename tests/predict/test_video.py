@@ -228,6 +228,11 @@ def test_ctrl_c_leaves_no_part_of_a_video(
         return frame.image
 
     monkeypatch.setattr('hrnet_mm.predict.run.PredictionRun._drawn', interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(pose, video, workers=0)
+    # Ignored below a background job.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(pose, video, workers=0)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert files_in(tmp_path / 'out') == ['predictions.jsonl']
