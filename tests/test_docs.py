@@ -6,7 +6,9 @@ import itertools
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from mmengine.runner import Runner
 
 from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.base.config import check_paths, named_paths
+from hrnet_mm.commands.hrnet import PROGRAMS
 from tests.configs.tiny import DIVISORS, divide, parsed
 from tests.helpers import CONFIGS, ROOT
 
@@ -33,6 +36,12 @@ PYTHON = re.compile(r'^```python\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 OUR_FILE = re.compile(
     r'(?<![\w/.:])(?:configs|tools|tests|hrnet_mm|env|benchmark|demo|papers)/[\w./-]+\.(?:py|sh|yml|txt)\b'
 )
+# A command of a code block, with the lines that continue it, to its comment or its end.
+COMMAND = re.compile(
+    r'^ +(?:hrnet (\w+)|python tools/(\w+)\.py)\b((?:[^#\n\\]|\\\n)*)', re.MULTILINE
+)
+FLAG = re.compile(r'(?<=\s)--[a-z][\w-]*')
+OF_TOOLS = {'infer': 'predict', 'convert_checkpoint': 'convert'}
 READERS_OWN = re.compile(r'configs/(?:mine|my_\w+)\.py')
 
 
@@ -61,6 +70,24 @@ def test_relative_links_resolve(page: Path) -> None:
 def test_files_that_are_named_exist(page: Path) -> None:
     named = {name for name in OUR_FILE.findall(page.read_text()) if not READERS_OWN.fullmatch(name)}
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+@pytest.mark.parametrize('program', PROGRAMS)
+def test_flags_that_are_named_exist(
+    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, 'argv', [program, '--help'])
+    with pytest.raises(SystemExit):
+        import_module(PROGRAMS[program][0]).main()
+    known = set(FLAG.findall(capsys.readouterr().out.replace('[', ' ').replace(',', ' ')))
+    named = {
+        (page.name, flag)
+        for page in PAGES
+        for name, tool, arguments in COMMAND.findall(page.read_text())
+        if program in (name, OF_TOOLS.get(tool, tool))
+        for flag in FLAG.findall(arguments)
+    }
+    assert {(page, flag) for page, flag in named if flag not in known} == set()
 
 
 def test_readme_links_every_page() -> None:
