@@ -39,7 +39,8 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
         '--verify',
         type=positive,
         metavar='SIDE',
-        help='run both networks on an image of SIDE x SIDE pixels, a multiple of 32',
+        help='run both networks on an image of SIDE x SIDE pixels, a multiple of 32; of detectors, '
+        'DEKR, CID and OCR without the head',
     )
     parser.add_argument('--keys', action='store_true', help='list every key, not the first dozen')
     add_trust(parser)
@@ -72,8 +73,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.prefix:
         print(f'outside  {done.outside} keys are not below {args.prefix}')
     for found in done.comparisons:
+        what = ' '.join(filter(None, ('verified', found.part)))
         print(
-            f'verified in {found.other} against the original in {found.reference}: '
+            f'{what} in {found.other} against the original in {found.reference}: '
             f'largest difference {found.difference:.1e} of the largest output'
         )
     if {found.reference for found in done.comparisons} == {'hrnet_mm'}:

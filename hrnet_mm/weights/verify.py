@@ -16,15 +16,21 @@ from hrnet_mm.weights.peers import LIBRARIES, OUR_LAYOUTS, library_network, our_
 from hrnet_mm.weights.recognise import Naming, StateDict
 
 TOLERANCE = 1e-4  # rounding stays far below it, a wrong name does not
+# What of the networks is run, where that is not all.
+PARTS = {'backbone': 'the backbone, not the head,', 'det': 'all up to the neck, not the heads,'}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two networks on one image: their largest difference, relative to the largest output."""
+    """Two networks on one image: their largest difference, relative to the largest output.
+
+    ``part`` is one of ``PARTS``, or nothing where all of the networks was run.
+    """
 
     reference: str
     other: str
     difference: float
+    part: str = ''
 
 
 @torch.no_grad()
@@ -35,8 +41,8 @@ def compare(
 
     The original weights run in the library of their layout if there is one and it is installed,
     and otherwise in our network. The converted weights run in our network and in the library of
-    the target. Where source and target are of two tasks, the backbones are compared; of detectors
-    all up to the neck.
+    the target. Where source and target are of two tasks, and of DEKR and CID, the backbones are
+    compared; of detectors all up to the neck.
 
     Args:
         weights, converted, report: what ``convert`` took and gave.
@@ -50,6 +56,8 @@ def compare(
     source, target = report.source, report.target
     task = source.layout.task if source.layout.task == target.layout.task else ''
     task = task if task in OUR_LAYOUTS else 'backbone'
+    whole = not (source.layout.task or target.layout.task)  # a backbone has no head
+    part = '' if whole else PARTS.get(task, '')
     originals = {**_library(task, source, weights), **_ours(task, source, weights)}
     reference, network = next(iter(originals.items()))
     others = {**_ours(task, target, converted), **_library(task, target, converted)}
@@ -57,7 +65,7 @@ def compare(
     image = torch.rand(1, channels, size, size, generator=torch.Generator().manual_seed(0))
     expected = _tensors(network(image))
     return [
-        Comparison(reference, other, relative_difference(_tensors(net(image)), expected))
+        Comparison(reference, other, relative_difference(_tensors(net(image)), expected), part)
         for other, net in others.items()
     ]
 

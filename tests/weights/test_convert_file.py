@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.commands import convert_checkpoint
 from hrnet_mm.weights.convert_file import convert_file, lines_of, plain
 from hrnet_mm.weights.read import read_checkpoint
-from tests.helpers import RunsCode, run_tool
-from tests.weights import hosts, official
+from tests.helpers import RunsCode, run_tool, small_net
+from tests.weights import hosts, official, official_bottomup
 
 
 def run_main(*arguments: object) -> None:
@@ -193,6 +194,24 @@ def test_the_tool_prints_what_it_did(
     assert lines[0].endswith('mmpose -> official-pose')
     assert 'verified in hrnet_mm against the original in mmpose: largest' in printed
     assert lines[-2:] == [f'sha256   {hashlib.sha256(out.read_bytes()).hexdigest()}', str(out)]
+
+
+@pytest.mark.parametrize(
+    ('weights', 'to', 'line'),
+    [
+        (official_bottomup.dekr, 'mmpose', 'verified the backbone, not the head, in hrnet_mm ag'),
+        (official.detection, 'mmdet', 'verified all up to the neck, not the heads, in mmdet ag'),
+        (official_bottomup.higher, 'hrnet_mm', 'verified in hrnet_mm against the original in hr'),
+        (lambda _: small_net().state_dict(), 'mmpose', 'verified the backbone, not the'),
+        (lambda _: small_net().state_dict(), 'timm', 'verified in hrnet_mm against the'),
+    ],
+)
+def test_the_tool_says_what_of_the_networks_it_ran(
+    weights: Any, to: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(weights(4), tmp_path / 'x.pth')
+    run_main(tmp_path / 'x.pth', tmp_path / 'y.pth', '--to', to, '--verify', 64)
+    assert any(found.startswith(line) for found in capsys.readouterr().out.splitlines())
 
 
 def test_the_tool_runs_what_a_file_asks_for_only_if_told_to(
