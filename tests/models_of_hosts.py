@@ -93,6 +93,17 @@ test_pipeline = _base_.val_pipeline
 test_pipeline[1].update(input_size=(128, 128))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 """
+CID = """
+_base_ = '{configs}/pose/cid_hrnet_w32_coco_512x512.py'
+model = dict(
+    backbone=dict(arch='w18_small', init_cfg=None),
+    head=dict(in_channels=240, gfd_channels=8),
+    test_cfg=dict(max_instances=3),
+)
+test_pipeline = _base_.val_pipeline
+test_pipeline[1].update(input_size=(128, 128))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+"""
 POSE_TRAINING = """
 _base_ = '{configs}/demo/hrnet_small_synthetic_128x96.py'
 width = 4
@@ -137,6 +148,7 @@ TINY = {
     'bottom_up': (BOTTOM_UP, {'head.heatmap_conv_layers.2': 10}),
     'higher': (HIGHER, {'head.final_layers.0': 0.3, 'head.final_layers.1': 0.3}),
     'associative': (ASSOCIATIVE, {'head.final_layer': 0.3}),
+    'cid': (CID, {'head.iia_module.keypoint_root_conv': 0.3, 'head.gfd_module.heatmap_conv': 3}),
     'pose': (POSE, {'head.final_layer': 0.1}),
     'face': (FACE, {'head.final_layer': 0.5}),
 }

@@ -7,6 +7,7 @@ the first, see ``exported``.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -203,6 +204,8 @@ def _write_head_file(
     """Write the weights of all but the trunk, with what they belong to: ``files``, which exist."""
     head = trunk.replaced_by(nn.Identity()).state_dict()
     # Copies: what is saved of a view or a mapped file is all of the storage behind it.
-    whole = {key: weight.detach().cpu().contiguous().clone() for key, weight in head.items()}
+    copies = ((key, weight.detach().cpu().contiguous().clone()) for key, weight in head.items())
+    whole = OrderedDict(copies)
+    whole._metadata = head._metadata  # the versions of the modules, which hosts read
     export = asdict(description) | {'sha256': [sha256_of(file) for file in files]}
     torch.save({'state_dict': whole, 'meta': dict(meta), ENTRY: export}, path)

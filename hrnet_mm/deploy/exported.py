@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -135,7 +136,10 @@ class ExportedFile:
         where = str(head_path(self.path))
         weights = fit_whole(weights_of(self.contents, where), model, where)
         own = model.state_dict()
-        model.load_state_dict({key: w for key, w in weights.items() if key in own}, False)
+        needed = OrderedDict((key, w) for key, w in weights.items() if key in own)
+        # The versions of the modules: mmpose's DEKRHead and CIDHead change weights without one.
+        needed._metadata = getattr(weights, '_metadata', own._metadata)
+        model.load_state_dict(needed, strict=False)
 
     def _features(self, device: torch.device) -> OptimizedFeatures:
         found = self.description

@@ -6,15 +6,20 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
+from torch import Tensor, nn
 
+from hrnet_mm import load
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.commands.from_arguments import weights_from
 from hrnet_mm.deploy.table import FORMATS
 from hrnet_mm.training.run import test as evaluate
 from hrnet_mm.weights.trust import trusting
 from tests.deploy.helpers import Predict, Tiny, Write, numbers_in, pose_config
+from tests.helpers import assert_same, picture
 
 CASES = [(name, 'onnx') for name in ('detection', 'segmentation', 'classification', 'face')]
 CASES += [(name, '--fast') for name in ('detection', 'segmentation', 'classification', 'face')]
@@ -37,6 +42,32 @@ def test_infer_predicts_the_same(
     assert actual.keys() == expected.keys()
     assert len(numbers_in(expected['images'])) >= 6
     assert numbers_in(actual['images']) == pytest.approx(numbers_in(expected['images']), abs=0.02)
+
+
+@pytest.mark.parametrize('how', ['onnx', '--fast'])
+@pytest.mark.parametrize('name', ['bottom_up', 'cid', 'associative'])
+def test_heads_that_stay_in_python_predict_the_same(
+    name: str, how: str, write: Write, tiny: Tiny
+) -> None:
+    files, image = tiny(name), picture(97, 131, seed=3)
+    plain = load(files.config, files.checkpoint, device='cpu')
+    if how == '--fast':
+        other = load(files.config, files.checkpoint, device='cpu', fast='fp32')
+    else:
+        other = load(files.config, str(write(name, how).files[0]), device='cpu')
+    expected, actual = plain(image), other(image)
+    assert len(expected) > 0 and expected.scores.std() > 0.01
+    for field in ('keypoints', 'scores', 'box_scores'):
+        np.testing.assert_allclose(getattr(actual, field), getattr(expected, field), atol=1e-4)
+    odd = torch.randn(1, 3, 97, 131)
+    expected, actual = (of_head(loaded.predictor.model.module, odd) for loaded in (plain, other))
+    assert_same(actual, expected, tolerance=1e-4)
+
+
+@torch.no_grad()
+def of_head(model: nn.Module, image: Tensor) -> list[Tensor]:
+    maps = model(image, None, mode='tensor')
+    return [maps] if isinstance(maps, Tensor) else list(maps)
 
 
 def test_a_runner_tests_the_same(tmp_path: Path) -> None:
