@@ -63,7 +63,7 @@ def poses(
     Args:
         fields: of a ``predictor.Prediction``.
         in_boxes: their boxes have scores of their own, with which the mean of the keypoints' is
-            multiplied.
+            multiplied. Else the boxes' scores are those of the people.
         category_ids: see ``Result.to_coco``.
     """
     found = []
@@ -74,7 +74,7 @@ def poses(
             {
                 'category_id': (category_ids or {}).get('person', 1),
                 'keypoints': flat,
-                'score': float(scores.mean()) * (float(box_score) if in_boxes else 1.0),
+                'score': float(box_score) * (float(scores.mean()) if in_boxes else 1.0),
                 'bbox': _xywh(box),
             }
         )

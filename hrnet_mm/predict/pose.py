@@ -53,7 +53,8 @@ class PosePredictor(Predictor):
             For each frame the record ``{'instances': [...]}``, each with ``bbox`` [x, y, w, h],
             ``bbox_score``, ``keypoints`` [[x, y, score], ...] in pixels of the image, and
             ``score``, the mean of the keypoints'. Of a bottom-up model, ``bbox`` is the smallest
-            box around the keypoints, and ``bbox_score`` is ``score``.
+            box around the keypoints, and ``bbox_score`` and ``score`` are the person's, as
+            mmpose's CocoMetric has it: what the head gives, or the mean of the keypoints'.
 
         Raises:
             UserError: a box lies outside its image.
@@ -109,22 +110,24 @@ class PosePredictor(Predictor):
     def _around_poses(self, found: InstanceData) -> Prediction:
         """All poses of an image, with a box around each."""
         points, scores = found.keypoints[..., :2], found.keypoint_scores
+        person_scores = found.get('bbox_scores', scores.mean(axis=1))
         # A keypoint that a person lacks has the score 0 and no place.
         known = (scores != 0) | (scores == 0).all(axis=1, keepdims=True)
         first = np.where(known[..., None], points, np.inf).min(axis=1)
         last = np.where(known[..., None], points, -np.inf).max(axis=1)
         instances = []
-        for pose_points, pose_scores, corner, size in zip(
-            found.keypoints, scores, first, last - first, strict=True
+        for pose_points, pose_scores, person_score, corner, size in zip(
+            found.keypoints, scores, person_scores, first, last - first, strict=True
         ):
             pose = self._keypoints(pose_points, pose_scores)
+            pose['score'] = round(float(person_score), 4)
             box = rounded([*corner, *size], 2)
             instances.append({'bbox': box, 'bbox_score': pose['score'], **pose})
         fields = {
             'keypoints': points,
             'scores': scores,
             'boxes': np.concatenate([first, last], axis=1),
-            'box_scores': scores.mean(axis=1),
+            'box_scores': person_scores,
         }
         return Prediction({'instances': instances}, fields | self._names())
 

@@ -155,7 +155,8 @@ class Result:
     ) -> list[dict[str, Any]]:
         """What was found, not rounded, in COCO's format of results.
 
-        The score of a pose is the mean of its keypoints', times that of its box if it has its own.
+        The score of a pose is the mean of its keypoints' times that of its box; of a bottom-up
+        model it is the person's, ``box_scores``.
 
         Args:
             image_id: the image's in the annotations that the results are compared with.
