@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
+from mmpose.structures import PoseDataSample
 from torch import nn
 
 from hrnet_mm.base.errors import UserError
@@ -72,6 +73,55 @@ def test_scales_are_resized_as_in_the_official_code(monkeypatch: pytest.MonkeyPa
     assert [x.shape[2:] for x in seen] == [(128, 256)] * 2 + [(256, 512)] * 2 + [(64, 128)] * 2
     assert sample.pred_fields.heatmaps.shape == (17, 128, 256)
     assert sample.pred_fields.tags.shape == (34, 128, 256)
+
+
+def enlarged(maps: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Maps (..., h, w) between the centres of their pixels, each side by a matrix of weights."""
+    for axis, side in ((-2, height), (-1, width)):
+        there = maps.shape[axis]
+        places = np.clip((np.arange(side) + 0.5) * there / side - 0.5, 0, there - 1)
+        matrix = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(there)))
+        maps = np.moveaxis(np.moveaxis(maps, axis, -1) @ matrix.T, -1, axis)
+    return maps
+
+
+@pytest.mark.parametrize('restore', [False, True])
+@torch.no_grad()
+def test_maps_of_three_scales_and_flips_are_averaged_at_odd_sizes(restore: bool) -> None:
+    """With a second implementation, in double precision, of what follows the network."""
+    torch.manual_seed(0)
+    cfg = config((0.5, 1, 2), size_factor=4)
+    cfg.model.test_cfg.update(restore_heatmap_size=restore)
+    model = randomize(build(cfg)).eval().double()
+    nn.init.normal_(model.head.final_layers[0].weight, std=0.3)
+    nn.init.normal_(model.head.final_layers[1].weight, std=0.3)
+    image = torch.rand(1, 3, 4 * 33, 4 * 47, dtype=torch.float64)  # maps of 17 x 24, 9 x 12, 5 x 6
+    flip = [0, *(k for left in range(1, 17, 2) for k in (left + 1, left))]
+
+    heat, tags = [], []
+    for step in (4, 2, 1):
+        for flipped in (False, True):
+            x = image[:, :, ::step, ::step]
+            x = x.flip(-1) if flipped else x
+            low, high = (maps[0].numpy() for maps in model.head(model.backbone(x)))
+            low = enlarged(low, *high.shape[1:])
+            pair = [(low[:17] + high) / 2, low[17:]]
+            if flipped:
+                pair = [maps[flip][..., ::-1] for maps in pair]
+            heat.append(pair[0])
+            if step == 2:
+                tags.append(pair[1])
+    size = (66, 94) if restore else heat[2].shape[1:]
+    expected = sum(enlarged(maps, *size) for maps in heat) / 6
+    expected_tags = np.concatenate([enlarged(maps, *size) for maps in tags])
+
+    sample = PoseDataSample()
+    sample.set_metainfo(dict(flip_indices=flip, input_size=(188, 132), img_shape=(132, 188)))
+    sample.set_metainfo(dict(input_center=np.zeros(2), input_scale=np.ones(2)))
+    [made] = model.predict(image, [sample])
+    np.testing.assert_allclose(made.pred_fields.heatmaps, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(made.pred_fields.tags, expected_tags, rtol=0, atol=1e-12)
+    assert expected.std() > 0.1 and tuple(heat[4].shape[1:]) == (66, 94)
 
 
 def test_points_of_several_scales_are_those_of_the_image() -> None:
