@@ -8,4 +8,5 @@ model = dict(backbone=dict(type='hrnet_mm.HRNet', arch='w32', extra=None))
 auto_scale_lr = dict(base_batch_size=40)
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(distribution='uniform')
+train_pipeline[4].update(type='hrnet_mm.BottomupGetHeatmapMask')  # of crowds, too
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -9,4 +9,5 @@ param_scheduler = _base_.param_scheduler[1:]
 auto_scale_lr = dict(base_batch_size=40)
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(distribution='uniform')
+train_pipeline[4].update(type='hrnet_mm.BottomupGetHeatmapMask')  # of crowds, too
 train_dataloader = dict(batch_size=5, dataset=dict(pipeline=train_pipeline))

@@ -16,8 +16,16 @@ from hrnet_mm.registry import TRANSFORMS
 class BottomupGetHeatmapMask(bottomup_transforms.BottomupGetHeatmapMask):
     """mmpose's, which leaves out the crowds, as their regions are no polygons.
 
-    So heat on people of a crowd costs nothing, as in the official code.
+    So heat on people of a crowd costs nothing, as in HigherHRNet's, DEKR's and CID's official code.
+    And the mask reaches the head: the codecs of DEKR and CID name the fields that are packed, and
+    mmpose's do not name this one.
     """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
+        results = super().transform(results)
+        if fields := results.get('field_mapping_table'):
+            results['field_mapping_table'] = {**fields, 'heatmap_mask': 'heatmap_mask'}
+        return results
 
     def _segs_to_mask(self, segs: Sequence[Any], img_shape: tuple[int, int]) -> np.ndarray:
         """The union (H, W) of what COCO calls segmentations: polygons and run lengths.

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmengine.registry import TRANSFORMS, DefaultScope
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
+from torch import nn
 from xtcocotools import mask as cocomask
 
 from hrnet_mm.base.errors import UserError
 from hrnet_mm.bottomup.codec import HeatmapsAndTags
+from tests.helpers import CONFIGS
 
 SIZE, K = (96, 64), 4  # width and height
 CODEC = dict(type='hrnet_mm.bottomup.codec.HeatmapsAndTags', input_size=SIZE)
@@ -118,6 +122,44 @@ def run(steps: list[dict[str, Any]], results: dict[str, Any]) -> Any:
         for step in steps:
             results = TRANSFORMS.build(step)(results)
     return results
+
+
+@pytest.mark.parametrize('name', ['dekr_hrnet_w32', 'cid_hrnet_w32', 'ae_hrnet_w32'])
+def test_configs_mask_crowds_and_people_without_keypoints(name: str) -> None:
+    cfg = Config.fromfile(CONFIGS / f'pose/{name}_coco_512x512.py')
+    steps = cfg.train_dataloader.dataset.pipeline[1:]  # the image is there
+    steps[0].update(input_size=(512, 512), shift_prob=0, scale_prob=0, rotate_prob=0)
+    steps[1].update(prob=0.0)
+    image = sample()
+    keypoints = np.float32(np.random.default_rng(1).uniform(5, 60, (3, 17, 2)))
+    image.update(keypoints=keypoints, keypoints_visible=np.ones((3, 17), np.float32))
+    image.update(flip_indices=list(range(17)), bbox=np.float32([[0, 0, 90, 60]] * 3))
+    image.update(area=np.float32([5000] * 3), id=[1, 2, 3], category_id=[1] * 3)
+    target = run(steps, image)['data_samples']
+    made = target.gt_fields.heatmap_mask.reshape(128, 128).numpy()
+    free = np.ones((64, 96), bool)
+    free[40:, 60:] = free[2:21, 2:21] = False
+    # The image of 96 x 64 is enlarged to 768 x 512 and cut to its middle: 2 x 2 of the map a pixel.
+    expected = np.kron(free[:, 16:-16], np.ones((2, 2), bool))
+    assert (made != expected).mean() < 0.02 and not made.all()
+
+    torch.manual_seed(0)
+    narrow = dict(num_displacement_filters_per_keypoint=1) if name.startswith('dekr') else {}
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        head = MODELS.build(dict(cfg.model.head, in_channels=8, **narrow))
+    feats = (torch.randn(1, 8, 128, 128),)
+    first = heatmap_losses(head, feats, target)
+    target.gt_fields.heatmaps[:, ~made] = 0.3
+    assert heatmap_losses(head, feats, target) == first
+    target.gt_fields.heatmaps[:, made] += 0.3
+    assert heatmap_losses(head, feats, target) != first
+
+
+@torch.no_grad()
+def heatmap_losses(head: nn.Module, feats: Any, target: Any) -> list[float]:
+    losses = head.loss(feats, [target], train_cfg={})
+    found = [losses.get(k) for k in ('loss/heatmap', 'loss/heatmap_coupled', 'loss_heatmaps_0')]
+    return [float(loss) for loss in found if loss is not None]
 
 
 def test_mmpose_packs_targets_of_both_resolutions() -> None:
