@@ -16,7 +16,7 @@ import hrnet_mm.compat  # noqa: F401  (before a test imports a host)
 from demo.people.synthetic_people import make_synthetic_people
 from hrnet_mm.kernels import compiler, library
 from hrnet_mm.kernels.cpu import instructions
-from tests.helpers import picture
+from tests.helpers import FORMATTER, picture
 from tests.models_of_hosts import TinyModel, make_tiny_model
 
 # Tools that are not in a wheel, and their modules.
@@ -49,7 +49,7 @@ def _same_start_for_every_test() -> Iterator[None]:
 @pytest.fixture
 def unformatted_configs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Formatting the text of a config is most of the time of a very small training."""
-    monkeypatch.setattr(config, 'FormatCode', lambda text, **style: (text, True))
+    monkeypatch.setattr(FORMATTER, 'FormatCode', lambda text, **style: (text, True))
 
 
 @pytest.fixture(scope='session')

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import config
 
-from tests.helpers import TOOLS
+from tests.helpers import FORMATTER, TOOLS
 
 HOSTS = ('mmpose', 'mmseg')
 PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
@@ -105,7 +104,7 @@ def become(
     torch.set_num_threads(1)
     gc.freeze()  # MMEngine collects garbage; what the server has imported is none
     # Formatting their text for every checkpoint is two thirds of so small a training.
-    config.FormatCode = lambda text, **style: (text, True)
+    FORMATTER.FormatCode = lambda text, **style: (text, True)
     if first is not None:
         first()
     sys.argv = [str(TOOLS / tool), *arguments]

@@ -19,9 +19,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import config
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from yapf.yapflib import yapf_api
 
 from hrnet_mm.base.images import read_image
 from hrnet_mm.base.torch_versions import is_older_than
@@ -30,6 +32,9 @@ from hrnet_mm.models import HRNet, HRNetCls, HRNetV1, HRNetV2, HRNetV2p, archs
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
 TOOLS = ROOT / 'tools'
+
+# Where `FormatCode` of MMEngine's configs is looked up: the fork imports it at each call.
+FORMATTER = config if hasattr(config, 'FormatCode') else yapf_api
 
 # Where a host's own tool runs, nothing stands in.
 needs_compiled = pytest.mark.skipif(
