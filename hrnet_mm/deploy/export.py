@@ -7,7 +7,6 @@ the first, see ``exported``.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ from hrnet_mm.deploy.table import FORMATS, Format, NetworkToWrite
 from hrnet_mm.deploy.trunk import MIN_SIDE, Trunk, find_trunk
 from hrnet_mm.models import HRNet
 from hrnet_mm.models.higher import HigherResolution
+from hrnet_mm.weights.convert_file import own_copy
 from hrnet_mm.weights.recognise import arch_name, stages_of
 from hrnet_mm.weights.sources import fetch
 from hrnet_mm.weights.trust import trusting
@@ -202,10 +202,6 @@ def _write_head_file(
     files: Sequence[Path],
 ) -> None:
     """Write the weights of all but the trunk, with what they belong to: ``files``, which exist."""
-    head = trunk.replaced_by(nn.Identity()).state_dict()
-    # Copies: what is saved of a view or a mapped file is all of the storage behind it.
-    copies = ((key, weight.detach().cpu().contiguous().clone()) for key, weight in head.items())
-    whole = OrderedDict(copies)
-    whole._metadata = head._metadata  # the versions of the modules, which hosts read
+    head = own_copy(trunk.replaced_by(nn.Identity()).state_dict())
     export = asdict(description) | {'sha256': [sha256_of(file) for file in files]}
-    torch.save({'state_dict': whole, 'meta': dict(meta), ENTRY: export}, path)
+    torch.save({'state_dict': head, 'meta': dict(meta), ENTRY: export}, path)

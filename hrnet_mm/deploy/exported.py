@@ -135,11 +135,10 @@ class ExportedFile:
             return  # all layers are in the file, as of a HigherHRNet
         where = str(head_path(self.path))
         weights = fit_whole(weights_of(self.contents, where), model, where)
-        own = model.state_dict()
-        needed = OrderedDict((key, w) for key, w in weights.items() if key in own)
-        # The versions of the modules: mmpose's DEKRHead and CIDHead change weights without one.
-        needed._metadata = getattr(weights, '_metadata', own._metadata)
-        model.load_state_dict(needed, strict=False)
+        if not hasattr(weights, '_metadata'):  # an older file, which is as the model is
+            weights = OrderedDict(weights)
+            weights._metadata = model.state_dict()._metadata
+        model.load_state_dict(weights, strict=False)
 
     def _features(self, device: torch.device) -> OptimizedFeatures:
         found = self.description

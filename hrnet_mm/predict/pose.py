@@ -80,9 +80,9 @@ class PosePredictor(Predictor):
             {
                 'bbox': rounded(box[:4], 2),
                 'bbox_score': round(float(box[4]), 4),
-                **self._keypoints(*pose),
+                **self._pose(pose_points, pose_scores, pose_scores.mean()),
             }
-            for box, *pose in zip(boxes, points, scores, strict=True)
+            for box, pose_points, pose_scores in zip(boxes, points, scores, strict=True)
         ]
         fields = {
             'keypoints': np.stack(points) if found else np.zeros((0, number, 2), np.float32),
@@ -119,8 +119,7 @@ class PosePredictor(Predictor):
         for pose_points, pose_scores, person_score, corner, size in zip(
             found.keypoints, scores, person_scores, first, last - first, strict=True
         ):
-            pose = self._keypoints(pose_points, pose_scores)
-            pose['score'] = round(float(person_score), 4)
+            pose = self._pose(pose_points, pose_scores, person_score)
             box = rounded([*corner, *size], 2)
             instances.append({'bbox': box, 'bbox_score': pose['score'], **pose})
         fields = {
@@ -134,8 +133,8 @@ class PosePredictor(Predictor):
     def _names(self) -> dict[str, Any]:
         return {'keypoint_names': tuple(self.header['keypoint_names'])}
 
-    def _keypoints(self, points: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
-        """Keypoints (K, 2) in pixels and their scores (K,), in the form of a record."""
+    def _pose(self, points: np.ndarray, scores: np.ndarray, score: float) -> dict[str, Any]:
+        """Keypoints (K, 2) in pixels, their scores (K,) and the pose's, in the form of a record."""
         if len(points) != len(self.header['keypoint_names']):
             raise UserError(
                 f'the model gives {len(points)} keypoints, its dataset_meta names '
@@ -146,7 +145,7 @@ class PosePredictor(Predictor):
                 [*rounded(point, 2), round(float(score), 4)]
                 for point, score in zip(points, scores, strict=True)
             ],
-            'score': round(float(scores.mean()), 4),
+            'score': round(float(score), 4),
         }
 
 

@@ -136,11 +136,7 @@ def write_weights(weights: StateDict, path: Path, meta: Mapping[str, Any] | None
     Returns:
         The file's SHA-256.
     """
-    # Copies, because with a view or a mapped tensor torch saves the whole storage behind it.
-    whole = {name: weight.detach().cpu().contiguous().clone() for name, weight in weights.items()}
-    if versions := getattr(weights, '_metadata', None):  # of modules, which a host may read
-        whole = OrderedDict(whole)
-        whole._metadata = plain(versions)
+    whole = own_copy(weights)
     with replacing(path) as temporary:
         if path.suffix == '.safetensors':
             save = import_extra('safetensors.torch', path).save
@@ -150,6 +146,19 @@ def write_weights(weights: StateDict, path: Path, meta: Mapping[str, Any] | None
             with temporary.open('wb') as file:  # torch would write a path's name into the file
                 torch.save(contents, file)
         return sha256_of(temporary)
+
+
+def own_copy(weights: StateDict) -> StateDict:
+    """A state dict as it may be saved: on the CPU, with the versions of its modules, if it has any.
+
+    mmpose's DEKRHead and CIDHead change weights that come without their version.
+    """
+    # With a view or a mapped tensor torch saves the whole storage behind it.
+    whole = {name: weight.detach().cpu().contiguous().clone() for name, weight in weights.items()}
+    if versions := getattr(weights, '_metadata', None):
+        whole = OrderedDict(whole)
+        whole._metadata = plain(versions)
+    return whole
 
 
 def plain(value: Any, known: dict[int, Any] | None = None) -> Any:
