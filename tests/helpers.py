@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -76,6 +77,16 @@ def run_tool(
         capture_output=True,
         text=True,
     )
+
+
+@contextmanager
+def ctrl_c_stops() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt: it is ignored below a background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from hrnet_mm.base.errors import UserError, sentence_of
 from hrnet_mm.commands import program
 from hrnet_mm.commands.program import run_program, run_tool
 from hrnet_mm.kernels.openmp import library_of_torch
-from tests.helpers import TOOLS
+from tests.helpers import TOOLS, ctrl_c_stops
 
 DOCTOR = 'python -m hrnet_mm.doctor'
 
@@ -68,12 +68,8 @@ def test_ctrl_c_that_an_import_makes_an_error_of_its_own_stops() -> None:
             signal.raise_signal(signal.SIGINT)
         raise ImportError('Error importing numpy')
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(SystemExit) as caught:
-            program.run_reporting(main)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with ctrl_c_stops(), pytest.raises(SystemExit) as caught:
+        program.run_reporting(main)
     assert caught.value.code == '\nstopped'
 
 

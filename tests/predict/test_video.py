@@ -18,7 +18,7 @@ from hrnet_mm.base.errors import UserError
 from hrnet_mm.base.inputs import find_frames
 from hrnet_mm.predict import video
 from hrnet_mm.predict.video import open_video, rate_of
-from tests.helpers import load_in_color, picture
+from tests.helpers import ctrl_c_stops, load_in_color, picture
 from tests.models_of_hosts import TinyModel
 from tests.predict.helpers import Document, Run, files_in
 
@@ -228,11 +228,6 @@ def test_ctrl_c_leaves_no_part_of_a_video(
         return frame.image
 
     monkeypatch.setattr('hrnet_mm.predict.run.PredictionRun._drawn', interrupted)
-    # Ignored below a background job.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run(pose, video, workers=0)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with ctrl_c_stops(), pytest.raises(KeyboardInterrupt):
+        run(pose, video, workers=0)
     assert files_in(tmp_path / 'out') == ['predictions.jsonl']
