@@ -68,7 +68,7 @@ def test_what_it_calls_of_the_package_is_there(name: str) -> None:
 
 
 def test_fields_of_results_are_those_that_results_have() -> None:
-    variables = {'found', 'result', 'again', 'segmented'}
+    variables = {'found', 'result', 'results', 'seen', 'again', 'segmented'}
     used = {
         node.attr
         for node in NODES
