@@ -1,6 +1,8 @@
 """Networks run by the package's own kernels: any neck, threads and batch."""
 
+import gc
 import itertools
+import weakref
 
 import pytest
 import torch
@@ -29,15 +31,28 @@ def test_every_neck_on_any_number_of_threads(neck: str, threads: int) -> None:
         assert_same(engine(image), maps_of(net, neck, image))
 
 
-def test_large_maps_are_done_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
-    monkeypatch.setattr(plan, 'LARGE_MAP', 1000)
-    net, neck = small_net(), small_neck('v2')
-    image = torch.randn(3, 3, 64, 64)
+def test_a_batch_in_pieces_is_the_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(2)
+    monkeypatch.setattr(plan, 'PIXELS_PER_THREAD', 61 * 64)
+    net, neck = small_net(), small_neck('v2p')
+    image = torch.randn(5, 3, 61, 64)
     engine = NativeEngine(FusedHRNet(net, neck))
     assert_same(engine(image), maps_of(net, neck, image))
-    (made,) = engine.plans.values()
-    assert {op.output.n for op in made.ops} == {1, 3}
+    assert [batch for batch, *_ in engine.plans] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ('shape', 'threads', 'images'),
+    [
+        ((8, 3, 256, 192), 2, 2),
+        ((12, 3, 256, 192), 8, 6),  # 6 and 6, where 10 would fit
+        ((64, 3, 64, 64), 1, 16),
+        ((2, 3, 1024, 2048), 2, 1),
+        ((1, 3, 32, 32), 1, 1),
+    ],
+)
+def test_as_many_images_at_once_as_the_caches_hold(shape: tuple, threads: int, images: int) -> None:
+    assert plan.images_at_once(shape, threads) == images
 
 
 @pytest.mark.parametrize('threads', [1, 4])
@@ -119,3 +134,15 @@ def test_images_of_sizes_that_come_again_are_not_planned_again() -> None:
     for image in images:
         engine(image)
     assert list(engine.plans.values()) == plans
+
+
+def test_an_engine_frees_its_memory_at_once() -> None:
+    gc.disable()
+    try:
+        engine = NativeEngine(FusedHRNet(small_net()))
+        engine(torch.randn(1, 3, 64, 64))
+        filters = [weakref.ref(x.filters) for x in engine.weights.values()]
+        del engine
+        assert filters and all(x() is None for x in filters)
+    finally:
+        gc.enable()

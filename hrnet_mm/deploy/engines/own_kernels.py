@@ -1,6 +1,7 @@
 """The fused network run by the package's own kernels on a CPU, compiled on first use.
 
-Every shape of the image has a plan, the list of kernel calls, and all plans share one memory.
+Every shape of the image has a plan, the list of kernel calls, and all plans share one memory. A
+batch of several images may run in pieces, whose maps stay in the caches between two kernels.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, proxy
 
 import torch
 import torch.nn.functional as F
@@ -19,16 +20,18 @@ from torch import Tensor, nn
 
 from hrnet_mm.deploy.engines.own_kernels_plan import (
     Planner,
+    Shape,
     Step,
     Value,
     assign_memory,
+    images_at_once,
     sort_steps,
 )
 from hrnet_mm.deploy.fused.network import FusedHRNet
 from hrnet_mm.deploy.table import Engine
 from hrnet_mm.kernels.library import Map, Op, load_library, pack
 
-MAX_PLANS = 16  # shapes of images that stay planned, those used last
+MAX_PLANS = 16  # shapes of pieces of batches that stay planned, those used last
 IMAGE, ARENA, OUTPUTS = 0, 1, 2  # buffers of a run; the outputs follow one by one
 CACHE_LINE = 64
 
@@ -71,14 +74,16 @@ class NativeEngine:
     def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
         """Image (N, in_channels, H, W) float32 -> the network's maps, channels last in memory."""
         image = image.contiguous()  # in another layout, a vector might reach past the image's end
-        key = (*image.shape, torch.get_num_threads())
+        threads = torch.get_num_threads()
+        pieces = image.split(images_at_once(tuple(image.shape), threads))
         with self.lock:
-            if key not in self.plans:
-                self.plans[key] = Plan(self, image)
-            self.plans.move_to_end(key)
-            if len(self.plans) > MAX_PLANS:
-                self._drop_oldest_plan()
-            return self.plans[key].run(image)
+            outputs = self._plan(pieces[0], threads).new_outputs(len(image))
+            begin = 0
+            for piece in pieces:
+                parts = [x[begin : begin + len(piece)] for x in outputs]
+                self._plan(piece, threads).run(piece, parts)
+                begin += len(piece)
+        return tuple(outputs)
 
     def run_uncached(self, image: Tensor) -> tuple[Tensor, ...]:
         """Image -> maps, as a call gives them; neither the plan nor its filters are kept."""
@@ -104,6 +109,15 @@ class NativeEngine:
             self.arena = self.arena.new_empty(floats + CACHE_LINE)
         return -(-self.arena.data_ptr() // CACHE_LINE) * CACHE_LINE
 
+    def _plan(self, image: Tensor, threads: int) -> Plan:
+        key = (*image.shape, threads)
+        if key not in self.plans:
+            self.plans[key] = Plan(self, tuple(image.shape), threads)
+        self.plans.move_to_end(key)
+        if len(self.plans) > MAX_PLANS:
+            self._drop_oldest_plan()
+        return self.plans[key]
+
     def _drop_oldest_plan(self) -> None:
         self.plans.popitem(last=False)
         if self.arena.numel() > max(plan.floats for plan in self.plans.values()) + CACHE_LINE:
@@ -122,38 +136,40 @@ class PackedConv:
 class Plan:
     """The kernel calls for one shape of the image."""
 
-    def __init__(self, engine: NativeEngine, image: Tensor) -> None:
-        self.engine = engine
-        self.threads = torch.get_num_threads()
-        steps, self.outputs = engine.planner.plan(tuple(image.shape))
-        steps = sort_steps(steps, self.threads)
+    def __init__(self, engine: NativeEngine, shape: Shape, threads: int) -> None:
+        self.engine = proxy(engine)  # in a cycle, both would wait for the garbage collector
+        self.threads = threads
+        steps, self.outputs = engine.planner.plan(shape)
+        steps = sort_steps(steps, threads)
         self.offsets, self.floats = assign_memory(steps, self.outputs, self._floats)
         self.kept_alive: list[Any] = []  # what the structures point to
         self.ops = (Op * len(steps))(*map(self._op, steps))
         ends = [i for i in range(1, len(steps)) if steps[i].level > steps[i - 1].level]
         self.level_ends = (ctypes.c_int32 * (len(ends) + 1))(*ends, len(steps))
 
-    def run(self, image: Tensor) -> tuple[Tensor, ...]:
-        """An image of the plan's shape -> the network's maps."""
-        outputs = [self._new_map(value) for value in self.outputs]
+    def new_outputs(self, batch: int) -> list[Tensor]:
+        """Memory for the network's maps of so many images."""
+        return [self._new_map(batch, value) for value in self.outputs]
+
+    def run(self, image: Tensor, outputs: Sequence[Tensor]) -> None:
+        """Write the maps of an image of the plan's shape into ``outputs``."""
         addresses = [image.data_ptr(), self.engine.memory(self.floats)]
         addresses += [x.data_ptr() for x in outputs]
         buffers = (ctypes.c_void_p * len(addresses))(*addresses)
         self.engine.kernels.run(
             self.ops, self.level_ends, len(self.level_ends), buffers, self.threads
         )
-        return tuple(outputs)
 
     def _op(self, step: Step) -> Op:
-        source, *others = (self._map(value, step.image) for value in step.inputs)
-        out = self._map(step.out, step.image)
+        source, *others = (self._map(value) for value in step.inputs)
+        out = self._map(step.out)
         if step.rows is not None:
             out, *others = (every_other_row(m, step.rows) for m in (out, *others))
         op = Op(step.kind, input=source, output=out, groups=1)
         op.bf16 = self.engine.dtype == torch.bfloat16
         for name, value in step.options.items():
             setattr(op, name, value)
-        op.add = self._map(step.add, step.image) if step.add else Map(buffer=-1)
+        op.add = self._map(step.add) if step.add else Map(buffer=-1)
         op.maps = self._keep((Map * len(others))(*others))
         blocks = self.engine.kernels.blocks(ctypes.byref(op))
         if step.conv is not None:
@@ -164,7 +180,7 @@ class Plan:
         op.items = blocks * op.groups
         return op
 
-    def _map(self, value: Value, image: int | None) -> Map:
+    def _map(self, value: Value) -> Map:
         n, c, h, w = value.shape
         pixel = self._pixel(value)
         strides: Sequence[int] = (h * w * pixel, 1, w * pixel, pixel)
@@ -175,8 +191,6 @@ class Plan:
             buffer = OUTPUTS + self.outputs.index(value)
         else:
             offset = self.offsets[value]
-        if image is not None:
-            n, offset = 1, offset + image * strides[0]
         return Map(buffer, n, c, h, w, offset, *strides)
 
     def _keep(self, target: Any) -> Any:
@@ -191,9 +205,9 @@ class Plan:
         n, _, h, w = value.shape
         return -(-n * h * w * self._pixel(value) // CACHE_LINE) * CACHE_LINE
 
-    def _new_map(self, value: Value) -> Tensor:
-        n, c, h, w = value.shape
-        pixels = self.engine.arena.new_empty(n, h, w, self._pixel(value))
+    def _new_map(self, batch: int, value: Value) -> Tensor:
+        _, c, h, w = value.shape
+        pixels = self.engine.arena.new_empty(batch, h, w, self._pixel(value))
         return pixels[..., :c].permute(0, 3, 1, 2)
 
 

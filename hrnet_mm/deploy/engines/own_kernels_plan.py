@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +17,9 @@ from hrnet_mm.kernels.tiles import best_tile
 from hrnet_mm.models.hrmodule import Upsample
 
 Shape = tuple[int, int, int, int]
-LARGE_MAP = 2**16  # numbers of one image: a quarter of a usual second-level cache
+# Of the images that are computed at once. With more, the maps that one kernel leaves to the next
+# get out of the second-level cache: of 256x192, two cores take 2 images.
+PIXELS_PER_THREAD = 2**16
 UPSAMPLES = {('nearest', None): 0, ('bilinear', False): 1, ('bilinear', True): 2}
 # The taps of a transposed convolution of 4 x 4, stride 2, that the pixels 2 i and 2 i + 1 of a row
 # have of the pixels i - 1, i and i + 1 before it; 4 stands for none.
@@ -45,7 +46,6 @@ class Step:
     conv: nn.Conv2d | None = None
     tile: int = 0
     options: dict[str, int] = field(default_factory=dict)
-    image: int | None = None  # the one image of the batch that it computes; None: all
     rows: int | None = None  # 0 or 1: of ``out`` every other row, two pixels of it as one
     level: int = 0
 
@@ -186,16 +186,21 @@ def half_of(conv: nn.ConvTranspose2d, row: int, lanes: int) -> nn.Conv2d:
     return half
 
 
+def images_at_once(shape: Shape, threads: int) -> int:
+    """Into pieces of how many images, about the same for each, a batch is split."""
+    n, _, h, w = shape
+    most = max(1, PIXELS_PER_THREAD * threads // (h * w))
+    return math.ceil(n / math.ceil(n / most))
+
+
 def sort_steps(steps: list[Step], threads: int) -> list[Step]:
     """Sort steps by the level at which they run; those of one level do not wait for each other.
 
     Several threads share the work of a level, so that parallel branches keep all of them busy even
     on coarse maps; the work items of those with the most filters are longest and come first. One
-    thread goes branch by branch, and on large maps image by image, so that what it writes is
-    still in its cache when it reads it.
+    thread goes branch by branch, so that what it writes is still in its cache when it reads it.
     """
     if threads == 1:
-        steps = image_by_image(steps)
         for position, step in enumerate(steps):
             step.level = position
         return steps
@@ -203,16 +208,6 @@ def sort_steps(steps: list[Step], threads: int) -> list[Step]:
         before = [x.producer.level for x in step.reads if x.producer is not None]
         step.level = 1 + max(before, default=-1)
     return sorted(steps, key=lambda step: (step.level, -step.num_filters))
-
-
-def image_by_image(steps: list[Step]) -> list[Step]:
-    """The steps, those on large maps in a row for one image of the batch after the other."""
-    result: list[Step] = []
-    for large, run in groupby(steps, key=lambda step: math.prod(step.out.shape[1:]) > LARGE_MAP):
-        run = list(run)
-        images = range(run[0].out.shape[0]) if large else [None]
-        result += [replace(step, image=image) for image in images for step in run]
-    return result
 
 
 def assign_memory(
