@@ -19,6 +19,7 @@ from mmengine.config import Config
 import hrnet_mm
 from hrnet_mm.base.config_names import find_config, our_configs, published_weights
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.safe_load import safe_load
 from hrnet_mm.commands import from_arguments
 from hrnet_mm.commands.export_file import export
 from hrnet_mm.deploy.table import FORMATS
@@ -131,7 +132,7 @@ def test_a_detector_is_one(files: TinyModel, tiny: Any) -> None:
 
 
 def test_checkpoints_run_nothing_unless_trusted(files: TinyModel, tmp_path: Path) -> None:
-    contents = torch.load(files.checkpoint, weights_only=True)
+    contents = safe_load(files.checkpoint)
     torch.save({**contents, 'meta': RunsCode(tmp_path / 'made')}, tmp_path / 'x.pth')
     with pytest.raises(UserError, match='x.pth is refused'):
         hrnet_mm.load(files.config, tmp_path / 'x.pth')

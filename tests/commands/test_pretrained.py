@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import hrnet_mm
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.safe_load import safe_load
 from hrnet_mm.models import HRNet
 from hrnet_mm.weights.convert import convert
 from tests.helpers import RunsCode, equal, picture, randomize, small_extra
@@ -81,7 +82,7 @@ def test_timms_weights_go_through_a_folder_and_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize('name', ['face', 'detection'])
 def test_a_whole_model_comes_back(name: str, tiny: Any, tmp_path: Path) -> None:
     files = tiny(name)
-    contents = torch.load(files.checkpoint, weights_only=True)
+    contents = safe_load(files.checkpoint)
     if name == 'detection':  # names that the config does not know
         contents['meta'] = {'dataset_meta': {'classes': tuple(map(str, range(80)))}}
     torch.save(contents, tmp_path / 'x.pth')
