@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hrnet_mm.base.errors import UsageError
+from hrnet_mm.base.errors import UsageError, UserError
 
 # The precisions that are one type throughout, and torch's name of it.
 TYPES = {'fp32': 'float32', 'bf16': 'bfloat16', 'fp16': 'float16'}
@@ -41,6 +41,29 @@ def kind_of(out: Path, aot: bool) -> str:
     if aot and len(matching) == 1:
         raise UsageError(f'--aot writes a .pt2 file, not {out.name}')
     return matching[-1 if aot else 0]
+
+
+def check_calibration(
+    flag: str, precision: str | None, calibration: Path | None, boxes: Path | None
+) -> None:
+    """Make sure that int8, and int8 alone, has a folder of images to choose its steps by.
+
+    Args:
+        flag: that of the precision, ``'--precision'``.
+        precision: in which is computed; None: the model's own.
+        calibration: the folder.
+        boxes: where a top-down pose model looks in its images.
+
+    Raises:
+        UsageError: what is given does not go together.
+        UserError: there is no such folder.
+    """
+    if (precision == INT8) != (calibration is not None):
+        raise UsageError(f'{flag} int8 and --calibration FOLDER_OF_IMAGES go together')
+    if boxes is not None and calibration is None:
+        raise UsageError('--boxes is of the images of --calibration')
+    if calibration is not None and not calibration.is_dir():
+        raise UserError(f'--calibration: there is no folder {calibration}')
 
 
 def check_precision(name: str, out: Path, precision: str) -> None:

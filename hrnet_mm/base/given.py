@@ -59,6 +59,17 @@ def check_checkpoint(source: str | Path) -> None:
         raise UserError(f'there is no {what} {path}{did_you_mean(path.name, beside)}')
 
 
+def check_fast(source: str | Path, fast: str | None) -> None:
+    """Make sure that an engine, ``--fast``, is to be made of a checkpoint and no exported file.
+
+    Raises:
+        UsageError: the file is exported.
+    """
+    path = Path(source)
+    if fast and path.suffix in SUFFIXES:
+        raise UsageError(f'--fast makes an engine of a checkpoint; {path} is one already')
+
+
 def check_images(source: str) -> None:
     """Make sure that the images or the video to predict on are there; of a glob nothing is said.
 

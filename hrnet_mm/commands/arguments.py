@@ -173,6 +173,23 @@ def add_fast(
     )
 
 
+def add_calibration(parser: ArgumentParser) -> None:
+    """What int8 chooses its steps by: ``--calibration``, ``--boxes``."""
+    parser.add_argument(
+        '--calibration',
+        type=Path,
+        metavar='DIR',
+        help='images like those to come, to choose the steps of int8 by',
+    )
+    parser.add_argument(
+        '--boxes',
+        type=Path,
+        metavar='FILE.json',
+        help='of a top-down pose model: where it looks in them, as of hrnet predict; default: at '
+        'all',
+    )
+
+
 def add_run(parser: ArgumentParser) -> None:
     """What train.py and test.py share: the Runner's, its loaders', and those of launchers."""
     add_config(parser)

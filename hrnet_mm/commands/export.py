@@ -15,6 +15,7 @@ from pathlib import Path
 from hrnet_mm.base.formats import PRECISIONS, SUFFIXES, check_precision, kind_of
 from hrnet_mm.commands.arguments import (
     Parser,
+    add_calibration,
     add_changes,
     add_checkpoint,
     add_config,
@@ -37,19 +38,7 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument(
         '--aot', action='store_true', help='of .pt2: compiled by AOTInductor, for this machine'
     )
-    parser.add_argument(
-        '--calibration',
-        type=Path,
-        metavar='DIR',
-        help='images like those to come, to choose the steps of int8 by',
-    )
-    parser.add_argument(
-        '--boxes',
-        type=Path,
-        metavar='FILE.json',
-        help='of a top-down pose model: where it looks in them, as of hrnet predict; default: at '
-        'all',
-    )
+    add_calibration(parser)
     add_size(
         parser,
         help='of the images to compare file and model on; default: as the test pipeline makes them',

@@ -11,8 +11,8 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import hrnet_mm.compat  # noqa: F401  (before any host is imported)
-from hrnet_mm.base.errors import UsageError, UserError
-from hrnet_mm.base.formats import INT8, SUFFIXES
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.formats import SUFFIXES, check_calibration
 from hrnet_mm.commands.from_arguments import weights_from
 from hrnet_mm.deploy.export import ExportSummary, describe, exportable_trunk, write_export
 from hrnet_mm.deploy.exported import ExportDescription
@@ -62,10 +62,7 @@ def export(
         UserError: an argument is wrong, or the file differs from the model. Nothing is written.
     """
     format.check(out, precision)
-    if (precision == INT8) != (calibration is not None):
-        raise UsageError('--precision int8 and --calibration FOLDER_OF_IMAGES go together')
-    if boxes is not None and calibration is None:
-        raise UsageError('--boxes is of the images of --calibration')
+    check_calibration('--precision', precision, calibration, boxes)
     photos = None if calibration is None else calibration_files(calibration)
     if Path(checkpoint).suffix in SUFFIXES:
         raise UserError(f'{checkpoint} is an exported file; name the checkpoint it is from')

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import re
 from argparse import Namespace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
+from torch import Tensor, nn
 
 from hrnet_mm.base.config import as_list, name_of, read_config
 from hrnet_mm.base.config_changes import apply_options
-from hrnet_mm.base.errors import UsageError, UserError
-from hrnet_mm.base.formats import SUFFIXES
+from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.formats import INT8, SUFFIXES
+from hrnet_mm.base.given import check_fast
 from hrnet_mm.commands.at_once import keys_set_by
 from hrnet_mm.deploy.exported import open_export
 from hrnet_mm.deploy.optimize import optimize_on_first_image
+from hrnet_mm.predict.host_model import HostModel
+from hrnet_mm.predict.network_inputs import Calibration, calibration_files
 from hrnet_mm.training.length import set_epochs
 from hrnet_mm.training.loaders import sentence_on_rate, set_batch_size, set_workers
 from hrnet_mm.training.resume import LATEST
@@ -27,24 +32,50 @@ FAST_HOOKS = ('ChannelsLastHook', 'FastTrainingHook')
 SCHEDULE = ('train_cfg', 'param_scheduler', 'default_hooks', 'custom_hooks')
 
 
-def weights_from(source: str | Path, fast: str | None = None) -> FillsModel:
+def weights_from(
+    source: str | Path, fast: str | None = None, calibration: Sequence[Tensor] | None = None
+) -> FillsModel:
     """What fills a model: a checkpoint, an engine made of one, or an exported file.
 
     Args:
         source: a checkpoint, or a file that tools/export.py wrote, ``'w32.onnx'``.
         fast: the precision of an engine that is to be made of a checkpoint, ``'bf16'``.
+        calibration: of ``'int8'``, the images by which it chooses its steps.
 
     Raises:
         UserError: the exported file cannot be used, see ``exported.open_export``.
         UsageError: an engine is to be made of an exported file.
     """
-    path = Path(source)
-    if path.suffix in SUFFIXES:
-        if fast:
-            raise UsageError(f'--fast makes an engine of a checkpoint; {path} is one already')
-        return open_export(path)
-    engine = partial(optimize_on_first_image, precision=fast) if fast else None
+    check_fast(source, fast)
+    if Path(source).suffix in SUFFIXES:
+        return open_export(Path(source))
+    if (fast == INT8) != (calibration is not None):
+        raise UserError(
+            'int8 needs images to choose its steps by: hrnet test --fast int8 and hrnet export '
+            'take a folder of them'
+        )
+    engine = None
+    if fast:
+        engine = partial(optimize_on_first_image, precision=fast, calibration=calibration)
     return Checkpoint(str(source), engine)
+
+
+def calibration_inputs(
+    cfg: Config, checkpoint: str, folder: Path, boxes: Path | None
+) -> list[Tensor]:
+    """What the network of a config gets for the images of ``--calibration``.
+
+    Args:
+        cfg, checkpoint: of the model.
+        folder: the images, of which at most 100 are taken.
+        boxes: where a top-down pose model looks in them.
+
+    Raises:
+        UserError: there are no images, or the file of boxes is wrong.
+    """
+    photos = calibration_files(folder)
+    model = HostModel(cfg, Checkpoint(checkpoint), torch.device('cpu'), (nn.Module,))
+    return list(Calibration(model, photos, boxes))
 
 
 def config_from(args: Namespace) -> Config:

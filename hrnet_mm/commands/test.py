@@ -2,6 +2,7 @@
 
 hrnet test CONFIG CHECKPOINT
 hrnet test CONFIG CHECKPOINT --report report
+hrnet test CONFIG CHECKPOINT --fast int8 --calibration photos/
 hrnet test CONFIG CHECKPOINT --out predictions.pkl --show-dir drawn
 """
 
@@ -10,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hrnet_mm.commands.arguments import Parser, add_checkpoint, add_fast, add_run
+from hrnet_mm.base.formats import PRECISIONS, check_calibration
+from hrnet_mm.base.given import check_fast
+from hrnet_mm.commands.arguments import Parser, add_calibration, add_checkpoint, add_fast, add_run
 from hrnet_mm.commands.at_once import check_at_once
 
 
@@ -18,7 +21,8 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     parser = Parser(__doc__)
     add_run(parser)
     add_checkpoint(parser)
-    add_fast(parser)
+    add_fast(parser, PRECISIONS)
+    add_calibration(parser)
     parser.add_argument(
         '--out', metavar='FILE.pkl', help='write the predictions to this pickle file'
     )
@@ -36,11 +40,18 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    check_fast(args.checkpoint, args.fast)
+    check_calibration('--fast', args.fast, args.calibration, args.boxes)
     check_at_once(args)
     # Imported late: the hosts take seconds, a wrong argument should not.
     import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
     from hrnet_mm.base.config import as_list
-    from hrnet_mm.commands.from_arguments import apply_loader_options, config_from, weights_from
+    from hrnet_mm.commands.from_arguments import (
+        apply_loader_options,
+        calibration_inputs,
+        config_from,
+        weights_from,
+    )
     from hrnet_mm.report.evaluation import Collector, about_test, check_folder, write_page
     from hrnet_mm.training.run import test
     from hrnet_mm.weights.trust import trusting
@@ -55,7 +66,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     collector = Collector()
     hooks = [] if args.report is None else [collector]
     with trusting(args.trust_checkpoint):
-        metrics = test(cfg, weights_from(args.checkpoint, args.fast), hooks)
+        images = None
+        if args.calibration is not None:
+            images = calibration_inputs(cfg, args.checkpoint, args.calibration, args.boxes)
+        metrics = test(cfg, weights_from(args.checkpoint, args.fast, images), hooks)
     printed = {name: text_of(value) for name, value in metrics.items()}
     try:
         if args.report is not None and collector.is_first:

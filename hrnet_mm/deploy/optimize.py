@@ -86,19 +86,23 @@ def optimize(
 
 
 def optimize_on_first_image(
-    model: nn.Module, precision: str = 'fp32', backend: str = 'auto'
+    model: nn.Module,
+    precision: str = 'fp32',
+    backend: str = 'auto',
+    calibration: Iterable[Tensor] | None = None,
 ) -> nn.Module:
     """A copy of a model as :func:`optimize` makes it, at its first image and for that shape.
 
     Args:
-        model, precision, backend: of ``optimize``; not int8, which needs images to choose by.
+        model, precision, backend, calibration: of ``optimize``.
 
     Raises:
         TypeError, ValueError: as ``optimize``. The backend is tried at the first image.
     """
     _check_choices(precision, backend)
     trunk = find_trunk(model)
-    return trunk.replaced_by(OnFirstImage(trunk, precision, backend))
+    images = _checked_calibration(calibration, precision, trunk.images) or None
+    return trunk.replaced_by(OnFirstImage(trunk, precision, backend, images))
 
 
 class OnFirstImage(InferenceOnly):
@@ -106,12 +110,15 @@ class OnFirstImage(InferenceOnly):
 
     features: nn.Module | None
 
-    def __init__(self, trunk: Trunk, precision: str, backend: str) -> None:
+    def __init__(
+        self, trunk: Trunk, precision: str, backend: str, calibration: list[Tensor] | None
+    ) -> None:
         super().__init__(trunk.images)
         # As a plain attribute: the parameters of the trunk are not this module's.
         self.__dict__['trunk'] = trunk
         self.precision = precision
         self.backend = backend
+        self.calibration = calibration
         self.register_module('features', None)
 
     def forward(self, image: Tensor) -> Sequence[Tensor]:
@@ -130,7 +137,10 @@ class OnFirstImage(InferenceOnly):
                 return self.trunk.run(image)
         with _LOCKS.setdefault(os.getpid(), threading.Lock()):
             if self.features is None:
-                self.features = optimized_features(self.trunk, image, self.precision, self.backend)
+                self.features = optimized_features(
+                    self.trunk, image, self.precision, self.backend, self.calibration
+                )
+                self.calibration = None  # it is large, and has done its work
         return self.features(image)
 
 

@@ -99,10 +99,8 @@ def calibration_files(folder: Path) -> ImageFiles:
     """The images of a folder, at most ``MOST_IMAGES``, evenly chosen.
 
     Raises:
-        UserError: there is no such folder, or no image in it.
+        UserError: there is no image in it.
     """
-    if not folder.is_dir():
-        raise UserError(f'--calibration: there is no folder {folder}')
     found = find_frames(str(folder), Path(os.devnull), _ignore)
     paths = list(found.names)
     return ImageFiles(paths[:: -(-len(paths) // MOST_IMAGES)], folder, _ignore)

@@ -54,6 +54,8 @@ def test_help_and_a_wrong_option_import_nothing_slow(module: str) -> None:
         ('infer hrnet_w32_coco_256x192 absent.pth photos', 'there is no checkpoint absent.pth'),
         ('infer hrnet_w32_coco_256x192 README.md photos', 'no image, folder or video photos'),
         ('test hrnet_w32_coco_256x192 absent.onnx', 'there is no exported file absent.onnx'),
+        ('test a.py x.onnx --fast', '--fast makes an engine of a checkpoint; x.onnx is one'),
+        ('test a.py x.pth --fast int8 --calibration absent', 'there is no folder absent'),
         ('train absent.py', 'there is no config absent.py'),
         ('train absent.py --work-dir x --cfg-options work_dir=y', 'this is what --work-dir says'),
         ('check absent.py', 'there is no config absent.py'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from torch import Tensor, nn
 
 from hrnet_mm import load
 from hrnet_mm.commands.export_file import export
-from hrnet_mm.commands.from_arguments import weights_from
-from hrnet_mm.deploy.table import FORMATS
+from hrnet_mm.commands.from_arguments import calibration_inputs, weights_from
+from hrnet_mm.deploy.table import BACKENDS, FORMATS
+from hrnet_mm.kernels.cpu import computes_in
 from hrnet_mm.training.run import test as evaluate
 from hrnet_mm.weights.trust import trusting
 from tests.deploy.helpers import Predict, Tiny, Write, numbers_in, pose_config
 from tests.helpers import assert_same, picture
 
+CPU = torch.device('cpu')
 CASES = [(name, 'onnx') for name in ('detection', 'segmentation', 'classification', 'face')]
 CASES += [(name, '--fast') for name in ('detection', 'segmentation', 'classification', 'face')]
 CASES += [(name, 'openvino') for name in ('detection', 'segmentation', 'face')]
@@ -88,8 +91,30 @@ def test_a_runner_tests_the_same(tmp_path: Path) -> None:
             assert keypoints[0] == pytest.approx(keypoints[1], abs=1e-2)
 
 
+@pytest.mark.skipif(
+    not computes_in('int8') or BACKENDS['openvino'].what_is_missing(CPU, 'int8') is not None,
+    reason='needs 8-bit dot products, openvino and nncf',
+)
+def test_a_runner_tests_in_int8_nearly_the_same(tmp_path: Path) -> None:
+    cfg, checkpoint = pose_config(tmp_path)
+    _, expected = predictions_of(cfg, checkpoint, tmp_path)
+    boxes = tmp_path / 'people/annotations/person_keypoints_val.json'
+    images = calibration_inputs(cfg, checkpoint, tmp_path / 'people/val', boxes)
+    assert len(images) == 2
+    _, actual = predictions_of(cfg, checkpoint, tmp_path, 'int8', images)
+    far = []
+    for a, e in zip(actual, expected, strict=True):
+        keypoints = [x['pred_instances']['keypoints'] for x in (a, e)]
+        far.append(np.linalg.norm(keypoints[0] - keypoints[1], axis=-1).ravel())
+    assert np.mean(far) > 0 and np.median(far) < 2  # in pixels
+
+
 def predictions_of(
-    cfg: Config, weights: str, folder: Path, fast: str | None = None
+    cfg: Config,
+    weights: str,
+    folder: Path,
+    fast: str | None = None,
+    calibration: Sequence[Tensor] | None = None,
 ) -> tuple[dict[str, float], list[Any]]:
     """The metrics and the predictions of a Runner."""
     dump = folder / 'predictions.pkl'
@@ -97,5 +122,5 @@ def predictions_of(
     cfg.work_dir, cfg.launcher = str(folder / 'work'), 'none'
     cfg.test_evaluator = [cfg.test_evaluator, dict(type='DumpResults', out_file_path=str(dump))]
     with trusting():
-        metrics = evaluate(cfg, weights_from(weights, fast))
+        metrics = evaluate(cfg, weights_from(weights, fast, calibration))
     return metrics, pickle.loads(dump.read_bytes())
