@@ -96,8 +96,13 @@ def test_int8_onnx_is_calibrated_on_a_folder(write: Write, photos: Path) -> None
     size = whole.files[0].stat().st_size
     done = write('face', 'onnx', precision='int8', calibration=photos, size=None)
     assert done.files[0].stat().st_size < 0.45 * size
-    kinds = {node.op_type for node in onnx.load(done.files[0]).graph.node}
-    assert 'DequantizeLinear' in kinds
+    nodes = onnx.load(done.files[0]).graph.node
+    made_by = {node.output[0]: node.op_type for node in nodes}
+    inputs = [made_by.get(x.input[0]) for x in nodes if x.op_type == 'Conv']
+    stem, rest = inputs[:2], inputs[2:]
+    assert 'DequantizeLinear' not in stem and {*rest} == {'DequantizeLinear'}
+    ended = {made_by[x.input[0]] for x in nodes if x.op_type == 'Relu'}
+    assert ended == {'Conv', 'Add'} and [x.op_type for x in nodes].count('Relu') < len(rest)
     assert 0 < done.difference < 0.2
 
 

@@ -150,7 +150,7 @@ class ToONNX(Translator):
     ) -> str:
         """Append a node; its output's name."""
         output = output or f'{kind.lower()}{len(self.nodes)}'
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
     def constant(self, value: np.ndarray) -> str:
@@ -184,7 +184,9 @@ def _convert_to_half(model: onnx.ModelProto) -> None:
 def _quantized(model: onnx.ModelProto, network: NetworkToWrite) -> onnx.ModelProto:
     """The model with int8 convolutions, as QuantizeLinear and DequantizeLinear around each.
 
-    Filters have 7 bits, for any CPU: see :func:`hrnet_mm.deploy.engines.open_vino_int8.quantized`.
+    A convolution and the ReLU after it are rounded once, together. For the rest see
+    :func:`hrnet_mm.deploy.engines.open_vino_int8.quantized`: filters of 7 bits, for any CPU, and
+    what stays in float32.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
@@ -202,8 +204,18 @@ def _quantized(model: onnx.ModelProto, network: NetworkToWrite) -> onnx.ModelPro
             path,
             Reader(),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=['Conv'],
+            op_types_to_quantize=['Conv', 'Relu'],
+            nodes_to_exclude=_in_float32(model.graph),
             per_channel=True,
             reduce_range=True,
         )
         return onnx.load(path)
+
+
+def _in_float32(graph: onnx.GraphProto) -> list[str]:
+    """The names of the stem's nodes, and of every ReLU that ends a sum."""
+    convolutions = [node for node in graph.node if node.op_type == 'Conv']
+    stem = {node.output[0] for node in convolutions[:2]}
+    sums = {node.output[0] for node in graph.node if node.op_type == 'Add'}
+    ends = [node for node in graph.node if node.op_type == 'Relu']
+    return [*stem, *(node.name for node in ends if node.input[0] in stem | sums)]
