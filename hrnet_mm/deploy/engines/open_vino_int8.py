@@ -24,8 +24,8 @@ def quantized(model: openvino.Model, images: Iterable[Tensor], for_any_cpu: bool
     correct biases; measured, that gains nothing here.
 
     What stays in float32 was found by measurement, a group of layers at a time: the stem, whose
-    two convolutions lose as much as all others together, and what is added, see
-    :func:`_keep_sums_exact`.
+    two convolutions make a fifth of the squared error, more than any other group of few, and what
+    is added, see :func:`_keep_sums_exact`.
 
     Args:
         model: of ``hrnet_mm.deploy.engines.open_vino.to_openvino``; it is not changed.
