@@ -23,7 +23,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from functools import partial, wraps
 from importlib.machinery import ModuleSpec
@@ -36,6 +36,7 @@ import numpy as np
 import torch
 
 from hrnet_mm.base.download import download, forget
+from hrnet_mm.base.finders import Run, find_installed, run_by
 from hrnet_mm.base.pickle_stand_ins import STAND_INS
 from hrnet_mm.base.safe_load import TORCH_IS_SAFE, safe_load
 
@@ -57,15 +58,10 @@ class TorchvisionFinder:
     ) -> ModuleSpec | None:
         if name != 'torchvision':
             return None
-        others = [finder for finder in sys.meta_path if finder is not cls]
-        found = (finder.find_spec(name, path, target) for finder in others)
-        spec = next((spec for spec in found if spec is not None), None)
-        if spec is not None and spec.loader is not None:
-            spec.loader.exec_module = partial(_run_or_mend, spec.loader.exec_module)
-        return spec
+        return run_by(find_installed(cls, name, path, target), _run_or_mend)
 
 
-def _run_or_mend(run: Callable[[ModuleType], None], module: ModuleType) -> None:
+def _run_or_mend(run: Run, module: ModuleType) -> None:
     try:
         run(module)
     except RuntimeError as error:

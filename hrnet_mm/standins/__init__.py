@@ -7,17 +7,21 @@ a host imports what it stands for.
 * ``mmcv._ext``, mmcv's operators: :mod:`hrnet_mm.standins.operators`.
 * ``xtcocotools``: :mod:`hrnet_mm.standins.coco_evaluation` and the masks of pycocotools.
 * ``pkg_resources``, which setuptools 81 removed: :mod:`hrnet_mm.standins.distributions`.
+* What is there and takes long to import, until it is used: :mod:`hrnet_mm.standins.late`.
 """
 
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from types import ModuleType
+
+from hrnet_mm.base.finders import find_installed
+from hrnet_mm.standins.late import LateFinder
 
 # The module that stands in for each; none for a package that only holds the others.
 STAND_INS = {
@@ -41,8 +45,9 @@ SENTENCES = {
 
 def put_in_place() -> None:
     """Let stand-ins serve from now on where a host imports what is absent or does not load."""
-    if StandInFinder not in sys.meta_path:
-        sys.meta_path.insert(0, StandInFinder)
+    for finder in (LateFinder, StandInFinder):
+        if finder not in sys.meta_path:
+            sys.meta_path.insert(0, finder)
 
 
 def serving() -> list[str]:
@@ -56,25 +61,14 @@ class StandInFinder:
 
     @classmethod
     def find_spec(
-        cls, name: str, path: object = None, target: ModuleType | None = None
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name not in STAND_INS:
             return None
-        installed = cls._find_installed(name, path, target)
+        installed = find_installed(cls, name, path, target)
         if installed is not None and name not in COMPILED:
             return installed
         return ModuleSpec(name, StandInLoader(installed), is_package=STAND_INS[name] is None)
-
-    @classmethod
-    def _find_installed(
-        cls, name: str, path: object, target: ModuleType | None
-    ) -> ModuleSpec | None:
-        for finder in sys.meta_path:
-            if finder is not cls:
-                with suppress(ModuleNotFoundError):  # some say so by an error, and not by None
-                    if (spec := finder.find_spec(name, path, target)) is not None:
-                        return spec
-        return None
 
 
 class StandInLoader(Loader):

@@ -13,6 +13,7 @@ import pytest
 import torch
 from mmpose.datasets import CocoDataset
 
+from hrnet_mm.base.torch_versions import is_older_than
 from hrnet_mm.commands.hrnet import PROGRAMS
 from tests.helpers import ROOT, picture
 from tests.models_of_hosts import TinyModel
@@ -87,6 +88,9 @@ def test_a_pose_is_predicted_without_what_only_other_tasks_need(
     # Of mmdet and mmcv mmpose itself imports a part.
     others = {'mmdet.models', 'mmseg', 'mmpretrain', 'torchvision', 'mmpose.apis', 'torch._dynamo'}
     assert not imported & (others - imported_by('mmengine.runner'))
+    assert not imported & {'scipy', 'matplotlib', 'torch.distributed.optim'}
+    if not is_older_than('2.6'):
+        assert not imported & {'sympy', 'torch.distributed.fsdp'}
 
 
 def imported_by(module: str) -> set[str]:
