@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hrnet_mm.base.garbage import uncollected
 from hrnet_mm.base.given import (
     check_checkpoint,
     check_config,
@@ -195,12 +196,13 @@ def infer(
         if not isinstance(part, int) and is_local(part):
             check_images(os.path.expanduser(part))
     # Imported late: the hosts take seconds, a wrong argument should not.
-    import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
-    from hrnet_mm.base.boxes import boxes_by_frame
-    from hrnet_mm.base.inputs import Inputs
-    from hrnet_mm.commands.load import load
-    from hrnet_mm.predict.results import name_apart, report
-    from hrnet_mm.predict.run import PredictionRun, check_out
+    with uncollected():
+        import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+        from hrnet_mm.base.boxes import boxes_by_frame
+        from hrnet_mm.base.inputs import Inputs
+        from hrnet_mm.commands.load import load
+        from hrnet_mm.predict.results import name_apart, report
+        from hrnet_mm.predict.run import PredictionRun, check_out
 
     out = Path(out or Path('work_dirs/infer') / Path(config).stem)
     frames = Inputs(sources, out, report)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hrnet_mm.base.formats import PRECISIONS, check_calibration
+from hrnet_mm.base.garbage import uncollected
 from hrnet_mm.base.given import check_fast
 from hrnet_mm.commands.arguments import Parser, add_calibration, add_checkpoint, add_fast, add_run
 from hrnet_mm.commands.at_once import check_at_once
@@ -44,17 +45,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_calibration('--fast', args.fast, args.calibration, args.boxes)
     check_at_once(args)
     # Imported late: the hosts take seconds, a wrong argument should not.
-    import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
-    from hrnet_mm.base.config import as_list
-    from hrnet_mm.commands.from_arguments import (
-        apply_loader_options,
-        calibration_inputs,
-        config_from,
-        weights_from,
-    )
-    from hrnet_mm.report.evaluation import Collector, about_test, check_folder, write_page
-    from hrnet_mm.training.run import test
-    from hrnet_mm.weights.trust import trusting
+    with uncollected():
+        import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+        from hrnet_mm.base.config import as_list
+        from hrnet_mm.commands.from_arguments import (
+            apply_loader_options,
+            calibration_inputs,
+            config_from,
+            weights_from,
+        )
+        from hrnet_mm.report.evaluation import Collector, about_test, check_folder, write_page
+        from hrnet_mm.training.run import test
+        from hrnet_mm.weights.trust import trusting
 
     cfg = config_from(args)
     apply_loader_options(cfg, args, 'test')

@@ -8,6 +8,7 @@ hrnet train CONFIG --data-root data/mine --epochs 20 --batch-size 8 --auto-scale
 from argparse import Namespace
 from collections.abc import Sequence
 
+from hrnet_mm.base.garbage import uncollected
 from hrnet_mm.commands.arguments import Parser, add_fast, add_run, positive, seed
 from hrnet_mm.commands.at_once import check_at_once
 
@@ -60,11 +61,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     check_at_once(args)
     # Imported late: the hosts take seconds, a wrong argument should not.
-    import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
-    from hrnet_mm.check import make_sure, say
-    from hrnet_mm.commands.from_arguments import apply_train_options, config_from
-    from hrnet_mm.training.run import train, training_phases
-    from hrnet_mm.weights.trust import trusting
+    with uncollected():
+        import hrnet_mm.compat  # noqa: F401  (the fixes run before a host is imported)
+        from hrnet_mm.check import make_sure, say
+        from hrnet_mm.commands.from_arguments import apply_train_options, config_from
+        from hrnet_mm.training.run import train, training_phases
+        from hrnet_mm.weights.trust import trusting
 
     cfg = config_from(args)
     for sentence in apply_train_options(cfg, args):

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from hrnet_mm.base.config import check_paths, name_of
 from hrnet_mm.base.errors import UserError
+from hrnet_mm.base.garbage import uncollected
 from hrnet_mm.base.given import is_local
 from hrnet_mm.training.faults import explanation
 from hrnet_mm.training.folder_lock import locked_folder
@@ -113,7 +114,8 @@ def run(
     use_our_readers()
     runner = None
     try:
-        runner = StartingRunner.from_cfg(cfg)
+        with uncollected():
+            runner = StartingRunner.from_cfg(cfg)
         for hook in hooks:
             runner.register_hook(hook)
         result = action(runner)
