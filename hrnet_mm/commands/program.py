@@ -5,8 +5,6 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import signal
 import sys
@@ -40,7 +38,6 @@ def run_tool(main: Callable[[], int | None]) -> None:
 
     With ``--debug`` the exception goes on, as a traceback. What ``main`` returns is the exit code.
     """
-    atexit.register(gc.freeze)  # else Python would look through all modules for garbage at the end
     outlive_readers()
     let_idle_threads_sleep()
     lower_opencvs_limit()
