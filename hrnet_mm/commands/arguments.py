@@ -18,7 +18,7 @@ from argparse import (
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hrnet_mm.base.formats import TYPES
+from hrnet_mm.base.formats import INT8, TYPES
 from hrnet_mm.commands.cfg_options import ConfigOptions
 
 LEAST_SIDE = 32  # of an image, in pixels, for every HRNet
@@ -156,6 +156,8 @@ def add_fast(
     """``--fast``, alone or followed by a precision."""
 
     def precision(text: str) -> str:
+        if text == INT8 and text not in precisions:
+            raise ArgumentTypeError('int8 needs images to choose its steps by: see hrnet export')
         if text not in precisions:
             raise ArgumentTypeError(
                 f'{text!r} is none of {", ".join(precisions)}; where no precision follows, '
@@ -186,7 +188,7 @@ def add_calibration(parser: ArgumentParser) -> None:
         type=Path,
         metavar='FILE.json',
         help='of a top-down pose model: where it looks in them, as of hrnet predict; default: at '
-        'all',
+        'whole images, which costs it AP',
     )
 
 

@@ -283,9 +283,9 @@ def _checked_calibration(
         if calibration is not None:
             raise ValueError(f"calibration is for precision='int8', not for {precision!r}")
         return []
-    if not isinstance(calibration, Iterable | None):
+    if isinstance(calibration, Tensor) or not isinstance(calibration, Iterable | None):
         kind = type(calibration).__name__
-        raise TypeError(f'calibration must be images, one after another, not a {kind}')
+        raise TypeError(f'calibration must be a list of images, each (N, C, H, W), not a {kind}')
     checked = []
     for i, image in enumerate(calibration or ()):
         checked.append(_checked_image(f'calibration[{i}]', image, images))

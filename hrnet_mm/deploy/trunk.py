@@ -115,8 +115,10 @@ class Trunk:
         if self.model is self.net:
             return features
         model = copy.copy(self.model)
-        model._modules = dict(self.model._modules)
-        model.backbone = features
+        modules = dict(self.model._modules)
+        del modules['backbone']
+        # It is the first module, so that it refuses .half() before a shared one is changed.
+        model._modules = {'backbone': features, **modules}
         if isinstance(self.neck, HigherResolution):
             model.head = self.neck.without_layers()
         elif self.neck is not None:

@@ -30,6 +30,8 @@ class Model(nn.Module):
 
     def __init__(self, neck: nn.Module | None = None) -> None:
         super().__init__()
+        self.data_preprocessor = nn.Module()
+        self.data_preprocessor.register_buffer('mean', torch.zeros(3), persistent=False)
         self.backbone, self.neck = small_net(), neck
         self.head = nn.Conv2d(3, 3, 1)
         self.eval().requires_grad_(False)
@@ -164,6 +166,10 @@ def test_it_is_not_trained_moved_converted_or_loaded_into(make: str) -> None:
             change(fast)
     with pytest.raises(RuntimeError, match='stays on cpu'):
         fast.to('meta')
+    with pytest.raises(RuntimeError, match='cannot be trained; train the original'):
+        fast.train()
+    assert not any(x.training for x in model.modules())  # the head is the model's own
+    assert model.data_preprocessor.mean.dtype == torch.float32
     for strict in (True, False):
         with pytest.raises(RuntimeError, match='takes no weights; load them into the original'):
             fast.load_state_dict(weights, strict=strict)
