@@ -20,9 +20,12 @@ from hrnet_mm.base.image_size import lower_opencvs_limit
 from hrnet_mm.commands.streams import outlive_readers
 from hrnet_mm.install.packages import TASKS
 from hrnet_mm.standins import put_in_place
+from hrnet_mm.standins.late import import_late
 
 # What says how OpenMP's threads wait for work: the standard, GNU's OpenMP, LLVM's and Intel's.
 WAITING = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
+
+PREDICTING = 'hrnet_mm.commands.infer'
 
 
 def run_program(module: str) -> None:
@@ -30,6 +33,8 @@ def run_program(module: str) -> None:
 
     The module is imported only here: torch and OpenCV read what is set before they are imported.
     """
+    if module == PREDICTING:
+        import_late()
     run_tool(lambda: import_module(module).main())
 
 

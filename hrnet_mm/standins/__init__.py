@@ -7,7 +7,8 @@ a host imports what it stands for.
 * ``mmcv._ext``, mmcv's operators: :mod:`hrnet_mm.standins.operators`.
 * ``xtcocotools``: :mod:`hrnet_mm.standins.coco_evaluation` and the masks of pycocotools.
 * ``pkg_resources``, which setuptools 81 removed: :mod:`hrnet_mm.standins.distributions`.
-* What is there and takes long to import, until it is used: :mod:`hrnet_mm.standins.late`.
+
+What is there and takes long to import is served late by :mod:`hrnet_mm.standins.late`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from importlib.util import module_from_spec
 from types import ModuleType
 
 from hrnet_mm.base.finders import find_installed
-from hrnet_mm.standins.late import LateFinder
 
 # The module that stands in for each; none for a package that only holds the others.
 STAND_INS = {
@@ -45,9 +45,8 @@ SENTENCES = {
 
 def put_in_place() -> None:
     """Let stand-ins serve from now on where a host imports what is absent or does not load."""
-    for finder in (LateFinder, StandInFinder):
-        if finder not in sys.meta_path:
-            sys.meta_path.insert(0, finder)
+    if StandInFinder not in sys.meta_path:
+        sys.meta_path.insert(0, StandInFinder)
 
 
 def serving() -> list[str]:
