@@ -116,7 +116,8 @@ class Calibration:
             box is looked at, an image without any is left out. Default: the whole images.
 
     Raises:
-        UserError: the file of boxes is wrong, or the model looks at whole images.
+        UserError: the file of boxes is wrong or has none in any of the images, or the model looks
+            at whole images.
     """
 
     def __init__(self, model: HostModel, images: ImageFiles, boxes: Path | None = None) -> None:
@@ -128,10 +129,14 @@ class Calibration:
             raise UserError('--boxes is for top-down pose models; this one looks at whole images')
 
     def __iter__(self) -> Iterator[Tensor]:
+        is_empty = True
         for frame in self.images.read(self.model.loader.load):
             boxes = [None] if self.boxes_of is None else self.boxes_of([frame])[0][:1]
             for box in boxes:
+                is_empty = False
                 yield network_input(self.model, frame, box)
+        if is_empty:
+            raise UserError('--boxes has no box in any image of --calibration')
 
 
 def _ignore(line: str) -> None:

@@ -115,6 +115,9 @@ def test_calibration_looks_into_boxes(tiny: Tiny, photos: Path, tmp_path: Path) 
     whole, _ = Calibration(model, images)
     assert inside.shape == whole.shape == (1, 3, 256, 256)
     assert not torch.equal(inside, whole)
+    boxes.write_text(json.dumps({'b.png': []}))
+    with pytest.raises(UserError, match='--boxes has no box in any image of --calibration'):
+        list(Calibration(model, images, boxes))
 
 
 def test_boxes_are_for_top_down_models(write: Write, photos: Path, tmp_path: Path) -> None:
