@@ -11,6 +11,7 @@ import builtins
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import resolve_name
 from types import ModuleType, SimpleNamespace
@@ -69,7 +70,10 @@ class Late:
         self._name = name
 
     def itself(self) -> Any:
-        return getattr(__import__(self._module, fromlist=[self._name]), self._name)
+        module = import_module(self._module)
+        if not hasattr(module, self._name):  # it is a module itself, as matplotlib's pyplot
+            return import_module(f'{self._module}.{self._name}')
+        return getattr(module, self._name)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.itself(), name)

@@ -166,7 +166,7 @@ def test_a_broken_network_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
         ('int8', [], ValueError, 'needs calibration=IMAGES'),
         ('int8', [torch.rand(3, 64, 64)], ValueError, r'calibration\[0\] has shape \(3, 64, 64\)'),
         ('int8', [torch.rand(1, 3, 64, 64), 'a.jpg'], TypeError, r'calibration\[1\] must be an im'),
-        ('int8', 100, TypeError, 'calibration must be images, one after another, not a int'),
+        ('int8', 100, TypeError, 'calibration must be a list of images, each .*, not a int'),
         ('int8', [torch.full((1, 3, 64, 64), torch.nan)], ValueError, r'calibration\[0\] has NaN'),
         ('fp32', [torch.rand(1, 3, 64, 64)], ValueError, "is for precision='int8', not for 'fp32'"),
     ],
