@@ -200,7 +200,7 @@ BACKENDS = {
             name='native',
             module='own_kernels',
             devices=('cpu',),
-            precisions=('fp32', 'bf16'),
+            precisions=('fp32', 'bf16', 'int8'),
             compiles=bundled_file() is None,  # a wheel carries its kernels
         ),
         Backend(name='openvino', devices=('cpu',), precisions=PRECISIONS, **OPENVINO),

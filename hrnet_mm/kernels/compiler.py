@@ -22,12 +22,13 @@ VARIABLE = 'HRNET_MM_INSTRUCTIONS'
 SOURCES = Path(__file__).with_name('cpp')
 FLAGS = ('-O3', '-std=c++17', '-fPIC')
 # The compiler's flags for each instruction set of x86, by Linux's names. They decide the lanes and
-# types of cpp/vectors.h: 4 lanes, 8, 16, and 16 with factors of bfloat16. The best is last.
+# types of cpp/: 4 lanes, 8, 16, 16 with 8-bit factors, and that with bfloat16. The best is last.
 INSTRUCTION_SETS = {
     'sse2': (),
     'avx2': ('-mavx2', '-mfma'),
     'avx512f': ('-mavx512f', '-mfma'),
-    'avx512_bf16': ('-mavx512f', '-mavx512bf16', '-mfma'),
+    'avx512_vnni': ('-mavx512f', '-mavx512bw', '-mavx512vnni', '-mfma'),
+    'avx512_bf16': ('-mavx512f', '-mavx512bw', '-mavx512vnni', '-mavx512bf16', '-mfma'),
 }
 
 

@@ -34,6 +34,7 @@ class Map(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_int32) for name in ('buffer', 'n', 'c', 'h', 'w')),
+        ('step', ctypes.c_float),
         *((name, ctypes.c_int64) for name in ('offset', 'sn', 'sc', 'sh', 'sw')),
     ]
 
@@ -45,10 +46,10 @@ class Op(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ('kind', 'items', 'groups', 'bf16')),
         *((name, ctypes.c_int32) for name in ('kernel', 'stride', 'padding')),
         *((name, ctypes.c_int32) for name in ('window_h', 'window_w', 'relu', 'average')),
-        *((name, ctypes.c_int32) for name in ('upsample', 'num_same', 'num_coarser')),
+        *((name, ctypes.c_int32) for name in ('upsample', 'num_same', 'num_coarser', 'tiles')),
         *((name, Map) for name in ('input', 'output', 'add')),
         ('maps', ctypes.POINTER(Map)),
-        *((name, ctypes.c_void_p) for name in ('filters', 'bias')),
+        *((name, ctypes.c_void_p) for name in ('filters', 'bias', 'steps')),
     ]
 
 
@@ -58,6 +59,7 @@ FUNCTIONS = {
     'lanes': (_I, []),
     'panels': (_I, [_I]),
     'has_bf16': (_I, []),
+    'has_int8': (_I, []),
     'blocks': (_I, [_POINTER]),
     'run': (None, [_POINTER, _POINTER, _I, _POINTER, _I]),
     'packed_size': (_I64, [_I] * 4),

@@ -181,8 +181,8 @@ def test_wrong_calibration(
 
 def test_other_backends_and_machines_say_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     net, image = small_net(), torch.randn(1, 3, 64, 64)
-    with pytest.raises(UserError, match="backend='native' computes in fp32, bf16, not in int8"):
-        optimize(net, image, 'int8', 'native', images())
+    with pytest.raises(UserError, match="backend='onnxruntime' computes in fp32, not in int8"):
+        optimize(net, image, 'int8', 'onnxruntime', images())
     monkeypatch.setattr(table, 'find_spec', lambda name: None if name == 'nncf' else name)
     with pytest.raises(UserError, match=r"backend='openvino' needs nncf \(pip install nncf\)"):
         optimize(net, image, 'int8', 'openvino', images())

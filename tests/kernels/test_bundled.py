@@ -14,12 +14,13 @@ from hrnet_mm.kernels import bundled, compiler, library
 from tests.kernels.compilers import LANES, calls, copying, machine, stand_in_library
 
 pytestmark = pytest.mark.skipif(library.find_compiler() is None, reason='needs a C++ compiler')
-SETS = ('sse2', 'avx2', 'avx512f', 'avx512_bf16')
+SETS = ('sse2', 'avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16')
 CPUS = {
     'of 2008': {'fpu', 'sse2', 'sse4_1'},
     'haswell': {'fpu', 'sse2', 'avx2', 'fma'},
     'skylake-server': {'fpu', 'sse2', 'avx2', 'fma', 'avx512f'},
-    'zen4': {'fpu', 'sse2', 'avx2', 'fma', 'avx512f', 'avx512_bf16'},
+    'cascade-lake': {'fpu', 'sse2', 'avx2', 'fma', 'avx512f', 'avx512_vnni'},
+    'zen4': {'fpu', 'sse2', 'avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16'},
 }
 
 

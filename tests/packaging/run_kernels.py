@@ -16,6 +16,7 @@ importlib.import_module(import_first)
 import torch  # noqa: E402
 
 from hrnet_mm.base.errors import UserError  # noqa: E402
+from hrnet_mm.kernels.compiler import INSTRUCTION_SETS  # noqa: E402
 from hrnet_mm.kernels.cpu import instructions  # noqa: E402
 from hrnet_mm.kernels.library import load_library  # noqa: E402
 
@@ -61,9 +62,9 @@ def run_in_a_fork() -> dict[str, object]:
 
 
 def choices() -> dict[str, list[object]]:
-    """The file, the lanes and the bf16 arithmetic for each ``HRNET_MM_INSTRUCTIONS``."""
+    """The file, the lanes, bf16 and int8 arithmetic for each ``HRNET_MM_INSTRUCTIONS``."""
     found = {}
-    for name in ('', *sorted(instructions() & {'sse2', 'avx2', 'avx512f', 'avx512_bf16'}), 'avx9'):
+    for name in ('', *sorted(instructions() & {*INSTRUCTION_SETS}), 'avx9'):
         os.environ['HRNET_MM_INSTRUCTIONS'] = name
         load_library.cache_clear()
         try:
@@ -71,7 +72,7 @@ def choices() -> dict[str, list[object]]:
         except UserError as error:
             found[name] = [str(error)]
         else:
-            found[name] = [kernels._name, kernels.lanes(), kernels.has_bf16()]
+            found[name] = [kernels._name, kernels.lanes(), kernels.has_bf16(), kernels.has_int8()]
     del os.environ['HRNET_MM_INSTRUCTIONS']
     load_library.cache_clear()
     return found

@@ -86,11 +86,12 @@ def test_without_a_compiler_or_a_home(first: str, environment: Environment) -> N
     found = json.loads(succeed(environment.run(SCRIPT, first, **nowhere)))
     names = bundled.instruction_sets()
     for name in names:
-        path, lanes, has_bf16 = found['choices'][name]
+        path, lanes, has_bf16, has_int8 = found['choices'][name]
         assert Path(path).parent == environment.site_packages / 'hrnet_mm' / 'kernels'
         assert Path(path).name.startswith(f'kernels-{name}-')
         assert lanes == {'sse2': 4, 'avx2': 8}.get(name, 16)
         assert has_bf16 == (name == 'avx512_bf16')
+        assert has_int8 == (name in ('avx512_vnni', 'avx512_bf16'))
     assert found['choices'][''] == found['choices'][names[-1]]
     assert "HRNET_MM_INSTRUCTIONS='avx9': there are none" in found['choices']['avx9'][0]
     assert max(found['kernels']['error'], found['fork']['error']) < 1e-5

@@ -18,7 +18,7 @@ from hrnet_mm.models.hrmodule import Upsample
 
 Shape = tuple[int, int, int, int]
 # Of the images that are computed at once. With more, the maps that one kernel leaves to the next
-# get out of the second-level cache: of 256x192, two cores take 2 images.
+# get out of the second-level cache: of 256x192, two cores take 2 images. Of bytes they take more.
 PIXELS_PER_THREAD = 2**16
 UPSAMPLES = {('nearest', None): 0, ('bilinear', False): 1, ('bilinear', True): 2}
 # The taps of a transposed convolution of 4 x 4, stride 2, that the pixels 2 i and 2 i + 1 of a row
@@ -29,10 +29,18 @@ CONV, WINOGRAD, UPSAMPLE_SUM, POOL, RESIZE = 0, {2: 1, 4: 2}, 3, 4, 5
 
 @dataclass(eq=False, repr=False)
 class Value:
-    """A map of a plan, written by ``producer``; the image has none."""
+    """A map of a plan, written by ``producer``; the image has none.
+
+    Its numbers are float32 or, where it has a ``step``, bytes of 0 to 255 times that.
+    """
 
     shape: Shape
     producer: Step | None = None
+    step: float = 0
+
+    @property
+    def itemsize(self) -> int:
+        return 1 if self.step else 4
 
 
 @dataclass(eq=False, repr=False)
@@ -54,6 +62,11 @@ class Step:
         return [*self.inputs, *([] if self.add is None else [self.add])]
 
     @property
+    def is_of_bytes(self) -> bool:
+        """Whether it is a convolution that multiplies bytes."""
+        return self.conv is not None and self.inputs[0].step > 0
+
+    @property
     def num_filters(self) -> int:
         return 0 if self.conv is None else self.conv.weight.numel()
 
@@ -65,6 +78,8 @@ class Planner(Translator):
         network: a fused network.
         lanes: a pixel of a map in memory has a multiple of so many channels.
     """
+
+    itemsize = 4  # bytes of a number of most maps
 
     def __init__(self, network: FusedHRNet, lanes: int = 16) -> None:
         super().__init__(network)
@@ -186,10 +201,16 @@ def half_of(conv: nn.ConvTranspose2d, row: int, lanes: int) -> nn.Conv2d:
     return half
 
 
-def images_at_once(shape: Shape, threads: int) -> int:
-    """Into pieces of how many images, about the same for each, a batch is split."""
+def images_at_once(shape: Shape, threads: int, itemsize: int = 4) -> int:
+    """Into pieces of how many images, about the same for each, a batch is split.
+
+    Args:
+        shape: of the batch.
+        threads: which share a piece.
+        itemsize: bytes of a number of most maps.
+    """
     n, _, h, w = shape
-    most = max(1, PIXELS_PER_THREAD * threads // (h * w))
+    most = max(1, PIXELS_PER_THREAD * threads * 4 // (h * w * itemsize))
     return math.ceil(n / math.ceil(n / most))
 
 

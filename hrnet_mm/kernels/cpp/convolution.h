@@ -2,6 +2,7 @@
 #pragma once
 
 #include "filters.h"
+#include "int8.h"
 
 constexpr int PIXELS = 48;  // of one work item
 
@@ -40,9 +41,13 @@ static void conv(const Op& op, float* const* buffers, int item) {
   const float* a = in.data + first * in.sw;
   int64_t a_stride = in.sw;
   bool dense = in.sc == 1 && in.sh == in.w * in.sw && in.sn == in.h * in.sh;
-  if (op.kernel > 1 || op.stride > 1 || !dense || T::PER_WORD > 1) {
-    a_stride = numbers + LANES;
-    float* rows = scratch((PIXELS + 1) * a_stride);
+  bool gathers = op.kernel > 1 || op.stride > 1 || !dense || T::PER_WORD > 1;
+  bool rounds = op.out.step > 0;  // to bytes, when a panel of all pixels is there
+  int64_t panel = rounds ? PIXELS * WIDEST * LANES : 0;
+  if (gathers) a_stride = numbers + LANES;
+  float* memory = scratch(panel + (gathers ? (PIXELS + 1) * a_stride : 0));
+  if (gathers) {
+    float* rows = memory + panel;
     for (int p = 0; p < pixels; p++) {
       int pixel = first + p, x = pixel % out.w, y = pixel / out.w % out.h;
       float* row = rows + p * a_stride;
@@ -60,6 +65,7 @@ static void conv(const Op& op, float* const* buffers, int item) {
     Epilogue end = {op.bias ? op.bias + v * LANES : nullptr, nullptr, out.sw, (bool)op.relu};
     if (op.add.buffer >= 0) end.add = tensor(op.add, buffers).data + result;
     multiply<T>(width, pixels, a, a_stride, op.filters + v * LANES * packed_rows<T>(numbers),
-             out.data + result, out.sw, depth, end);
+                rounds ? memory : out.data + result, rounds ? width * LANES : out.sw, depth, end);
+    if (rounds) round_to_bytes(memory, pixels, width * LANES, op.out, buffers, result);
   }
 }

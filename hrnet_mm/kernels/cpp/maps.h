@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cmath>
+#include <vector>
 
-#include "op.h"
+#include "int8.h"
 
 constexpr int ROWS_OF_SUM = 8;  // of one work item
 
@@ -22,14 +23,21 @@ static Between between(int mode, int position, int in, int out) {
   return {low, min(low + 1, in - 1), x - low};
 }
 
-static void add_upsampled_row(const Op& op, const Tensor& x, const Tensor& out, int i, int y,
-                              float* row) {
-  Between v = between(op.upsample, y, x.h, out.h);
-  for (int column = 0; column < out.w; column++, row += out.sw) {
-    Between h = between(op.upsample, column, x.w, out.w);
+// Where each column of a row of the output lies, which is the same in every row.
+static std::vector<Between> columns_between(const Op& op, const Map& x) {
+  std::vector<Between> columns(op.out.w);
+  for (int column = 0; column < op.out.w; column++)
+    columns[column] = between(op.upsample, column, x.w, op.out.w);
+  return columns;
+}
+
+static void add_upsampled_row(const Op& op, const Tensor& x, const std::vector<Between>& columns,
+                              int i, int y, float* row) {
+  Between v = between(op.upsample, y, x.h, op.out.h);
+  for (const Between& h : columns) {
     const float *low_low = x.at(i, v.low, h.low), *low_high = x.at(i, v.low, h.high);
     const float *high_low = x.at(i, v.high, h.low), *high_high = x.at(i, v.high, h.high);
-    for (int c = 0; c < out.c; c += LANES) {
+    for (int c = 0; c < op.out.c; c += LANES) {
       Vector value = load(low_low + c);
       if (op.upsample != NEAREST) {
         Vector low = value * (1 - h.fraction) + load(low_high + c) * h.fraction;
@@ -38,26 +46,38 @@ static void add_upsampled_row(const Op& op, const Tensor& x, const Tensor& out, 
       }
       store(row + c, load(row + c) + value);
     }
+    row += op.out.sw;
   }
 }
 
+// Where a map of the output is in bytes, a row of it is summed up in float32 and rounded at the end.
 static void upsample_sum(const Op& op, float* const* buffers, int item) {
   Tensor base = tensor(op.in, buffers), out = tensor(op.out, buffers);
+  auto bytes = tensor<uint8_t>(op.in, buffers);
+  int64_t size = out.w * out.sw;
+  bool rounds = op.out.step > 0;
+  float* sums = scratch(rounds ? size : 0);
+  const Map* coarser = op.maps + op.num_same;
+  std::vector<std::vector<Between>> columns(op.num_coarser);
+  for (int m = 0; m < op.num_coarser; m++) columns[m] = columns_between(op, coarser[m]);
   int last = min((item + 1) * ROWS_OF_SUM, out.n * out.h);
   for (int r = item * ROWS_OF_SUM; r < last; r++) {
     int i = r / out.h, y = r % out.h;
-    float* row = out.at(i, y, 0);
-    int64_t size = out.w * out.sw;
+    float* row = rounds ? sums : out.at(i, y, 0);
     for (int64_t k = 0; k < size; k += LANES) {
-      Vector v = load(base.at(i, y, 0) + k);
+      Vector v = op.in.step > 0 ? load(bytes.at(i, y, 0) + k) * op.in.step
+                                : load(base.at(i, y, 0) + k);
       for (int m = 0; m < op.num_same; m++)
         v += load(tensor(op.maps[m], buffers).at(i, y, 0) + k);
       store(row + k, v);
     }
     for (int m = 0; m < op.num_coarser; m++)
-      add_upsampled_row(op, tensor(op.maps[op.num_same + m], buffers), out, i, y, row);
-    if (op.relu)
+      add_upsampled_row(op, tensor(coarser[m], buffers), columns[m], i, y, row);
+    if (rounds) {
+      round_to_bytes(row, 1, size, op.out, buffers, i * out.sn + y * out.sh);
+    } else if (op.relu) {
       for (int64_t k = 0; k < size; k += LANES) store(row + k, relu(load(row + k)));
+    }
   }
 }
 
@@ -66,7 +86,7 @@ static void resize(const Op& op, float* const* buffers, int item) {
   int i = item / out.h, y = item % out.h;
   float* row = out.at(i, y, 0);
   for (int64_t k = 0; k < out.w * out.sw; k += LANES) store(row + k, Vector{});
-  add_upsampled_row(op, in, out, i, y, row);
+  add_upsampled_row(op, in, columns_between(op, op.in), i, y, row);
 }
 
 static void pool(const Op& op, float* const* buffers, int item) {

@@ -11,6 +11,7 @@ enum Upsample { NEAREST, BILINEAR, BILINEAR_ALIGNED };
 struct Map {
   int32_t buffer;  // index into the buffers of a run, -1: there is no map
   int32_t n, c, h, w;
+  float step;  // a number of the map is a byte, 0 to 255, times this; 0: it is a float
   int64_t offset, sn, sc, sh, sw;  // in numbers
 };
 
@@ -20,9 +21,11 @@ struct Op {
   int32_t kernel, stride, padding;  // CONV; POOL: stride
   int32_t window_h, window_w;       // POOL
   int32_t relu, average, upsample, num_same, num_coarser;
+  int32_t tiles;               // WINOGRAD_4 of bytes: of a work item
   Map in, out, add;            // UPSAMPLE_SUM: in is the base
   const Map* maps;             // UPSAMPLE_SUM: the same, then the coarser
   const float *filters, *bias;  // the filters as words, in panels (filters.h); no bias: null
+  const float* steps;           // of bytes: what 1 is of the filters of each output channel
 };
 
 // E: the type of its numbers.

@@ -7,6 +7,8 @@
 #include "batch_norm.h"
 #include "convolution.h"
 #include "filters.h"
+#include "int8_direct.h"
+#include "int8_winograd.h"
 #include "maps.h"
 #include "weight_gradient.h"
 #include "winograd.h"
@@ -45,12 +47,18 @@ static void run_item(const Op& op, float* const* buffers, int item) {
     case POOL: return pool(op, buffers, item);
     case RESIZE: return resize(op, buffers, item);
   }
+#if HAS_INT8
+  if (op.in.step > 0) {
+    if (op.kind == CONV) return ConvOfBytes(op, buffers).run(item);
+    return WinogradOfBytes(op, buffers).run(item);
+  }
+#endif
   with_type(op.bf16, [&](auto type) { run_product<decltype(type)>(op, buffers, item); });
 }
 
 // A map of training: whole vectors of channels, nothing between the pixels.
 static Map dense(int buffer, int n, int c, int h, int w) {
-  return {buffer, n, c, h, w, 0, (int64_t)h * w * c, 1, (int64_t)w * c, c};
+  return {buffer, n, c, h, w, 0, 0, (int64_t)h * w * c, 1, (int64_t)w * c, c};
 }
 
 template <class T, class E>
@@ -76,16 +84,21 @@ int has_bf16() {
 #endif
 }
 
+int has_int8() { return HAS_INT8; }
+
 // How many blocks of pixels, tiles or rows the operation has.
 int blocks(const Op* op) {
   int m = op->kind == WINOGRAD_2 ? 2 : 4;
   const Map& out = op->out;
   switch (op->kind) {
-    case CONV: return ceil_div(out.n * out.h * out.w, PIXELS);
+    case CONV:
+      if (op->in.step > 0) return blocks_of_bytes(*op);
+      return ceil_div(out.n * out.h * out.w, PIXELS);
     case UPSAMPLE_SUM: return ceil_div(out.n * out.h, ROWS_OF_SUM);
     case POOL:
     case RESIZE: return out.n * out.h;
-    default: return ceil_div(out.n * ceil_div(out.h, m) * ceil_div(out.w, m), TILES);
+    default:
+      return ceil_div(out.n * ceil_div(out.h, m) * ceil_div(out.w, m), op->tiles ? op->tiles : TILES);
   }
 }
 
