@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <vector>
 
 #include "int8.h"
 
@@ -23,18 +22,22 @@ static Between between(int mode, int position, int in, int out) {
   return {low, min(low + 1, in - 1), x - low};
 }
 
-// Where each column of a row of the output lies, which is the same in every row.
-static std::vector<Between> columns_between(const Op& op, const Map& x) {
-  std::vector<Between> columns(op.out.w);
-  for (int column = 0; column < op.out.w; column++)
-    columns[column] = between(op.upsample, column, x.w, op.out.w);
+// Where each column of a row of the output lies in some maps, one after the other; it is the same in
+// every row. Kept until the thread asks for others.
+static const Between* columns_between(const Op& op, const Map* maps, int count) {
+  static thread_local Memory memory;
+  auto columns = (Between*)memory.get(count * op.out.w * sizeof(Between) / sizeof(float));
+  for (int m = 0; m < count; m++)
+    for (int column = 0; column < op.out.w; column++)
+      columns[m * op.out.w + column] = between(op.upsample, column, maps[m].w, op.out.w);
   return columns;
 }
 
-static void add_upsampled_row(const Op& op, const Tensor& x, const std::vector<Between>& columns,
-                              int i, int y, float* row) {
+static void add_upsampled_row(const Op& op, const Tensor& x, const Between* columns, int i, int y,
+                              float* row) {
   Between v = between(op.upsample, y, x.h, op.out.h);
-  for (const Between& h : columns) {
+  for (int column = 0; column < op.out.w; column++) {
+    const Between h = columns[column];
     const float *low_low = x.at(i, v.low, h.low), *low_high = x.at(i, v.low, h.high);
     const float *high_low = x.at(i, v.high, h.low), *high_high = x.at(i, v.high, h.high);
     for (int c = 0; c < op.out.c; c += LANES) {
@@ -58,8 +61,7 @@ static void upsample_sum(const Op& op, float* const* buffers, int item) {
   bool rounds = op.out.step > 0;
   float* sums = scratch(rounds ? size : 0);
   const Map* coarser = op.maps + op.num_same;
-  std::vector<std::vector<Between>> columns(op.num_coarser);
-  for (int m = 0; m < op.num_coarser; m++) columns[m] = columns_between(op, coarser[m]);
+  const Between* columns = columns_between(op, coarser, op.num_coarser);
   int last = min((item + 1) * ROWS_OF_SUM, out.n * out.h);
   for (int r = item * ROWS_OF_SUM; r < last; r++) {
     int i = r / out.h, y = r % out.h;
@@ -72,7 +74,7 @@ static void upsample_sum(const Op& op, float* const* buffers, int item) {
       store(row + k, v);
     }
     for (int m = 0; m < op.num_coarser; m++)
-      add_upsampled_row(op, tensor(coarser[m], buffers), columns[m], i, y, row);
+      add_upsampled_row(op, tensor(coarser[m], buffers), columns + m * out.w, i, y, row);
     if (rounds) {
       round_to_bytes(row, 1, size, op.out, buffers, i * out.sn + y * out.sh);
     } else if (op.relu) {
@@ -86,7 +88,7 @@ static void resize(const Op& op, float* const* buffers, int item) {
   int i = item / out.h, y = item % out.h;
   float* row = out.at(i, y, 0);
   for (int64_t k = 0; k < out.w * out.sw; k += LANES) store(row + k, Vector{});
-  add_upsampled_row(op, in, columns_between(op, op.in), i, y, row);
+  add_upsampled_row(op, in, columns_between(op, &op.in, 1), i, y, row);
 }
 
 static void pool(const Op& op, float* const* buffers, int item) {
