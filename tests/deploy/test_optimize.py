@@ -202,7 +202,7 @@ def test_a_backend_that_miscomputes_is_not_used(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_backend_that_cannot_says_why() -> None:
-    with pytest.raises(UserError, match="backend='native' computes in fp32, bf16, int8, not in fp16"):
+    with pytest.raises(UserError, match="='native' computes in fp32, bf16, int8, not in fp16"):
         optimize(small_net(), torch.randn(1, 3, 64, 64), 'fp16', 'native')
     reason = table.BACKENDS['native'].why_unsuitable(torch.device('cuda'), 'fp32')
     assert reason == 'runs on cpu, and the model is on cuda'
