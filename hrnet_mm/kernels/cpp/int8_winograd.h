@@ -55,55 +55,49 @@ static inline S16 widened(const Bytes* p) {
   return (S16)(std::is_signed_v<Bytes> ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes));
 }
 
+// Along y and then along x. `read(i, j)` gives one of SIDE x SIDE inputs, `put(position, numbers)`
+// takes one of 6 x 6 results.
+template <int SIDE, class Read, class Transform, class Put>
+static inline __attribute__((always_inline)) void transform_square(Read read, Transform transform,
+                                                                   Put put) {
+  S16 half[6][SIDE];
+#pragma GCC unroll 2
+  for (int j = 0; j < SIDE; j++) {
+    S16 x[SIDE], y[6];
+#pragma GCC unroll 6
+    for (int i = 0; i < SIDE; i++) x[i] = read(i, j);
+    transform(x, y);
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; i++) half[i][j] = y[i];
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 6; i++) {
+    S16 y[6];
+    transform(half[i], y);
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; j++) put(i * 6 + j, y[j]);
+  }
+}
+
+// `step` numbers from position to position.
 template <class Pixel>
 static inline __attribute__((always_inline)) void transform_tile_of_bytes(int channels, Pixel pixel,
                                                                           int16_t* v, int step) {
-  for (int c = 0; c < channels; c += 32) {
-    S16 half[6][6];
-#pragma GCC unroll 1
-    for (int b = 0; b < 6; b++) {
-      S16 x[6], y[6];
-#pragma GCC unroll 6
-      for (int a = 0; a < 6; a++) x[a] = widened(pixel(a, b) + c);
-      transform_bytes(x, y);
-#pragma GCC unroll 6
-      for (int a = 0; a < 6; a++) half[a][b] = y[a];
-    }
-#pragma GCC unroll 1
-    for (int a = 0; a < 6; a++) {
-      S16 y[6];
-      transform_bytes(half[a], y);
-#pragma GCC unroll 6
-      for (int b = 0; b < 6; b++) _mm512_store_si512(v + (a * 6 + b) * step + c, (__m512i)y[b]);
-    }
-  }
+  for (int c = 0; c < channels; c += 32)
+    transform_square<6>([=](int i, int j) { return widened(pixel(i, j) + c); }, transform_bytes,
+                        [=](int p, S16 x) { _mm512_store_si512(v + p * step + c, (__m512i)x); });
 }
 
 // A panel's filters as they are kept, (in / 2, 9, width * LANES, 2) bytes, to
 // (36, in / 2, width * LANES, 2), with `step` numbers from position to position.
 static void transform_filters(const int8_t* filters, int pairs, int width, int16_t* out, int step) {
   const int row = width * LANES * 2;
-  for (int k = 0; k < pairs; k++, filters += 9 * row)
-    for (int j = 0; j < row; j += 32) {
-      S16 half[6][3];
-#pragma GCC unroll 3
-      for (int b = 0; b < 3; b++) {
-        S16 x[3], y[6];
-#pragma GCC unroll 3
-        for (int a = 0; a < 3; a++) x[a] = widened(filters + (a * 3 + b) * row + j);
-        transform_filter_bytes(x, y);
-#pragma GCC unroll 6
-        for (int a = 0; a < 6; a++) half[a][b] = y[a];
-      }
-#pragma GCC unroll 6
-      for (int a = 0; a < 6; a++) {
-        S16 y[6];
-        transform_filter_bytes(half[a], y);
-#pragma GCC unroll 6
-        for (int b = 0; b < 6; b++)
-          _mm512_store_si512(out + (a * 6 + b) * step + k * row + j, (__m512i)y[b]);
-      }
-    }
+  for (int k = 0; k < pairs; k++, filters += 9 * row, out += row)
+    for (int c = 0; c < row; c += 32)
+      transform_square<3>(
+          [=](int i, int j) { return widened(filters + (i * 3 + j) * row + c); },
+          transform_filter_bytes,
+          [=](int p, S16 x) { _mm512_store_si512(out + p * step + c, (__m512i)x); });
 }
 
 struct WinogradOfBytes {
@@ -156,7 +150,10 @@ struct WinogradOfBytes {
         transform(v, filters + (v - range.begin) / 2 * panel);
     for (int first = begin; first < end; first += at_once) {
       int tiles = min(at_once, end - first);
-      for (int t = 0; t < tiles; t++) read_tile(grid[first + t], inputs + t * channels);
+      for (int t = 0; t < tiles; t++)
+        with_pixels<4>(in, grid[first + t], zeros, [&](auto pixel) {
+          transform_tile_of_bytes(in.c, pixel, inputs + t * channels, in_step);
+        });
       for (int v = range.begin; v < range.end; v += 2) {
         int width = panel_of_bytes(vectors - v);
         int16_t* f = filters + (by_panel ? 0 : (v - range.begin) / 2 * panel);
@@ -176,27 +173,11 @@ struct WinogradOfBytes {
     }
   }
 
-  void read_tile(Corner at, int16_t* to) const {
-    const uint8_t* corner = in.at(at.i, at.y - 1, at.x - 1);
-    const int64_t sh = in.sh, sw = in.sw;
-    if (at.y > 0 && at.x > 0 && at.y + 4 < in.h && at.x + 4 < in.w)
-      return transform_tile_of_bytes(
-          in.c, [=](int a, int b) { return corner + a * sh + b * sw; }, to, in_step);
-    const uint8_t* pixels[6][6];
-    for (int a = 0; a < 6; a++)
-      for (int b = 0; b < 6; b++) {
-        bool inside = (unsigned)(at.y + a - 1) < (unsigned)in.h &&
-                      (unsigned)(at.x + b - 1) < (unsigned)in.w;
-        pixels[a][b] = inside ? corner + a * sh + b * sw : zeros;
-      }
-    transform_tile_of_bytes(in.c, [&](int a, int b) { return pixels[a][b]; }, to, in_step);
-  }
-
   template <class Out, class Add, int WIDTH>
   void write_tile(Corner at, const int32_t* product, const Finish<Out, Add, WIDTH>& finish) const {
     S32 half[WIDTH][4][6];
     for (int j = 0; j < WIDTH; j++)
-#pragma GCC unroll 1
+#pragma GCC unroll 2
       for (int b = 0; b < 6; b++) {
         S32 x[6], y[4];
         for (int a = 0; a < 6; a++)

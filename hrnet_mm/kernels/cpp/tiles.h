@@ -69,23 +69,30 @@ static void transform_gradient_tile(int channels, Pixel pixel, Put put) {
   }
 }
 
-// B^T along y and x of the inputs of a tile; `put(position, channel, vector)` takes the results.
-// `zeros` are as many as there are channels.
-template <int M, class E, class Put>
-static void read_tile(const TensorOf<E>& in, Corner at, const E* zeros, Put put) {
+// Calls work(pixel), where pixel(i, j) is an input of a tile, or `zeros` where the map has ended; they
+// are as many as there are channels.
+template <int M, class E, class Work>
+static inline __attribute__((always_inline)) void with_pixels(const TensorOf<E>& in, Corner at,
+                                                              const E* zeros, Work work) {
   constexpr int N = M + 2;
   const E* corner = in.at(at.i, at.y - 1, at.x - 1);
+  const int64_t sh = in.sh, sw = in.sw;
   if (at.y > 0 && at.x > 0 && at.y + M < in.h && at.x + M < in.w)
-    return transform_tile<M>(
-        in.c, [&](int i, int j) { return corner + i * in.sh + j * in.sw; }, put);
+    return work([=](int i, int j) { return corner + i * sh + j * sw; });
   const E* pixels[N][N];
   for (int i = 0; i < N; i++)
     for (int j = 0; j < N; j++) {
       bool inside = (unsigned)(at.y + i - 1) < (unsigned)in.h &&
                     (unsigned)(at.x + j - 1) < (unsigned)in.w;
-      pixels[i][j] = inside ? corner + i * in.sh + j * in.sw : zeros;
+      pixels[i][j] = inside ? corner + i * sh + j * sw : zeros;
     }
-  transform_tile<M>(in.c, [&](int i, int j) { return pixels[i][j]; }, put);
+  work([&](int i, int j) { return pixels[i][j]; });
+}
+
+// B^T along y and x of the inputs of a tile; `put(position, channel, vector)` takes the results.
+template <int M, class E, class Put>
+static void read_tile(const TensorOf<E>& in, Corner at, const E* zeros, Put put) {
+  with_pixels<M>(in, at, zeros, [&](auto pixel) { transform_tile<M>(in.c, pixel, put); });
 }
 
 // A along y and x of the gradients of a tile's outputs, likewise.
