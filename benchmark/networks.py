@@ -193,7 +193,7 @@ def reference_weights(workload: Workload) -> dict[str, Tensor]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         trunk = our_trunk(workload)
-        calibrate_norms(trunk, lambda: trunk(torch.randn(2, 3, 64, 64)))
+        calibrate_norms(trunk, lambda: trunk(torch.randn(2, 3, 256, 256)))
     return trunk.state_dict()
 
 
