@@ -41,6 +41,7 @@ static inline Vector relu(Vector v) { return v < 0 ? Vector{} : v; }  // keeps N
 static inline Vector larger(Vector a, Vector b) { return (a > b) | (a != a) ? a : b; }
 static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
 static inline int min(int a, int b) { return a < b ? a : b; }
+static inline int max(int a, int b) { return a > b ? a : b; }
 
 // In which type the factors of products are. A word of 4 bytes holds as many of them as one lane
 // multiplies at once; sums are always float32.

@@ -5,7 +5,8 @@
 #include "product.h"
 #include "tiles.h"
 
-constexpr int TILES_AT_ONCE = 48;
+constexpr int TILES_AT_ONCE = 48;  // of a core
+constexpr int MOST_SHARES = 16;    // of the tiles
 
 // result[ROWS][WIDTH vectors] += a[depth][ROWS]^T * b[depth][WIDTH vectors]; steps are in words,
 // from row to row of a, b and the result.
@@ -49,45 +50,48 @@ template <class T, int M, class E>
 struct WeightGradient {
   static constexpr int N = M == 1 ? 1 : M + 2, POSITIONS = N * N, TAPS = N - M + 1;
 
+  // What a sum over some of the tiles takes.
+  struct Share { float *inputs, *gradients, *sums; };
+
   TensorOf<E> in, gradient;
   Grid<M> grid;
-  int threads, at_once;
+  int threads, shares, at_once;
   // Words from row to row and from position to position. The extra ones keep what is read together
   // apart in the sets of the cache.
-  int64_t in_row, gradient_row, in_step, gradient_step, sum_step;
-  float *inputs, *gradients, *sums;
+  int64_t in_row, gradient_row, in_step, gradient_step, sum_step, share_size;
+  float* memory;
   E* zeros;
 
   WeightGradient(const TensorOf<E>& in, const TensorOf<E>& gradient, int threads)
       : in(in), gradient(gradient), grid(gradient), threads(threads) {
-    at_once = min(TILES_AT_ONCE * threads, grid.size() + grid.size() % 2);
+    // The threads share the positions. A 1x1 convolution has one: they share the tiles, and the sums
+    // of shares are added up. How many there are does not depend on the threads, so the bits do not.
+    shares = M == 1 ? max(1, min(MOST_SHARES, grid.size() / TILES_AT_ONCE)) : 1;
+    at_once = min(TILES_AT_ONCE * (M == 1 ? 1 : threads), grid.size() + grid.size() % 2);
     int rows = ceil_div(at_once, T::PER_WORD);
     in_row = in.c + (in.c % 128 ? 0 : LANES);
     gradient_row = gradient.c + (gradient.c % 128 ? 0 : LANES);
     in_step = rows * in_row + LANES;
     gradient_step = rows * gradient_row + LANES;
     sum_step = (int64_t)in.c * gradient.c + LANES;
-    inputs = workspace(POSITIONS * (in_step + gradient_step + sum_step) + in.c);
-    gradients = inputs + POSITIONS * in_step;
-    sums = gradients + POSITIONS * gradient_step;
-    zeros = (E*)(sums + POSITIONS * sum_step);
+    share_size = POSITIONS * (in_step + gradient_step + sum_step);
+    memory = workspace(shares * share_size + in.c);
+    zeros = (E*)(memory + shares * share_size);
     for (int c = 0; c < in.c; c += LANES) store(zeros + c, Vector{});
   }
 
   // (out, 3, 3, in)
   void run(float* result) {
-    int vectors = in.c / LANES, panels = count_panels(in.c);
+    int vectors = in.c / LANES;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-      for (int first = 0; first < grid.size(); first += at_once) {
-        int tiles = min(at_once, grid.size() - first), words = ceil_div(tiles, T::PER_WORD);
+      if constexpr (M == 1) {
 #pragma omp for
-        for (int word = 0; word < words; word++)
-          for (int t = word * T::PER_WORD; t < (word + 1) * T::PER_WORD; t++)
-            read(first, t, t < tiles);
-#pragma omp for
-        for (int item = 0; item < POSITIONS * panels; item++)
-          multiply(item / panels, item % panels, words, first == 0);
+        for (int i = 0; i < shares; i++)
+          sum_alone(share(i), (int64_t)grid.size() * i / shares,
+                    (int64_t)grid.size() * (i + 1) / shares);
+      } else {
+        sum_together(share(0));
       }
 #pragma omp for
       for (int o = 0; o < gradient.c; o++)
@@ -95,12 +99,42 @@ struct WeightGradient {
     }
   }
 
-  void read(int first, int t, bool exists) {
+  Share share(int i) const {
+    float* inputs = memory + i * share_size;
+    float* gradients = inputs + POSITIONS * in_step;
+    return {inputs, gradients, gradients + POSITIONS * gradient_step};
+  }
+
+  void sum_alone(const Share& share, int begin, int end) const {
+    for (int first = begin; first < end; first += at_once) {
+      int tiles = min(at_once, end - first), words = ceil_div(tiles, T::PER_WORD);
+      for (int word = 0; word < words; word++) read_word(share, first, word, tiles);
+      for (int item = 0; item < items(); item++) multiply(share, item, words, first == begin);
+    }
+  }
+
+  // All threads call it.
+  void sum_together(const Share& share) const {
+    for (int first = 0; first < grid.size(); first += at_once) {
+      int tiles = min(at_once, grid.size() - first), words = ceil_div(tiles, T::PER_WORD);
+#pragma omp for
+      for (int word = 0; word < words; word++) read_word(share, first, word, tiles);
+#pragma omp for
+      for (int item = 0; item < items(); item++) multiply(share, item, words, first == 0);
+    }
+  }
+
+  void read_word(const Share& share, int first, int word, int tiles) const {
+    for (int t = word * T::PER_WORD; t < (word + 1) * T::PER_WORD; t++)
+      read(share, first, t, t < tiles);
+  }
+
+  void read(const Share& share, int first, int t, bool exists) const {
     auto put_input = [&](int position, int c, Vector v) {
-      T::put_row(inputs + position * in_step + c, t, in_row, v);
+      T::put_row(share.inputs + position * in_step + c, t, in_row, v);
     };
     auto put_gradient = [&](int position, int c, Vector v) {
-      T::put_row(gradients + position * gradient_step + c, t, gradient_row, v);
+      T::put_row(share.gradients + position * gradient_step + c, t, gradient_row, v);
     };
     if (!exists) {
       for (int p = 0; p < POSITIONS; p++) {
@@ -116,12 +150,17 @@ struct WeightGradient {
     }
   }
 
-  void multiply(int position, int panel, int depth, bool is_first) {
+  // Panels of input channels at each position.
+  int items() const { return POSITIONS * count_panels(in.c); }
+
+  void multiply(const Share& share, int item, int depth, bool is_first) const {
+    int panels = count_panels(in.c), position = item / panels;
     int vectors = in.c / LANES, begin = 0, width = panel_width(vectors);
-    for (; panel > 0; panel--) begin += width, width = panel_width(vectors - begin);
-    const float* a = gradients + position * gradient_step;
-    const float* b = inputs + position * in_step + begin * LANES;
-    float* sum = sums + position * sum_step + begin * LANES;
+    for (int panel = item % panels; panel > 0; panel--)
+      begin += width, width = panel_width(vectors - begin);
+    const float* a = share.gradients + position * gradient_step;
+    const float* b = share.inputs + position * in_step + begin * LANES;
+    float* sum = share.sums + position * sum_step + begin * LANES;
     auto run = width == 1   ? accumulate<T, 1>
                : width == 2 ? accumulate<T, 2>
                : width == 3 ? accumulate<T, 3>
@@ -129,12 +168,14 @@ struct WeightGradient {
     run(gradient.c, a, gradient_row, b, in_row, sum, in.c, depth, is_first);
   }
 
-  void write(int o, int c, float* result) {
-    const float* sum = sums + (int64_t)o * in.c + c;
+  void write(int o, int c, float* result) const {
+    const float* sum = share(0).sums + (int64_t)o * in.c + c;
     Vector half[TAPS][N];
     for (int j = 0; j < N; j++) {
       Vector y[N], x[TAPS];
       for (int i = 0; i < N; i++) y[i] = load(sum + (i * N + j) * sum_step);
+      if constexpr (M == 1)
+        for (int i = 1; i < shares; i++) y[0] += load(sum + i * share_size);
       transform_filter_gradient(y, x);
       for (int i = 0; i < TAPS; i++) half[i][j] = x[i];
     }
