@@ -146,8 +146,11 @@ void convolve(int tile, int bf16, int bf16_maps, int n, int h, int w, int in, in
   op.in = dense(0, n, in, h, w);
   op.out = dense(1, n, out, h, w);
   op.add.buffer = -1;
-  int num_blocks = blocks(&op), shares = min(count_panels(out), threads / num_blocks);
-  op.groups = shares > 1 ? shares : 1;
+  // A core is slow to read what another has written. So where the filters are more than the tiles,
+  // each packs and uses those of some output channels.
+  int num_blocks = blocks(&op), tiles = num_blocks * TILES;
+  int shares = tile && tiles < 2 * out ? threads : threads / num_blocks;
+  op.groups = max(1, min(count_panels(out), shares));
   op.items = num_blocks * op.groups;
   float* packed = workspace(packed_size(tile, bf16, out, in));
   op.filters = packed;
@@ -158,9 +161,17 @@ void convolve(int tile, int bf16, int bf16_maps, int n, int h, int w, int in, in
     using T = decltype(type);
     pack_filters<T>(tile, filters, packed, threads);
     with_map_type(bf16_maps, [&](auto number) {
+      auto run_block = [&](int block, int group) {
+        run_product<T, decltype(number)>(op, buffers, block * op.groups + group);
+      };
+      if (op.groups > 1) {
+#pragma omp parallel for collapse(2) num_threads(threads) if (threads > 1)
+        for (int group = 0; group < op.groups; group++)
+          for (int block = 0; block < num_blocks; block++) run_block(block, group);
+      } else {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-      for (int item = 0; item < op.items; item++)
-        run_product<T, decltype(number)>(op, buffers, item);
+        for (int block = 0; block < num_blocks; block++) run_block(block, 0);
+      }
     });
   });
 }
