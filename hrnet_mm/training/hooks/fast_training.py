@@ -18,6 +18,7 @@ from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.hrmodule import HRModule
 from hrnet_mm.registry import HOOKS
 from hrnet_mm.training.hooks.channels_last import use_channels_last
+from hrnet_mm.training.hooks.fused_step import fuse_steps
 from hrnet_mm.training.model_parts import backbone_and_neck, model_of
 
 # It compiles all Python in a forward pass, and can be told to leave evaluation alone.
@@ -32,9 +33,9 @@ class FastTrainingHook(Hook):
     """Trains the backbone and neck of any host's model faster; what it saves stays the same.
 
     Maps lie channels-last in memory. On a CPU, convolutions and batch norms run by the kernels of
-    ``hrnet_mm.kernels``, and memory is kept from step to step. On a GPU, every HRModule and layer1
-    is compiled by itself: those of one structure share their code, so that three or four regions
-    are compiled instead of a network.
+    ``hrnet_mm.kernels``, memory is kept from step to step, and Adam, AdamW and SGD update the
+    weights in one pass. On a GPU, every HRModule and layer1 is compiled by itself: those of one
+    structure share their code, so that three or four regions are compiled instead of a network.
     Evaluation runs as without the hook. What is gained where: docs/speed.md.
 
     Args:
@@ -69,6 +70,8 @@ class FastTrainingHook(Hook):
         if device == 'cpu':
             keep_freed_memory()
             _use_kernels(model, runner)
+            for name in fuse_steps(runner.optim_wrapper):
+                runner.logger.info(f'{name} updates the weights in one pass')
         use_channels_last(model)
         if device == 'cpu' and not computes_in(self.precision):
             runner.logger.warning(

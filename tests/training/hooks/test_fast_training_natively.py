@@ -69,8 +69,9 @@ def test_a_run_is_trained_by_the_kernels_and_its_checkpoint_is_plain(tmp_path: P
     changed = native_convolutions(runner.model)
     assert changed > 10
     assert f'{changed} convolutions are trained by our own kernels' in log_of(tmp_path)
-    weights = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']
-    Trainee().load_state_dict(weights, strict=True)
+    saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)
+    Trainee().load_state_dict(saved['state_dict'], strict=True)
+    assert saved['optimizer']['param_groups'][0].get('fused') is None
 
 
 def writing_no_library(folder: Path) -> Path:

@@ -1,0 +1,83 @@
+"""A step in one pass is the optimizer's own, whatever the order in memory, and leaves no option."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+from hrnet_mm.training.hooks.fused_step import FUSING_TORCH, fuse_steps
+from tests.helpers import needs_torch
+
+pytestmark = needs_torch(FUSING_TORCH, 'the fused steps')
+OPTIMIZERS = [
+    (Adam, dict(amsgrad=True)),
+    (AdamW, dict(weight_decay=0.1)),
+    (SGD, dict(momentum=0.9, nesterov=True)),
+    (SGD, dict()),
+]
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = nn.Conv2d(4, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 5, 1), nn.Conv2d(5, 1, 3)
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def weights_after_steps(
+    kind: type[Optimizer], options: dict[str, Any], fuses: bool, state: dict | None = None
+) -> tuple[list[Tensor], dict]:
+    model = net()
+    optimizer = kind(model.parameters(), lr=0.01, **options)
+    if state is not None:
+        optimizer.load_state_dict(deepcopy(state))
+    if fuses:
+        assert fuse_steps(OptimWrapper(optimizer)) == [kind.__name__]
+    for seed in range(3):
+        torch.manual_seed(seed)
+        for p in list(model.parameters())[1:]:  # the first has no gradient, as frozen ones
+            p.grad = torch.randn(p.shape)  # not channels-last
+        optimizer.step()
+    return list(model.parameters()), optimizer.state_dict()
+
+
+@pytest.mark.parametrize(('kind', 'options'), OPTIMIZERS, ids=str)
+def test_the_weights_are_those_of_plain_steps(kind: type[Optimizer], options: dict) -> None:
+    expected, state = weights_after_steps(kind, options, fuses=False)
+    actual, fused_state = weights_after_steps(kind, options, fuses=True)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
+    assert fused_state['param_groups'] == state['param_groups']
+    # On from moments that are not channels-last, as a training without --fast leaves them.
+    for values in state['state'].values():
+        for name, value in values.items():
+            values[name] = value.contiguous() if isinstance(value, Tensor) else value
+    expected, _ = weights_after_steps(kind, options, False, state)
+    actual, _ = weights_after_steps(kind, options, True, state)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'optimizer',
+    [
+        lambda p: Adam(p, foreach=True),
+        lambda p: AdamW(p, fused=False),
+        lambda p: SGD(p, lr=0.1, differentiable=True),
+        lambda p: RMSprop(p),
+        lambda p: type('Own', (Adam,), {})(p),
+        lambda p: Adam([nn.Parameter(x.double()) for x in p]),
+    ],
+    ids=['chosen', 'refused', 'differentiable', 'none', 'subclass', 'float64'],
+)
+def test_another_step_stays_as_it_is(optimizer: Any) -> None:
+    made = optimizer(list(net().parameters()))
+    assert fuse_steps(OptimWrapper(made)) == []
+    assert not made._optimizer_step_pre_hooks
+
+
+def test_each_of_several_optimizers() -> None:
+    parts = dict(backbone=AdamW(net().parameters()), head=RMSprop(net().parameters()))
+    wrappers = {name: OptimWrapper(optimizer) for name, optimizer in parts.items()}
+    assert fuse_steps(OptimWrapperDict(**wrappers)) == ['AdamW']
