@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from benchmark.networks import calibrate_norms
 from benchmark.paper_models import PaperModel
-from benchmark.steps import Step, TrainingStep, mixed_precision
+from benchmark.steps import LEARNING_RATE, Step, TrainingStep, mixed_precision
 from papers.rows import CONFIGS
 
 KEYPOINTS, LABELS, CLASSES, BOXES = 17, 19, 80, 7  # COCO has about 7 boxes in an image
@@ -81,7 +81,8 @@ class HostBenchmark:
                 losses = net(images, samples, mode='loss')
             return net.parse_losses(losses)[0]
 
-        return TrainingStep(net, loss, self.precision)
+        optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE)
+        return TrainingStep(optimizer, loss, self.precision)
 
     def _batch(self) -> tuple[Tensor, list[BaseDataElement]]:
         generator = torch.Generator().manual_seed(0)

@@ -10,6 +10,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from benchmark.candidates import Candidate, LeftOut, dtype_of
 from benchmark.other_engines import random_images, run_by_onnxruntime, run_by_openvino
@@ -17,6 +18,7 @@ from hrnet_mm.base.torch_versions import grad_scaler
 from hrnet_mm.kernels.memory import keep_freed_memory
 from hrnet_mm.kernels.training import use_native_training
 from hrnet_mm.training.hooks.fast_training import compile_regions
+from hrnet_mm.training.hooks.fused_step import fuse_steps
 
 Outputs = tuple[Tensor, ...]
 Forward = Callable[[], Outputs]
@@ -92,7 +94,7 @@ def optimised_step(candidate: Candidate, net: nn.Module, image: Tensor) -> Step:
 
 
 def training_step(candidate: Candidate, net: nn.Module, image: Tensor) -> Step:
-    """Forward, mean squared error to random targets, backward, one step of SGD.
+    """Forward, mean squared error to random targets, backward, one step of Adam.
 
     Arguments and errors are those of :func:`inference_step`.
     """
@@ -105,7 +107,10 @@ def training_step(candidate: Candidate, net: nn.Module, image: Tensor) -> Step:
         _train_by_our_kernels(net)
     forward = _forward_of_torch(candidate, net, image)
     error = RandomTargets()
-    step = TrainingStep(net, lambda: error(forward()), candidate.precision)
+    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+    if 'native' in candidate.switches:
+        fuse_steps([optimizer])
+    step = TrainingStep(optimizer, lambda: error(forward()), candidate.precision)
     first = next(net.parameters())
 
     def outputs_and_gradients() -> Outputs:
@@ -130,18 +135,18 @@ def _train_by_our_kernels(net: nn.Module) -> None:
 
 
 class TrainingStep:
-    """Loss, backward, and a step of SGD, with the loss scaled where float16 needs it.
+    """Loss, backward, and a step of an optimizer, with the loss scaled where float16 needs it.
 
     Args:
-        net: whose parameters learn.
+        optimizer: of the parameters that learn.
         loss: computes it anew.
         precision: of PRECISIONS.
     """
 
-    def __init__(self, net: nn.Module, loss: Callable[[], Tensor], precision: str) -> None:
+    def __init__(self, optimizer: Optimizer, loss: Callable[[], Tensor], precision: str) -> None:
         self.loss = loss
-        self.optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE)
-        device_type = next(net.parameters()).device.type
+        self.optimizer = optimizer
+        device_type = optimizer.param_groups[0]['params'][0].device.type
         is_half = precision == 'fp16'
         self.scaler = grad_scaler(device_type, init_scale=2.0**10, enabled=is_half)
 

@@ -1,8 +1,9 @@
-"""The parts of a Runner's model that hooks change."""
+"""The parts of a Runner that hooks look at and change."""
 
 from __future__ import annotations
 
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
@@ -16,3 +17,9 @@ def backbone_and_neck(model: nn.Module) -> list[nn.Module]:
     """The backbone of a host's model and, where it has one, its neck."""
     candidates = (getattr(model, name, None) for name in ('backbone', 'neck'))
     return [part for part in candidates if isinstance(part, nn.Module)]
+
+
+def optim_wrappers(runner: Runner) -> list[OptimWrapper]:
+    """One, or those of the parts of a model that learn by different optimizers."""
+    optim = runner.optim_wrapper
+    return list(optim.values()) if isinstance(optim, OptimWrapperDict) else [optim]

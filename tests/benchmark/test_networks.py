@@ -8,7 +8,7 @@ import torch
 from benchmark.candidates import LeftOut
 from benchmark.compare import compared, difference
 from benchmark.measure import Measured, Started
-from benchmark.networks import Workload
+from benchmark.networks import Workload, load_weights, our_trunk, reference_weights
 from tests.benchmark.helpers import SMALL, outputs_of_ours, started
 
 COPIES = [
@@ -89,3 +89,11 @@ def test_another_function_is_told_apart() -> None:
     for other, reason in ((y[:1], 'gives'), (y / 0, 'not finite')):
         with pytest.raises(LeftOut, match=reason):
             difference((other,), (y,))
+
+
+def test_maps_are_of_one_scale_at_every_size_as_int8_needs_them() -> None:
+    net = our_trunk(Workload()).eval()
+    load_weights(net, reference_weights(Workload()))
+    with torch.no_grad():
+        (large,), (odd,) = (net(torch.randn(1, 3, *size)) for size in ((256, 192), (33, 47)))
+    assert 1 < large.std() < 10 and 0.5 < odd.std() / large.std() < 2

@@ -19,7 +19,7 @@ from hrnet_mm.models.hrmodule import HRModule
 from hrnet_mm.registry import HOOKS
 from hrnet_mm.training.hooks.channels_last import use_channels_last
 from hrnet_mm.training.hooks.fused_step import fuse_steps
-from hrnet_mm.training.model_parts import backbone_and_neck, model_of
+from hrnet_mm.training.model_parts import backbone_and_neck, model_of, optim_wrappers
 
 # It compiles all Python in a forward pass, and can be told to leave evaluation alone.
 COMPILING_TORCH = '2.6'
@@ -70,8 +70,8 @@ class FastTrainingHook(Hook):
         if device == 'cpu':
             keep_freed_memory()
             _use_kernels(model, runner)
-            for name in fuse_steps(runner.optim_wrapper):
-                runner.logger.info(f'{name} updates the weights in one pass')
+            for optimizer in fuse_steps(x.optimizer for x in optim_wrappers(runner)):
+                runner.logger.info(f'{type(optimizer).__name__} updates the weights in one pass')
         use_channels_last(model)
         if device == 'cpu' and not computes_in(self.precision):
             runner.logger.warning(

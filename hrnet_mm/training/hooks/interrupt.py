@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from mmengine.dist import is_distributed, is_main_process
 from mmengine.hooks import EMAHook, Hook
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
 from hrnet_mm.registry import HOOKS
 from hrnet_mm.training.hooks.safe_checkpoint import save_interrupted
+from hrnet_mm.training.model_parts import optim_wrappers
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ONE_SIGNAL = 1.0  # seconds; a launcher and the system's scheduler may both send the same one
@@ -72,9 +72,7 @@ class InterruptHook(Hook):
         iterations = runner.iter + 1
         if is_distributed() and iterations % self.interval:
             return
-        optim = runner.optim_wrapper
-        wrappers = optim.values() if isinstance(optim, OptimWrapperDict) else [optim]
-        if all(wrapper.should_update() for wrapper in wrappers):  # no gradients are kept back
+        if all(x.should_update() for x in optim_wrappers(runner)):  # no gradients are kept back
             self._leave_if_asked(runner, iterations)
 
     def before_val(self, runner: Runner) -> None:
