@@ -56,6 +56,41 @@ static void run_item(const Op& op, float* const* buffers, int item) {
   with_type(op.bf16, [&](auto type) { run_product<decltype(type)>(op, buffers, item); });
 }
 
+static int* zeros_of_threads(int count) {
+  static thread_local Memory memory;
+  int* zeros = (int*)memory.get(count);
+  memset(zeros, 0, count * sizeof(int));
+  return zeros;
+}
+
+// Runs the items of operations that do not depend on each other; a team of threads calls it, and
+// `taken` has a 0 for each of them. A thread begins with its own share, which is the same part of
+// every map, so that it reads what it has written and what is still in its cache. Then it takes what
+// others have not come to.
+template <class Run>
+static void share_out(const Op* begin, const Op* end, int threads, int* taken, Run run) {
+#pragma omp for schedule(static, 1)
+  for (int thread = 0; thread < threads; thread++)
+    for (int k = 0; k < threads; k++) {
+      int owner = (thread + k) % threads;
+      const Op* op = begin;
+      while (op < end) {
+        int item;
+#pragma omp atomic capture
+        item = taken[owner]++;
+        for (op = begin; op < end; op++) {
+          int first = (int64_t)op->items * owner / threads;
+          int items = (int64_t)op->items * (owner + 1) / threads - first;
+          if (item < items) {
+            run(*op, first + item);
+            break;
+          }
+          item -= items;
+        }
+      }
+    }
+}
+
 // A map of training: whole vectors of channels, nothing between the pixels.
 static Map dense(int buffer, int n, int c, int h, int w) {
   return {buffer, n, c, h, w, 0, 0, (int64_t)h * w * c, 1, (int64_t)w * c, c};
@@ -102,20 +137,15 @@ int blocks(const Op* op) {
   }
 }
 
-// Runs the operations level by level; those of one level do not depend on each other, and their
-// items are shared out among the threads.
+// Runs the operations level by level; those of one level do not depend on each other.
 void run(const Op* ops, const int32_t* level_ends, int num_levels, float* const* buffers,
          int threads) {
+  int* taken = zeros_of_threads(num_levels * threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)
   for (int level = 0; level < num_levels; level++) {
-    int begin = level ? level_ends[level - 1] : 0, total = 0;
-    for (int k = begin; k < level_ends[level]; k++) total += ops[k].items;
-#pragma omp for schedule(dynamic, 1)
-    for (int item = 0; item < total; item++) {
-      int k = begin, local = item;
-      while (local >= ops[k].items) local -= ops[k++].items;
-      run_item(ops[k], buffers, local);
-    }
+    const Op *begin = ops + (level ? level_ends[level - 1] : 0), *end = ops + level_ends[level];
+    share_out(begin, end, threads, taken + level * threads,
+              [=](const Op& op, int item) { run_item(op, buffers, item); });
   }
 }
 
@@ -153,6 +183,7 @@ void convolve(int tile, int bf16, int bf16_maps, int n, int h, int w, int in, in
   op.groups = max(1, min(count_panels(out), shares));
   op.items = num_blocks * op.groups;
   float* packed = workspace(packed_size(tile, bf16, out, in));
+  int* taken = zeros_of_threads(threads);
   op.filters = packed;
   Filters filters = flipped ? flipped_filters(tile, weight, out, in)
                             : filters_of(tile, weight, out, in);
@@ -161,17 +192,13 @@ void convolve(int tile, int bf16, int bf16_maps, int n, int h, int w, int in, in
     using T = decltype(type);
     pack_filters<T>(tile, filters, packed, threads);
     with_map_type(bf16_maps, [&](auto number) {
-      auto run_block = [&](int block, int group) {
+      // Group by group, so that the share of a thread has the filters that it has packed.
+      auto run_next = [&](const Op& op, int i) {
+        int block = i % num_blocks, group = i / num_blocks;
         run_product<T, decltype(number)>(op, buffers, block * op.groups + group);
       };
-      if (op.groups > 1) {
-#pragma omp parallel for collapse(2) num_threads(threads) if (threads > 1)
-        for (int group = 0; group < op.groups; group++)
-          for (int block = 0; block < num_blocks; block++) run_block(block, group);
-      } else {
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-        for (int block = 0; block < num_blocks; block++) run_block(block, 0);
-      }
+#pragma omp parallel num_threads(threads) if (threads > 1)
+      share_out(&op, &op + 1, threads, taken, run_next);
     });
   });
 }
