@@ -56,31 +56,35 @@ static void run_item(const Op& op, float* const* buffers, int item) {
   with_type(op.bf16, [&](auto type) { run_product<decltype(type)>(op, buffers, item); });
 }
 
-static int* zeros_of_threads(int count) {
+constexpr int MOST_SHARES = 8;  // to look into all of them takes time, too
+
+// Memory for share_out, for each level.
+static int* counters(int levels) {
   static thread_local Memory memory;
-  int* zeros = (int*)memory.get(count);
-  memset(zeros, 0, count * sizeof(int));
+  int* zeros = (int*)memory.get(levels * MOST_SHARES);
+  memset(zeros, 0, levels * MOST_SHARES * sizeof(int));
   return zeros;
 }
 
 // Runs the items of operations that do not depend on each other; a team of threads calls it, and
-// `taken` has a 0 for each of them. A thread begins with its own share, which is the same part of
-// every map, so that it reads what it has written and what is still in its cache. Then it takes what
-// others have not come to.
+// `taken` has MOST_SHARES zeros. A thread begins with its own share, which is the same part of every
+// map, so that it reads what it has written and what is still in its cache. Then it takes what others
+// have not come to.
 template <class Run>
 static void share_out(const Op* begin, const Op* end, int threads, int* taken, Run run) {
+  const int shares = min(threads, MOST_SHARES);
 #pragma omp for schedule(static, 1)
   for (int thread = 0; thread < threads; thread++)
-    for (int k = 0; k < threads; k++) {
-      int owner = (thread + k) % threads;
+    for (int k = 0; k < shares; k++) {
+      int share = (thread + k) % shares;
       const Op* op = begin;
       while (op < end) {
         int item;
 #pragma omp atomic capture
-        item = taken[owner]++;
+        item = taken[share]++;
         for (op = begin; op < end; op++) {
-          int first = (int64_t)op->items * owner / threads;
-          int items = (int64_t)op->items * (owner + 1) / threads - first;
+          int first = (int64_t)op->items * share / shares;
+          int items = (int64_t)op->items * (share + 1) / shares - first;
           if (item < items) {
             run(*op, first + item);
             break;
@@ -140,11 +144,11 @@ int blocks(const Op* op) {
 // Runs the operations level by level; those of one level do not depend on each other.
 void run(const Op* ops, const int32_t* level_ends, int num_levels, float* const* buffers,
          int threads) {
-  int* taken = zeros_of_threads(num_levels * threads);
+  int* taken = counters(num_levels);
 #pragma omp parallel num_threads(threads) if (threads > 1)
   for (int level = 0; level < num_levels; level++) {
     const Op *begin = ops + (level ? level_ends[level - 1] : 0), *end = ops + level_ends[level];
-    share_out(begin, end, threads, taken + level * threads,
+    share_out(begin, end, threads, taken + level * MOST_SHARES,
               [=](const Op& op, int item) { run_item(op, buffers, item); });
   }
 }
@@ -183,7 +187,7 @@ void convolve(int tile, int bf16, int bf16_maps, int n, int h, int w, int in, in
   op.groups = max(1, min(count_panels(out), shares));
   op.items = num_blocks * op.groups;
   float* packed = workspace(packed_size(tile, bf16, out, in));
-  int* taken = zeros_of_threads(threads);
+  int* taken = counters(1);
   op.filters = packed;
   Filters filters = flipped ? flipped_filters(tile, weight, out, in)
                             : filters_of(tile, weight, out, in);

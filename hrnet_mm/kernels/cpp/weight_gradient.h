@@ -6,7 +6,7 @@
 #include "tiles.h"
 
 constexpr int TILES_AT_ONCE = 48;  // of a core
-constexpr int MOST_SHARES = 16;    // of the tiles
+constexpr int SHARES_OF_TILES = 16;  // at most
 
 // result[ROWS][WIDTH vectors] += a[depth][ROWS]^T * b[depth][WIDTH vectors]; steps are in words,
 // from row to row of a, b and the result.
@@ -66,7 +66,7 @@ struct WeightGradient {
       : in(in), gradient(gradient), grid(gradient), threads(threads) {
     // The threads share the positions. A 1x1 convolution has one: they share the tiles, and the sums
     // of shares are added up. How many there are does not depend on the threads, so the bits do not.
-    shares = M == 1 ? max(1, min(MOST_SHARES, grid.size() / TILES_AT_ONCE)) : 1;
+    shares = M == 1 ? max(1, min(SHARES_OF_TILES, grid.size() / TILES_AT_ONCE)) : 1;
     at_once = min(TILES_AT_ONCE * (M == 1 ? 1 : threads), grid.size() + grid.size() % 2);
     int rows = ceil_div(at_once, T::PER_WORD);
     in_row = in.c + (in.c % 128 ? 0 : LANES);
