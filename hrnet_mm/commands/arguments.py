@@ -188,7 +188,7 @@ def add_calibration(parser: ArgumentParser) -> None:
         type=Path,
         metavar='FILE.json',
         help='of a top-down pose model: where it looks in them, as of hrnet predict; default: at '
-        'whole images, which costs it AP',
+        'whole images, which may cost it AP',
     )
 
 

@@ -23,6 +23,7 @@ from hrnet_mm.deploy.trunk import (
     Trunk,
     find_trunk,
 )
+from hrnet_mm.kernels.bundled import asked_instruction_set
 from hrnet_mm.kernels.cpu import computes_in
 
 # How far an engine's maps may be from the model's, see :func:`compare_maps`. Far above what a
@@ -154,6 +155,7 @@ def optimized_features(
     """What takes the place of a trunk; arguments and errors are those of :func:`optimize`."""
     image = _checked_image('example_input', example_input, trunk.images)
     images = _checked_calibration(calibration, precision, trunk.images)
+    asked_instruction_set()  # a wrong name is no reason to take another engine
     if backend == 'auto' and image.device.type == 'cpu' and not computes_in(precision):
         warnings.warn(f'this CPU has no {precision} arithmetic: fp32 is used', stacklevel=3)
         precision, images = 'fp32', []

@@ -16,7 +16,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-TIME_LIMIT = 300  # seconds; 5 are usual, more where many processes share the cores
+TIME_LIMIT = 300  # seconds; 15 are usual, more where many processes share the cores
 NO_COMPILER = 'there is no C++ compiler (g++ or clang++; CXX names another)'
 VARIABLE = 'HRNET_MM_INSTRUCTIONS'
 SOURCES = Path(__file__).with_name('cpp')
@@ -84,7 +84,7 @@ def flags_for(instruction_set: str) -> tuple[str, ...]:
 
 
 def compile_for_wheel(folder: Path) -> list[Path]:
-    """Compile the kernels for every instruction set of x86, all at once (10 seconds on 2 cores).
+    """Compile the kernels for every instruction set of x86, all at once (half a minute on 2 cores).
 
     Returns:
         A file for each in the folder: its :func:`bundled_name`, then the hash of its contents.

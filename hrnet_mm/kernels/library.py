@@ -76,7 +76,7 @@ FUNCTIONS = {
 def load_library() -> ctypes.CDLL:
     """The kernels: those of the wheel or, where it has none for this CPU, compiled on first use.
 
-    Compiling takes about 5 seconds. What is compiled is kept in the user's cache folder under a
+    Compiling takes about 15 seconds. What is compiled is kept in the user's cache folder under a
     name made of all it depends on. Where that folder cannot be used, as in a container without a
     home, it is compiled for this process alone, with a warning.
 

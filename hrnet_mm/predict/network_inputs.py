@@ -6,6 +6,7 @@ The network is backbone and neck; its input (N, in_channels, H, W) is a normalis
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def calibration_files(folder: Path) -> ImageFiles:
     """
     found = find_frames(str(folder), Path(os.devnull), _ignore)
     paths = list(found.names)
-    return ImageFiles(paths[:: -(-len(paths) // MOST_IMAGES)], folder, _ignore)
+    return ImageFiles(paths[:: -(-len(paths) // MOST_IMAGES)], folder, _warn)
 
 
 class Calibration:
@@ -140,4 +141,9 @@ class Calibration:
 
 
 def _ignore(line: str) -> None:
-    """An image that cannot be read, or has no box, is left out."""
+    """A file that is no image, and an image that has no box, are left out."""
+
+
+def _warn(line: str) -> None:
+    """An image that cannot be read is left out, too, but was meant to be one."""
+    warnings.warn(f'--calibration: {line}', stacklevel=2)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import takewhile
+from collections.abc import Iterable
+from itertools import compress, takewhile
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from hrnet_mm.registry import HOOKS
-from hrnet_mm.training.model_parts import backbone_and_neck, model_of
+from hrnet_mm.training.model_parts import backbone_and_neck, model_of, optim_wrappers
 
 
 @HOOKS.register_module()
@@ -27,6 +29,7 @@ class ChannelsLastHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         use_channels_last(model_of(runner))
+        lay_out_moments(x.optimizer for x in optim_wrappers(runner))
 
 
 def use_channels_last(model: nn.Module) -> None:
@@ -44,6 +47,36 @@ def use_channels_last(model: nn.Module) -> None:
         part.to(memory_format=torch.channels_last)
     if parts:
         parts[-1].register_forward_hook(contiguous_maps)
+
+
+def lay_out_moments(optimizers: Iterable[Optimizer]) -> None:
+    """Give the moments of a resumed training the order in memory that the weights have by now.
+
+    PyTorch's fused steps, as of ``Adam(fused=True)`` on a CPU, mix up numbers where the two differ.
+    For the same reason checkpoints keep them in the order that weights have without this hook.
+    """
+    for optimizer in optimizers:
+        for p, state in optimizer.state.items():
+            if isinstance(p, Tensor):
+                state.update((name, lay_out_alike(p, value)) for name, value in state.items())
+        optimizer.register_state_dict_post_hook(_contiguous_state)
+
+
+def lay_out_alike(p: Tensor, value: Any) -> Any:
+    """What belongs to a weight, in the weight's order in memory; another shape stays as it is."""
+    if not isinstance(value, Tensor) or value.shape != p.shape or p.dim() < 2:
+        return value
+    sizes = [size > 1 for size in p.shape]
+    strides = (compress(x.stride(), sizes) for x in (p, value))
+    return value if [*next(strides)] == [*next(strides)] else torch.empty_like(p).copy_(value)
+
+
+def _contiguous_state(optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
+    state = {
+        key: {k: v.contiguous() if isinstance(v, Tensor) else v for k, v in values.items()}
+        for key, values in state_dict['state'].items()
+    }
+    return state_dict | dict(state=state)
 
 
 def has_mmcv_operators(model: nn.Module) -> bool:

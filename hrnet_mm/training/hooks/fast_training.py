@@ -17,7 +17,7 @@ from hrnet_mm.kernels.training import use_native_training
 from hrnet_mm.models.blocks import ResidualChain
 from hrnet_mm.models.hrmodule import HRModule
 from hrnet_mm.registry import HOOKS
-from hrnet_mm.training.hooks.channels_last import use_channels_last
+from hrnet_mm.training.hooks.channels_last import lay_out_moments, use_channels_last
 from hrnet_mm.training.hooks.fused_step import fuse_steps
 from hrnet_mm.training.model_parts import backbone_and_neck, model_of, optim_wrappers
 
@@ -70,9 +70,12 @@ class FastTrainingHook(Hook):
         if device == 'cpu':
             keep_freed_memory()
             _use_kernels(model, runner)
-            for optimizer in fuse_steps(x.optimizer for x in optim_wrappers(runner)):
-                runner.logger.info(f'{type(optimizer).__name__} updates the weights in one pass')
         use_channels_last(model)
+        optimizers = [wrapper.optimizer for wrapper in optim_wrappers(runner)]
+        lay_out_moments(optimizers)
+        if device == 'cpu':
+            for optimizer in fuse_steps(optimizers):
+                runner.logger.info(f'{type(optimizer).__name__} updates the weights in one pass')
         if device == 'cpu' and not computes_in(self.precision):
             runner.logger.warning(
                 f'this CPU has no {self.precision} arithmetic: it trains in fp32, which is faster'
@@ -141,7 +144,7 @@ def use_autocast(model: nn.Module, dtype: torch.dtype) -> None:
     for part in parts:
         autocast = Autocast(dtype)
         part.register_forward_pre_hook(autocast.enter)
-        part.register_forward_hook(autocast.leave, always_call=True)
+        part.register_forward_hook(autocast.leave, always_call=True, prepend=True)
     if parts:
         parts[-1].register_forward_hook(float32_maps)
 

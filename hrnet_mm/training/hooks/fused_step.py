@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from hrnet_mm.base.torch_versions import is_older_than
+from hrnet_mm.training.hooks.channels_last import lay_out_alike
 
 FUSING_TORCH = '2.4'  # has them for CPUs
 FUSED = (Adam, AdamW, SGD)
@@ -21,8 +22,10 @@ def fuse_steps(optimizers: Iterable[Optimizer]) -> list[Optimizer]:
     """Let optimizers update all weights in one pass in place of about ten: Adam's step of W32 takes
     30 ms instead of 107 on two cores.
 
-    The option ``fused`` is set during a step alone, so that checkpoints have what the config says,
-    and can be resumed without it. Sums are rounded in another order, to 1e-7.
+    The option ``fused`` is set for a step, and is not in the optimizer's state dict, so that
+    checkpoints have what the config says. What a fused step cannot do, as the first gradient of a
+    single weight by SGD with momentum, is done by a plain one. Sums are rounded in another order,
+    to 1e-7.
 
     Args:
         optimizers: those of weights on a CPU are changed, if they are Adam, AdamW or SGD.
@@ -36,6 +39,7 @@ def fuse_steps(optimizers: Iterable[Optimizer]) -> list[Optimizer]:
     for optimizer in changed:
         optimizer.register_step_pre_hook(_begin)
         optimizer.register_step_post_hook(_end)
+        optimizer.register_state_dict_post_hook(_forget)  # also where a step has failed
     return changed
 
 
@@ -43,17 +47,16 @@ def _can_be_fused(optimizer: Optimizer) -> bool:
     return type(optimizer) in FUSED and all(
         all(group.get(name) is None for name in CHOICES)
         and not any(group.get(name) for name in WITHOUT)
-        and all(p.dtype == torch.float32 and p.device.type == 'cpu' for p in group['params'])
+        and all(map(_is_plain, group['params']))
         for group in optimizer.param_groups
     )
 
 
-def _begin(optimizer: Optimizer, *_: Any) -> None:
+def _begin(optimizer: Optimizer, args: tuple, kwargs: dict[str, Any]) -> None:
+    has_closure = len(args) > 1 or any(x is not None for x in kwargs.values())
     for group in optimizer.param_groups:
-        group['fused'] = True
-        for p in group['params']:
-            if p.grad is not None and p.dim() > 1:
-                _lay_out_alike(p, optimizer.state.get(p, {}))
+        fits = not has_closure and _fits(group, optimizer)
+        group['fused'] = True if fits else None
 
 
 def _end(optimizer: Optimizer, *_: Any) -> None:
@@ -61,20 +64,32 @@ def _end(optimizer: Optimizer, *_: Any) -> None:
         group['fused'] = None
 
 
-def _lay_out_alike(p: Tensor, state: dict[str, Any]) -> None:
-    """Give gradient and moments the order in memory that the weights have.
+def _forget(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
+    for group in state_dict['param_groups']:
+        group['fused'] = None
 
-    PyTorch's kernel goes through all of them from the first number to the last, and computes
-    something else where a checkpoint of a training without channels-last weights brings moments in
-    another order.
+
+def _fits(group: dict[str, Any], optimizer: Optimizer) -> bool:
+    """Whether a fused step updates a group rightly.
+
+    PyTorch's kernel goes through weights, gradients and moments from the first number in memory to
+    the last, so their order is made the same.
     """
-    layout = _layout(p)
-    if _layout(p.grad) != layout:
-        p.grad = torch.empty_like(p).copy_(p.grad)
-    for name, value in state.items():
-        if isinstance(value, Tensor) and value.shape == p.shape and _layout(value) != layout:
-            state[name] = torch.empty_like(p).copy_(value)
+    learning = [p for p in group['params'] if p.grad is not None]
+    if not all(_is_plain(p) and p.grad.layout is torch.strided for p in learning):
+        return False
+    states = [optimizer.state.get(p, {}) for p in learning]
+    for p, state in zip(learning, states, strict=True):
+        p.grad = lay_out_alike(p, p.grad)
+        for name, value in state.items():
+            state[name] = lay_out_alike(p, value)
+    begun = {state.get('momentum_buffer') is not None for state in states}
+    return len(begun) < 2  # SGD's knows no weights that begin later than others
 
 
-def _layout(x: Tensor) -> list[int]:
-    return [stride for size, stride in zip(x.shape, x.stride(), strict=True) if size > 1]
+def _is_plain(p: Tensor) -> bool:
+    """Whether all memory from the first number of a weight to the last is the weight's."""
+    is_dense = p.is_contiguous() or (
+        p.dim() == 4 and p.is_contiguous(memory_format=torch.channels_last)
+    )
+    return is_dense and p.dtype == torch.float32 and p.device.type == 'cpu'

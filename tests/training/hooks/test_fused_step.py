@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
+from hrnet_mm.training.hooks.channels_last import lay_out_moments
 from hrnet_mm.training.hooks.fused_step import FUSING_TORCH, fuse_steps
 from tests.helpers import needs_torch
 
@@ -56,6 +57,72 @@ def test_the_weights_are_those_of_plain_steps(kind: type[Optimizer], options: di
     expected, _ = weights_after_steps(kind, options, False, state)
     actual, _ = weights_after_steps(kind, options, True, state)
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', ['late', 'closure', 'sparse', 'not dense', 'late closure'])
+def test_what_no_fused_step_can_do_is_a_plain_one(kind: str) -> None:
+    results = []
+    for fuses in (False, True):
+        memory = torch.ones(20)
+        weights = [nn.Parameter(torch.ones(4, 3, 2, 2)) for _ in range(2)]
+        weights[0].data = weights[0].to(memory_format=torch.channels_last)
+        optimizer = SGD(weights, lr=0.1, momentum=0.9, dampening=0.5)
+        if fuses:
+            assert fuse_steps([optimizer]) == [optimizer]
+        if kind == 'not dense':
+            optimizer.add_param_group(dict(params=[nn.Parameter(memory[::2])]))
+        for step in range(3):
+            torch.manual_seed(step)
+
+            def closure(optimizer: SGD = optimizer) -> float:
+                for group in optimizer.param_groups:
+                    for p in group['params']:
+                        p.grad = torch.randn(p.shape)
+                if kind.startswith('late') and step == 0:  # noqa: B023
+                    weights[1].grad = None  # noqa: B023
+                if kind == 'sparse':
+                    weights[1].grad = weights[1].grad.to_sparse()  # noqa: B023
+                return 0.0
+
+            if 'closure' in kind:
+                optimizer.step(closure)
+            else:
+                closure()
+                optimizer.step()
+        results.append([*weights, memory])
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
+
+
+def test_a_step_that_fails_leaves_no_option_in_the_state() -> None:
+    (weight,) = weights = [nn.Parameter(torch.ones(3))]
+    optimizer = Adam(weights)
+    fuse_steps([optimizer])
+    weight.grad = torch.ones(3)
+    optimizer.step()
+    optimizer.state[weight]['exp_avg'] = None
+    with pytest.raises(TypeError):
+        optimizer.step()
+    assert optimizer.state_dict()['param_groups'][0]['fused'] is None
+
+
+def test_moments_follow_the_weights_where_the_user_has_chosen_fused_steps() -> None:
+    """Resumed with another order of the weights, from either side."""
+    _, state = weights_after_steps(Adam, dict(), fuses=False)  # of channels-last weights
+    results = []
+    for fused in (False, True):
+        model = net()
+        optimizer = Adam(model.parameters(), lr=0.01, fused=fused)
+        optimizer.load_state_dict(deepcopy(state))
+        for values in optimizer.state.values():
+            values['exp_avg'] = values['exp_avg'].contiguous()
+        lay_out_moments([optimizer])
+        for p in model.parameters():
+            p.grad = torch.ones_like(p)
+        optimizer.step()
+        results.append(list(model.parameters()))
+        saved = optimizer.state_dict()['state'].values()
+        assert all(value.is_contiguous() for values in saved for value in values.values())
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
