@@ -57,7 +57,7 @@ def lay_out_moments(optimizers: Iterable[Optimizer]) -> None:
     """
     for optimizer in optimizers:
         for p, state in optimizer.state.items():
-            if isinstance(p, Tensor):
+            if isinstance(p, Tensor) and isinstance(state, dict):
                 state.update((name, lay_out_alike(p, value)) for name, value in state.items())
         optimizer.register_state_dict_post_hook(_contiguous_state)
 
@@ -72,11 +72,12 @@ def lay_out_alike(p: Tensor, value: Any) -> Any:
 
 
 def _contiguous_state(optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
-    state = {
-        key: {k: v.contiguous() if isinstance(v, Tensor) else v for k, v in values.items()}
-        for key, values in state_dict['state'].items()
-    }
-    return state_dict | dict(state=state)
+    def contiguous(values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: contiguous(value) for name, value in values.items()}
+        return values.contiguous() if isinstance(values, Tensor) else values
+
+    return state_dict | dict(state=contiguous(state_dict['state']))
 
 
 def has_mmcv_operators(model: nn.Module) -> bool:
