@@ -35,6 +35,14 @@ def test_bf16_is_for_training_alone(config: str) -> None:
     assert cpu_autocast_dtype() is None
 
 
+def test_autocast_ends_where_two_hooks_have_begun_it() -> None:
+    model = build(POSE).train()
+    for _ in range(2):
+        use_autocast(model, torch.bfloat16)
+    assert model.extract_feat(torch.randn(1, 3, 64, 96))[0].dtype == torch.float32
+    assert cpu_autocast_dtype() is None
+
+
 def test_autocast_ends_where_the_forward_pass_fails() -> None:
     model = build(POSE)
     use_autocast(model, torch.bfloat16)
