@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
@@ -50,3 +51,9 @@ class ReplaceModelHook(Hook):
             runner.model.module = other
         else:
             runner.model = other
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, *args: Any, **kwargs: Any) -> None:
+        """Log what computes the maps: an engine made at the first image is known by now."""
+        if batch_idx == 0:
+            backbone = model_of(runner).backbone
+            runner.logger.info(f'maps by {getattr(backbone, "features", backbone)}')

@@ -89,6 +89,9 @@ def test_a_runner_tests_the_same(tmp_path: Path) -> None:
             assert a['id'] == e['id']
             keypoints = [x['pred_instances']['keypoints'].ravel() for x in (a, e)]
             assert keypoints[0] == pytest.approx(keypoints[1], abs=1e-2)
+    logs = ''.join(path.read_text() for path in tmp_path.rglob('*.log'))
+    assert "maps by OptimizedFeatures(backend='onnx', precision='fp32')" in logs
+    assert logs.count('maps by') == len(by_others)
 
 
 @pytest.mark.skipif(
