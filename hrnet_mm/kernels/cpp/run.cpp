@@ -31,9 +31,10 @@ static void with_map_type(bool bf16, Work work) {
   work(float{});
 }
 
-// T: the type of the factors, E: that of the maps' numbers, which for CONV is float.
+// T: the type of the factors, E: that of the maps' numbers, which for CONV is float. One copy serves
+// plans and training, as a wheel has five of these files.
 template <class T, class E = float>
-static void run_product(const Op& op, float* const* buffers, int item) {
+__attribute__((noinline)) static void run_product(const Op& op, float* const* buffers, int item) {
   switch (op.kind) {
     case CONV: return conv<T>(op, buffers, item);
     case WINOGRAD_2: return winograd<T, 2, E>(op, buffers, item);
