@@ -201,7 +201,7 @@ def reference_weights(workload: Workload) -> dict[str, Tensor]:
         for block in trunk.modules():
             if isinstance(block, ResidualBlock):
                 last = block.bn3 if isinstance(block, Bottleneck) else block.bn2
-                nn.init.constant_(last.weight, 0.25)
+                nn.init.constant_(last.weight, 0.5)
         calibrate_norms(trunk, lambda: trunk(torch.randn(2, 3, 256, 256)))
     return trunk.state_dict()
 

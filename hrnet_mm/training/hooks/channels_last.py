@@ -56,10 +56,15 @@ def lay_out_moments(optimizers: Iterable[Optimizer]) -> None:
     For the same reason checkpoints keep them in the order that weights have without this hook.
     """
     for optimizer in optimizers:
-        for p, state in optimizer.state.items():
-            if isinstance(p, Tensor) and isinstance(state, dict):
-                state.update((name, lay_out_alike(p, value)) for name, value in state.items())
+        _lay_out_state(optimizer)
+        optimizer.register_load_state_dict_post_hook(_lay_out_state)
         optimizer.register_state_dict_post_hook(_contiguous_state)
+
+
+def _lay_out_state(optimizer: Optimizer) -> None:
+    for p, state in optimizer.state.items():
+        if isinstance(p, Tensor) and isinstance(state, dict):
+            state.update((name, lay_out_alike(p, value)) for name, value in state.items())
 
 
 def lay_out_alike(p: Tensor, value: Any) -> Any:

@@ -72,10 +72,10 @@ class FastTrainingHook(Hook):
             _use_kernels(model, runner)
         use_channels_last(model)
         optimizers = [wrapper.optimizer for wrapper in optim_wrappers(runner)]
-        lay_out_moments(optimizers)
-        if device == 'cpu':
-            for optimizer in fuse_steps(optimizers):
-                runner.logger.info(f'{type(optimizer).__name__} updates the weights in one pass')
+        fused = fuse_steps(optimizers) if device == 'cpu' else []
+        lay_out_moments(optimizer for optimizer in optimizers if optimizer not in fused)
+        for optimizer in fused:
+            runner.logger.info(f'{type(optimizer).__name__} updates the weights in one pass')
         if device == 'cpu' and not computes_in(self.precision):
             runner.logger.warning(
                 f'this CPU has no {self.precision} arithmetic: it trains in fp32, which is faster'

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from hrnet_mm.base.torch_versions import is_older_than
-from hrnet_mm.training.hooks.channels_last import lay_out_alike
+from hrnet_mm.training.hooks.channels_last import lay_out_alike, lay_out_moments
 
 FUSING_TORCH = '2.4'  # has them for CPUs
 FUSED = (Adam, AdamW, SGD)
@@ -36,6 +36,7 @@ def fuse_steps(optimizers: Iterable[Optimizer]) -> list[Optimizer]:
     if is_older_than(FUSING_TORCH):
         return []
     changed = [optimizer for optimizer in optimizers if _can_be_fused(optimizer)]
+    lay_out_moments(changed)
     for optimizer in changed:
         optimizer.register_step_pre_hook(_begin)
         optimizer.register_step_post_hook(_end)
@@ -73,17 +74,14 @@ def _fits(group: dict[str, Any], optimizer: Optimizer) -> bool:
     """Whether a fused step updates a group rightly.
 
     PyTorch's kernel goes through weights, gradients and moments from the first number in memory to
-    the last, so their order is made the same.
+    the last, so their order is made the same: of moments where they come from.
     """
     learning = [p for p in group['params'] if p.grad is not None]
     if not all(_is_plain(p) and p.grad.layout is torch.strided for p in learning):
         return False
-    states = [optimizer.state.get(p, {}) for p in learning]
-    for p, state in zip(learning, states, strict=True):
+    for p in learning:
         p.grad = lay_out_alike(p, p.grad)
-        for name, value in state.items():
-            state[name] = lay_out_alike(p, value)
-    begun = {state.get('momentum_buffer') is not None for state in states}
+    begun = {optimizer.state.get(p, {}).get('momentum_buffer') is not None for p in learning}
     return len(begun) < 2  # SGD's knows no weights that begin later than others
 
 
